@@ -1,0 +1,22 @@
+// limits and errors
+export * from "./limits.ts";
+export * from "./errors.ts";
+// names
+export * from "./ids.ts";
+export * from "./topics.ts";
+// messages over MQTT
+export * from "./parse-json.ts";
+export * from "./beacon-report.ts";
+export * from "./sensors.ts";
+export * from "./alert.ts";
+// the venue
+export * from "./venue.ts";
+export * from "./geometry.ts";
+export * from "./geo.ts";
+// what fusion makes and the store keeps
+export * from "./update.ts";
+// people and what they allow
+export * from "./privacy-settings.ts";
+export * from "./person.ts";
+// what clients speak
+export * from "./frames.ts";
