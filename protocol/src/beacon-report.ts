@@ -88,7 +88,7 @@ function rowFault(tagId: unknown, rssiDbm: unknown, heardAtMs: unknown): Refusal
 }
 
 function versioned(value: unknown, shape: Parsed<never>): Parsed<never> {
-  const version = typeof value === "object" && value !== null && "v" in value ? (value as { v: unknown }).v : undefined;
+  const version = typeof value === "object" && value !== null && "v" in value ? value.v : undefined;
   if (version !== 1) return refuse("VERSION_UNKNOWN", 'this reader knows "v": 1');
   return shape;
 }
