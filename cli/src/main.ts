@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { Command } from "commander";
+import { ConfigError } from "@konferenco/protocol";
+import { registerAccuracyCommand } from "./accuracy/command.ts";
+import { registerProcessCommands } from "./processes/commands.ts";
+import { registerReplayCommand } from "./replay/command.ts";
+import { registerSimulateCommand } from "./simulate/command.ts";
+import { registerUpCommand } from "./up/command.ts";
+
+const program = new Command("konferenco")
+  .description("From radio to zones to people, privately: proximity for event venues.")
+  .showHelpAfterError("(--help shows the options)")
+  .configureHelp({ showGlobalOptions: true });
+
+registerUpCommand(program);
+registerProcessCommands(program);
+registerSimulateCommand(program);
+registerReplayCommand(program);
+registerAccuracyCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // What a user can mend is one line; a bug shows where it is.
+  process.stderr.write(error instanceof ConfigError ? `konferenco: ${error.message}\n` : `konferenco: ${(error as Error).stack ?? String(error)}\n`);
+  process.exitCode = error instanceof ConfigError ? 2 : 1;
+  // Something may still be listening after a failed start.
+  process.exit();
+}

@@ -1,0 +1,36 @@
+import path from "node:path";
+import { ConfigError, type VenueMap } from "@konferenco/protocol";
+import { openEmbeddedStore, openRedisStore, type Store } from "@konferenco/fusion";
+import { openEmbeddedRegistry, openRedisRegistry, type Registry } from "@konferenco/bridge";
+import { originOf } from "./options.ts";
+
+/** Where live state, log and people are kept: `embedded` (files of the data folder), `memory`, or `redis://…`. */
+export interface StorePlace {
+  url: string;
+  eventId: string;
+  venue: VenueMap;
+  dataDir: string;
+  nowMs: () => number;
+}
+
+export async function openStoreAt(place: StorePlace): Promise<Store> {
+  const { eventId, nowMs } = place;
+  const origin = originOf(place.venue);
+  if (isRedis(place.url)) return openRedisStore({ eventId, url: place.url, origin });
+  return openEmbeddedStore({ eventId, dataDir: folderOf(place, "store"), origin, nowMs });
+}
+
+export async function openRegistryAt(place: StorePlace): Promise<Registry> {
+  if (isRedis(place.url)) return openRedisRegistry({ eventId: place.eventId, url: place.url });
+  return openEmbeddedRegistry({ dataDir: folderOf(place, "registry"), nowMs: place.nowMs });
+}
+
+function isRedis(url: string): boolean {
+  return /^rediss?:\/\//.test(url);
+}
+
+function folderOf(place: StorePlace, name: string): string | null {
+  if (place.url === "memory") return null;
+  if (place.url === "embedded") return path.join(place.dataDir, name);
+  throw new ConfigError(`"${place.url}" is not a store: embedded, memory or redis://host:port`);
+}

@@ -1,0 +1,90 @@
+import path from "node:path";
+import { openBridge, type Bridge, type Registry } from "@konferenco/bridge";
+import { openBroker, type Broker } from "@konferenco/broker";
+import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
+import { alertTopic, type VenueMap } from "@konferenco/protocol";
+import { Closers } from "../closers.ts";
+import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
+
+export interface SystemOptions {
+  eventId: string;
+  venue: VenueMap;
+  /** Secrets, store and registry live here. */
+  dataDir: string;
+  /** `embedded`, `memory` or `redis://…`. */
+  store: string;
+  host: string;
+  /** Ports: 0 picks a free one. */
+  httpPort: number;
+  mqttPort: number;
+  mqttWsPort: number | null;
+  /** The person behind the demo login `attendee`, if there is one. */
+  demoPersonId: string | null;
+  webRoot: string | null;
+  nowMs: () => number;
+  log: (event: object) => void;
+}
+
+/** Broker, fusion, store, registry and bridge in one process, put together; nothing else does this. */
+export interface System {
+  site: Site;
+  broker: Broker;
+  fusion: FusionService;
+  store: Store;
+  registry: Registry;
+  bridge: Bridge;
+  close(): Promise<void>;
+}
+
+/** Opens everything or, on a fault, closes what was open and rejects. */
+export async function openSystem(options: SystemOptions): Promise<System> {
+  const { eventId, venue, dataDir, host, nowMs, log } = options;
+  const closers = new Closers();
+  try {
+    const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
+    const place = { url: options.store, eventId, venue, dataDir, nowMs };
+    const store = await openStoreAt(place);
+    closers.add("store", () => store.close());
+    const registry = await openRegistryAt(place);
+    closers.add("registry", () => registry.close());
+    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log });
+    closers.add("fusion", () => fusion.close());
+    const credentials = brokerCredentialsOf(site, venue);
+    const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });
+    closers.add("broker", () => broker.close());
+    broker.attach((message) =>
+      fusion.ingest({
+        topic: message.topic,
+        payload: message.payload,
+        gatewayId: message.principal.kind === "gateway" ? message.principal.gatewayId : null,
+        receivedAtMs: message.receivedAtMs,
+      }),
+    );
+    const bridge = await openBridge({
+      eventId,
+      host,
+      port: options.httpPort,
+      venue,
+      store,
+      registry,
+      secret: secretOf(site),
+      logins: site.logins,
+      webRoot: options.webRoot,
+      // An operator's alert takes the road of every alert: over the broker, into the log, to the clients.
+      publishAlert: ({ severity, ...alert }) => broker.publish(alertTopic(eventId, severity), JSON.stringify({ v: 1, ...alert }), { qos: 2, retain: false }),
+      nowMs,
+      log,
+    });
+    closers.add("bridge", () => bridge.close());
+    return { site, broker, fusion, store, registry, bridge, close: () => closers.close() };
+  } catch (error) {
+    await closers.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The built pages, beside this package. */
+export function builtPages(): string {
+  return path.resolve(import.meta.dirname, "../../../web/dist");
+}
