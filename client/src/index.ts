@@ -1,0 +1,17 @@
+export { connect } from "./connection.ts";
+export { MAX_TRIES } from "./backoff.ts";
+export { ConnectionClosed, RefusedByServer } from "./options.ts";
+export type {
+  ClientStats,
+  Clock,
+  ConnectionState,
+  ConnectOptions,
+  DeliveredEvent,
+  FailureCode,
+  KonferencoClient,
+  SubscribeOptions,
+  Surroundings,
+  WebSocketConstructor,
+  WebSocketLike,
+} from "./options.ts";
+export type { Channel, ClientEvent, Level, NearbyPerson, PositionView, PrivacyChange, PrivacySettings, SubjectView } from "@konferenco/protocol";

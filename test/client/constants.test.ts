@@ -1,0 +1,34 @@
+import { CLOSE_CODES, MAX_FRAME_BYTES, SUBPROTOCOL } from "@konferenco/protocol";
+import { expect, it } from "vitest";
+import { verdictOfClose } from "../../client/src/close-verdict.ts";
+import * as connection from "../../client/src/connection.ts";
+
+// The client repeats these values, for importing them would bring the protocol's schema library to every phone.
+
+it("the client speaks the sub-protocol and the frame size that the protocol defines", () => {
+  expect(connection.SUBPROTOCOL).toBe(SUBPROTOCOL);
+  expect(connection.MAX_FRAME_BYTES).toBe(MAX_FRAME_BYTES);
+});
+
+it("every close code of the protocol is understood by its family", () => {
+  const verdicts = Object.entries(CLOSE_CODES).map(([name, code]) => [name, verdictOfClose(code).kind]);
+  expect(Object.fromEntries(verdicts)).toEqual({
+    serverError: "reconnect",
+    draining: "reconnect",
+    idle: "reconnect",
+    slow: "reconnect",
+    positionLost: "reconnect",
+    rateLimited: "reconnect",
+    tokenExpired: "renew",
+    permissionsChanged: "renew",
+    invalidToken: "stop",
+    protocolError: "stop",
+    helloTimeout: "stop",
+    erased: "stop",
+    connectionLimit: "stop",
+  });
+});
+
+it("codes that are not there yet follow their family, and a plain loss is a reason to come back", () => {
+  expect([1000, 1001, 1006, 1011, 4099, 4450, 4599].map((code) => verdictOfClose(code).kind)).toEqual(["reconnect", "reconnect", "reconnect", "reconnect", "reconnect", "renew", "stop"]);
+});
