@@ -77,16 +77,17 @@ export interface NearbyPerson {
 
 export type ServerFrame =
   | { op: "welcome"; re: number; sid: string; ttlS: number; pingS: number; now: number; epoch: string; resumed: boolean; why?: string; who: { personId: string | null; role: string } }
-  | { op: "ok"; re: number; ch?: Channel; snap?: ClientEvent[] }
+  /** `c`, wherever it stands: the newest sealed cursor, to be kept for `hello.resume`. */
+  | { op: "ok"; re: number; ch?: Channel; snap?: ClientEvent[]; c?: string }
   /** One event. `s` is dense per connection after filtering; `i` is the id for deduplication, absent for live data; `c` the sealed cursor. */
   | ({ op: "ev"; s: number; i?: string; c?: string } & ClientEvent)
   /** A batch: `s` belongs to the first event, the others follow it. */
   | { op: "b"; s: number; c?: string; ev: (ClientEvent & { i?: string })[] }
-  | { op: "caught" }
+  | { op: "caught"; c?: string }
   | { op: "gap"; why: "retention" | "epoch" | "overflow" }
   | { op: "lag"; level: 0 | 1 }
   | { op: "forget"; subj: string }
-  | { op: "ping"; now: number }
+  | { op: "ping"; now: number; c?: string }
   | { op: "err"; re?: number; code: ClientErrorCode; n: number; retry: boolean; after?: number; detail?: string }
   | { op: "bye"; n: number; after: [number, number] };
 

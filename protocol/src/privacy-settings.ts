@@ -31,6 +31,10 @@ export const privacySettingsSchema = z.object({
   /** Alerts when somebody comes near: both people must have it on. */
   proximityAlerts: z.boolean().default(false),
   doNotDisturb: z.boolean().default(false),
+  /** Kept by the bridge, not by the person: when anything was last shown more finely, and since when the person carries the tag.
+   *  Whereabouts stored before are not replayed. */
+  raisedAtMs: z.number().optional(),
+  tagSinceMs: z.number().optional(),
 });
 export type PrivacySettings = z.infer<typeof privacySettingsSchema>;
 
@@ -50,6 +54,9 @@ export const privacyChangeSchema = z.object({
   discoverability: z.enum(["public", "connections", "requests", "hidden"]).optional(),
   proximityAlerts: z.boolean().optional(),
   doNotDisturb: z.boolean().optional(),
+  /** The bridge's own; what a client sends here is overwritten. */
+  raisedAtMs: z.number().optional(),
+  tagSinceMs: z.number().optional(),
 }).strict();
 export type PrivacyChange = z.infer<typeof privacyChangeSchema>;
 

@@ -1,0 +1,309 @@
+import { MAX_FRAME_BYTES, MAX_QUEUED_BYTES_PER_CONNECTION } from "@konferenco/protocol";
+import type { VisibleUpdate } from "./privacy.ts";
+
+/**
+ * What one connection has not been sent yet, by lanes: 0 alerts, 1 transitions (both in order, none
+ * dropped), 2 positions (latest wins per subject), 3 occupancy and telemetry (latest wins per key).
+ * Pure: frames come out as text, acknowledgements and the time go in. Nothing is allocated before it
+ * is used, since most connections are idle.
+ */
+
+/** Written but unacknowledged bytes at which positions and telemetry wait (and conflate). `bufferedAmount` cannot
+ *  tell: a client that stopped reading took 3.9 MB into kernel buffers before it left 0. */
+export const WINDOW_BYTES = 128 * 1024;
+
+/** At this many unacknowledged bytes transitions wait too; alerts never do. */
+export const HARD_WINDOW_BYTES = 256 * 1024;
+
+/** Marks of what was written when; coarser beyond, which only delays credit. */
+const MAX_MARKS = 64;
+
+/** Room for `{"op":"b","s":…,"c":"…","ev":[]}` around the events. */
+const FRAME_OVERHEAD_BYTES = 320;
+
+export type DropReason = "conflated" | "budget" | "lag" | "policy" | "closed";
+
+/** Shared by all connections of a process: counts by lane. */
+export interface OutboxCounts {
+  delivered: [number, number, number, number];
+  bytes: number;
+  frames: number;
+  dropped: Record<DropReason, [number, number, number, number]>;
+}
+
+export function newOutboxCounts(): OutboxCounts {
+  const none = (): [number, number, number, number] => [0, 0, 0, 0];
+  return { delivered: none(), bytes: 0, frames: 0, dropped: { conflated: none(), budget: none(), lag: none(), policy: none(), closed: none() } };
+}
+
+export interface OutboxFrame {
+  text: string;
+  /** The oldest logged update in it, for the delay from stored to written; null without one. */
+  oldestStoredAtMs: number | null;
+}
+
+export interface TakeOptions {
+  positions: boolean;
+  telemetry: boolean;
+  /** Up to where in the log the reader's events have been offered. */
+  offeredOffset: number;
+  /** The sealed cursor for a frame that leaves the client complete up to `offset`. */
+  seal: (offset: number) => string;
+  nowMs: number;
+}
+
+export class Outbox {
+  /** Every position in order, not the latest (recorders); falls back to latest wins while the reader lags. */
+  every = false;
+  #counts: OutboxCounts;
+  #budgetBytes: number;
+  #alerts: VisibleUpdate[] | null = null;
+  #transitions: VisibleUpdate[] | null = null;
+  #positions: Map<string, VisibleUpdate> | null = null;
+  #everyPosition: VisibleUpdate[] | null = null;
+  #telemetry: Map<string, VisibleUpdate> | null = null;
+  #queuedBytes = 0;
+  #nextS = 1;
+  #sentBytes = 0;
+  #ackedBytes = 0;
+  #ackedS = 0;
+  #markS: number[] | null = null;
+  #markBytes: number[] | null = null;
+  #fullSinceMs = 0;
+  #lagging = false;
+  #toldLag = false;
+  #overflowed = false;
+
+  constructor(counts: OutboxCounts, budgetBytes = MAX_QUEUED_BYTES_PER_CONNECTION) {
+    this.#counts = counts;
+    this.#budgetBytes = budgetBytes;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+  get unackedBytes(): number {
+    return this.#sentBytes - this.#ackedBytes;
+  }
+  get lastS(): number {
+    return this.#nextS - 1;
+  }
+  get ackedS(): number {
+    return this.#ackedS;
+  }
+  get hasUrgent(): boolean {
+    return (this.#alerts?.length ?? 0) + (this.#transitions?.length ?? 0) > 0;
+  }
+  get hasPositions(): boolean {
+    return (this.#positions?.size ?? 0) + (this.#everyPosition?.length ?? 0) > 0;
+  }
+  get hasTelemetry(): boolean {
+    return (this.#telemetry?.size ?? 0) > 0;
+  }
+  get hasRoom(): boolean {
+    return this.#queuedBytes + this.unackedBytes < WINDOW_BYTES;
+  }
+
+  offer(update: VisibleUpdate): void {
+    if (this.#overflowed) {
+      this.#counts.dropped.closed[update.lane]++;
+      return;
+    }
+    this.#add(update);
+    if (this.#queuedBytes > this.#budgetBytes) this.#shed();
+  }
+
+  #add(update: VisibleUpdate): void {
+    if (update.lane === 0) (this.#alerts ??= []).push(update);
+    else if (update.lane === 1) (this.#transitions ??= []).push(update);
+    else if (update.lane === 2 && this.every && !this.#lagging) (this.#everyPosition ??= []).push(update);
+    else return this.#replace(update.lane === 2 ? (this.#positions ??= new Map()) : (this.#telemetry ??= new Map()), update);
+    this.#queuedBytes += update.bytes;
+  }
+
+  /** Latest wins, in the place of the older one: whoever waits longest is sent first. */
+  #replace(map: Map<string, VisibleUpdate>, update: VisibleUpdate): void {
+    const key = update.key ?? "";
+    const older = map.get(key);
+    if (older !== undefined) this.#drop(older, "conflated");
+    map.set(key, update);
+    this.#queuedBytes += update.bytes;
+  }
+
+  #drop(update: VisibleUpdate, reason: DropReason): void {
+    this.#queuedBytes -= update.bytes;
+    this.#counts.dropped[reason][update.lane]++;
+  }
+
+  /** Over budget: telemetry goes first, then all but the latest position of each subject, then the oldest positions. */
+  #shed(): void {
+    if (this.#telemetry !== null) for (const update of this.#telemetry.values()) this.#drop(update, "budget");
+    this.#telemetry = null;
+    if (this.#queuedBytes > this.#budgetBytes) this.#conflateEvery();
+    if (this.#positions !== null) {
+      for (const [key, update] of this.#positions) {
+        if (this.#queuedBytes <= this.#budgetBytes) break;
+        this.#positions.delete(key);
+        this.#drop(update, "budget");
+      }
+    }
+    if (this.#queuedBytes <= this.#budgetBytes) return;
+    // Transitions and alerts are never dropped on a live connection: it closes (4003) and the client resumes from the log.
+    this.#overflowed = true;
+    this.clear("closed");
+  }
+
+  #conflateEvery(): void {
+    const kept = this.#everyPosition;
+    if (kept === null) return;
+    this.#everyPosition = null;
+    this.#lagging = true;
+    for (const update of kept) {
+      this.#queuedBytes -= update.bytes;
+      this.#replace((this.#positions ??= new Map()), update);
+    }
+  }
+
+  /** Forgets everything queued about a subject: their policy changed. */
+  forgetSubject(subject: string): void {
+    const keep = (list: VisibleUpdate[] | null) =>
+      list?.some((update) => update.subject === subject) ? list.filter((update) => update.subject !== subject || (this.#drop(update, "policy"), false)) : list;
+    this.#transitions = keep(this.#transitions);
+    this.#everyPosition = keep(this.#everyPosition);
+    if (this.#positions !== null) {
+      for (const [key, update] of this.#positions) {
+        if (update.subject !== subject) continue;
+        this.#positions.delete(key);
+        this.#drop(update, "policy");
+      }
+    }
+  }
+
+  clear(reason: DropReason): void {
+    for (const list of [this.#alerts, this.#transitions, this.#everyPosition, this.#positions?.values(), this.#telemetry?.values()]) {
+      for (const update of list ?? []) this.#drop(update, reason);
+    }
+    this.#alerts = this.#transitions = this.#everyPosition = this.#positions = this.#telemetry = null;
+  }
+
+  /** The next frame, or null when nothing may be written now. Call until null. */
+  take(options: TakeOptions): OutboxFrame | null {
+    const events: VisibleUpdate[] = [];
+    let roomBytes = MAX_FRAME_BYTES - FRAME_OVERHEAD_BYTES;
+    const fits = (update: VisibleUpdate) => {
+      if (update.bytes + 1 > roomBytes && events.length > 0) return false;
+      roomBytes -= update.bytes + 1;
+      events.push(update);
+      this.#queuedBytes -= update.bytes;
+      return true;
+    };
+    this.#alerts = takeFrom(this.#alerts, fits);
+    if (this.unackedBytes < HARD_WINDOW_BYTES) this.#transitions = takeFrom(this.#transitions, fits);
+    if (this.unackedBytes < WINDOW_BYTES) {
+      if (options.positions) {
+        this.#everyPosition = takeFrom(this.#everyPosition, fits);
+        takeFromMap(this.#positions, fits);
+      }
+      if (options.telemetry) takeFromMap(this.#telemetry, fits);
+    } else if (!this.#lagging && (this.hasPositions || this.hasTelemetry)) {
+      this.#lagging = true;
+      this.#conflateEvery();
+    }
+    this.#recover();
+    return events.length === 0 ? null : this.#frame(events, options);
+  }
+
+  #recover(): void {
+    if (this.#lagging && this.unackedBytes < WINDOW_BYTES / 2 && this.#queuedBytes < this.#budgetBytes / 2) this.#lagging = false;
+  }
+
+  #frame(events: VisibleUpdate[], { seal, nowMs, offeredOffset }: TakeOptions): OutboxFrame {
+    const s = this.#nextS;
+    this.#nextS += events.length;
+    let oldestStoredAtMs: number | null = null;
+    let logged = false;
+    for (const event of events) {
+      this.#counts.delivered[event.lane]++;
+      if (event.offset === null) continue;
+      logged = true;
+      if (event.storedAtMs !== null && (oldestStoredAtMs === null || event.storedAtMs < oldestStoredAtMs)) oldestStoredAtMs = event.storedAtMs;
+    }
+    const cursor = logged ? `,"c":"${seal(this.writtenOffset(offeredOffset))}"` : "";
+    const [first] = events;
+    const text =
+      events.length === 1 && first !== undefined
+        ? `{"op":"ev","s":${s}${cursor},${first.json.slice(1)}`
+        : `{"op":"b","s":${s}${cursor},"ev":[${events.map((event) => event.json).join(",")}]}`;
+    const bytes = events.reduce((sum, event) => sum + event.bytes + 1, cursor.length + 24);
+    if (this.unackedBytes < WINDOW_BYTES && this.unackedBytes + bytes >= WINDOW_BYTES) this.#fullSinceMs = nowMs;
+    this.#sentBytes += bytes;
+    this.#counts.bytes += bytes;
+    this.#counts.frames++;
+    this.#mark();
+    return { text, oldestStoredAtMs };
+  }
+
+  /** Up to where the client has everything once what was taken arrives: an alert that overtook does not count. */
+  writtenOffset(offeredOffset: number): number {
+    const waiting = this.#transitions?.find((update) => update.offset !== null)?.offset;
+    return waiting === undefined || waiting === null ? offeredOffset : Math.min(offeredOffset, waiting - 1);
+  }
+
+  #mark(): void {
+    const markS = (this.#markS ??= []);
+    const markBytes = (this.#markBytes ??= []);
+    markS.push(this.lastS);
+    markBytes.push(this.#sentBytes);
+    if (markS.length <= MAX_MARKS) return;
+    // Every second mark goes, the newest stays.
+    this.#markS = markS.filter((_, index) => index % 2 === 1 || index === markS.length - 1);
+    this.#markBytes = markBytes.filter((_, index) => index % 2 === 1 || index === markBytes.length - 1);
+  }
+
+  /** The client has everything up to `s`. False: it claims more than it was sent. */
+  ack(s: number, nowMs: number): boolean {
+    if (s > this.lastS) return false;
+    if (s <= this.#ackedS) return true;
+    this.#ackedS = s;
+    const markS = this.#markS ?? [];
+    const markBytes = this.#markBytes ?? [];
+    let passed = 0;
+    while (passed < markS.length && (markS[passed] as number) <= s) passed++;
+    if (passed > 0) {
+      this.#ackedBytes = markBytes[passed - 1] as number;
+      markS.splice(0, passed);
+      markBytes.splice(0, passed);
+      this.#fullSinceMs = nowMs;
+    }
+    this.#recover();
+    return true;
+  }
+
+  /** The lag level to tell the client, once per change; null when it knows. */
+  lagToTell(): 0 | 1 | null {
+    if (this.#lagging === this.#toldLag) return null;
+    this.#toldLag = this.#lagging;
+    return this.#lagging ? 1 : 0;
+  }
+
+  /** True: conflation was not enough; close with 4003 and let the client resume. */
+  isSlow(nowMs: number, slowAfterMs: number): boolean {
+    return this.#overflowed || (this.unackedBytes >= WINDOW_BYTES && nowMs - this.#fullSinceMs > slowAfterMs);
+  }
+}
+
+function takeFrom(list: VisibleUpdate[] | null, fits: (update: VisibleUpdate) => boolean): VisibleUpdate[] | null {
+  if (list === null) return null;
+  let taken = 0;
+  while (taken < list.length && fits(list[taken] as VisibleUpdate)) taken++;
+  return taken === list.length ? null : taken === 0 ? list : list.slice(taken);
+}
+
+function takeFromMap(map: Map<string, VisibleUpdate> | null, fits: (update: VisibleUpdate) => boolean): void {
+  if (map === null) return;
+  for (const [key, update] of map) {
+    if (!fits(update)) return;
+    map.delete(key);
+  }
+}
+

@@ -1,0 +1,402 @@
+import {
+  AUDIENCES,
+  LEVELS,
+  LOG_RETENTION_MS,
+  WHEREABOUTS_REPLAY_MS,
+  minLevel,
+  type Alert,
+  type Audience,
+  type ClientEvent,
+  type GatewayHealth,
+  type Level,
+  type NearbyPerson,
+  type Person,
+  type PersonId,
+  type Position,
+  type PrivacySettings,
+  type ProximityTransition,
+  type Role,
+  type SubjectView,
+  type TagId,
+  type Update,
+  type ZoneId,
+  type ZoneTransition,
+} from "@konferenco/protocol";
+
+/**
+ * Who may see what, in one file. Everything that leaves for a client is a `VisibleUpdate`, and nothing
+ * else makes one: the level shown is the smallest of the subject's level for the viewer's audience,
+ * the subject's consent, and (for replays) the replay rule. What we do not know is hidden; hidden,
+ * absent and unknown are the same to a viewer: nothing.
+ */
+
+export const VIEWER_ROLES = ["operator", "staff", "display", "attendee"] as const;
+export type ViewerRole = (typeof VIEWER_ROLES)[number];
+
+/** Who looks. `self` is the viewer's own policy: their role at the event and their connections. */
+export interface Viewer {
+  role: ViewerRole;
+  personId: PersonId | null;
+  self: SubjectPolicy | null;
+}
+
+/** What a person allows, resolved once per change of the person and then only looked up: 11 ns per viewer instead of 400. */
+export interface SubjectPolicy {
+  personId: PersonId;
+  name: string;
+  company: string;
+  interests: readonly string[];
+  role: Role;
+  connections: ReadonlySet<PersonId>;
+  consented: boolean;
+  levels: Readonly<Record<Audience, Level>>;
+  proximityAlerts: boolean;
+  doNotDisturb: boolean;
+  discoverability: PrivacySettings["discoverability"];
+  /** Whereabouts stored before this are not the person's to show: no consent yet, or somebody else carried the tag. */
+  sinceMs: number;
+  /** Whereabouts stored before this were shown less finely than today, so they are not replayed to others. */
+  raisedAtMs: number;
+}
+
+/** Who carries a tag: a person, nobody (a thing), or we do not know (yet), which is hidden. */
+export type Holder = SubjectPolicy | "nobody" | "unknown";
+
+/** 0 alerts, 1 transitions, 2 positions, 3 occupancy and telemetry. */
+export type Lane = 0 | 1 | 2 | 3;
+
+declare const visible: unique symbol;
+
+/** An event that has passed the policy for the viewers it is given to; serialised once and shared by all of them. */
+export interface VisibleUpdate {
+  readonly [visible]: true;
+  readonly lane: Lane;
+  /** Latest wins among events of one key (lanes 2 and 3); null: every one counts. */
+  readonly key: string | null;
+  /** Whom it is about, so that a queue can forget them: a personId, a tagId of a thing, or null. */
+  readonly subject: string | null;
+  /** Where it stands in the log; null for live data and states. */
+  readonly offset: number | null;
+  readonly storedAtMs: number | null;
+  /** The event as a JSON object. */
+  readonly json: string;
+  readonly bytes: number;
+}
+
+/** Others' positions are moved to this grid before anything is computed from them. */
+export const GRID_M = 1;
+
+const NOBODY_SEES: Readonly<Record<Audience, Level>> = { connections: "hidden", attendees: "hidden", exhibitors: "hidden", speakers: "hidden", staff: "hidden" };
+
+const AUDIENCE_OF_ROLE: Readonly<Record<Role, Audience>> = { attendee: "attendees", exhibitor: "exhibitors", speaker: "speakers", staff: "staff" };
+
+export function compilePolicy(person: Person): SubjectPolicy {
+  const { profile, consent, settings } = person;
+  const levels = { ...NOBODY_SEES };
+  if (consent.given) for (const audience of AUDIENCES) levels[audience] = minLevel(settings.level, settings.audiences[audience]);
+  return {
+    personId: profile.personId,
+    name: profile.name,
+    company: profile.company,
+    interests: profile.interests,
+    role: profile.role,
+    connections: new Set(profile.connections),
+    consented: consent.given,
+    levels,
+    proximityAlerts: settings.proximityAlerts,
+    doNotDisturb: settings.doNotDisturb,
+    discoverability: settings.discoverability,
+    sinceMs: Math.max(consent.atMs, settings.tagSinceMs ?? 0),
+    raisedAtMs: settings.raisedAtMs ?? 0,
+  };
+}
+
+/** True if the change shows somebody something that they could not see before: then older whereabouts must not be replayed. */
+export function raisesAnything(before: SubjectPolicy, after: SubjectPolicy): boolean {
+  const higher = (audience: Audience) => LEVELS.indexOf(after.levels[audience]) > LEVELS.indexOf(before.levels[audience]);
+  const newFriend = [...after.connections].some((personId) => !before.connections.has(personId));
+  return AUDIENCES.some(higher) || (after.proximityAlerts && !before.proximityAlerts) || newFriend || after.role !== before.role;
+}
+
+/** The audience that the viewer belongs to for this subject: connections before roles. Null: sees aggregates only. */
+export function audienceOf(subject: SubjectPolicy, viewer: Viewer): Audience | "self" | null {
+  if (viewer.role === "display") return null;
+  if (viewer.personId !== null && viewer.personId === subject.personId) return "self";
+  // A connection is mutual: both sides must name the other.
+  if (viewer.self !== null && subject.connections.has(viewer.self.personId) && viewer.self.connections.has(subject.personId)) return "connections";
+  if (viewer.role === "operator" || viewer.role === "staff") return "staff";
+  return viewer.self === null ? null : AUDIENCE_OF_ROLE[viewer.self.role];
+}
+
+/** The level at which the subject's whereabouts may be shown to the viewer. Oneself sees everything, with consent. */
+export function levelFor(subject: SubjectPolicy, viewer: Viewer): Level {
+  if (!subject.consented) return "hidden";
+  const audience = audienceOf(subject, viewer);
+  if (audience === null) return "hidden";
+  return audience === "self" ? "precise" : subject.levels[audience];
+}
+
+export function seesThings(viewer: Viewer): boolean {
+  return viewer.role === "operator" || viewer.role === "staff";
+}
+
+/** True if near and apart of the two may be told to `receiver`: both opted in, both show each other at least the zone. */
+export function mayHearOfNear(receiver: SubjectPolicy, other: SubjectPolicy): boolean {
+  if (!receiver.proximityAlerts || !other.proximityAlerts || receiver.doNotDisturb) return false;
+  const shows = (subject: SubjectPolicy, to: SubjectPolicy) => atLeast(levelFor(subject, viewerOf(to)), "zone");
+  return shows(other, receiver) && shows(receiver, other);
+}
+
+/** A person as a viewer with no office: what attendees' pairs are judged by. */
+function viewerOf(policy: SubjectPolicy): Viewer {
+  return { role: "attendee", personId: policy.personId, self: policy };
+}
+
+export function atLeast(level: Level, least: Level): boolean {
+  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+}
+
+// --- stored updates -----------------------------------------------------------------------------
+
+/** One update, ready to be shown to any number of viewers. Each form is serialised at most once. */
+export interface Projection {
+  readonly update: Update;
+  /** The people concerned, for routing: their own connections look at `me`. */
+  readonly people: readonly PersonId[];
+  /** What this viewer may see of it now; the same object for all viewers of one form. */
+  forViewer(viewer: Viewer): VisibleUpdate | null;
+  /** The same for an update out of the log, under today's policy and the replay rule. */
+  forReplay(viewer: Viewer, nowMs: number): VisibleUpdate | null;
+}
+
+/** `ref` is the update's opaque id for deduplication (logged updates), never its offset: a hole would tell of hidden ones. */
+export function projectUpdate(update: Update, ref: string | null, holderOf: (tagId: TagId) => Holder): Projection {
+  const { body } = update;
+  switch (body.kind) {
+    case "zone":
+      return projectWhereabouts(update, body.zone.tagId, holderOf, "zone", (subj, subject) => reveal(1, zoneEvent(body.zone, subj), subject, { update, ref }));
+    case "position":
+      return projectWhereabouts(update, body.position.tagId, holderOf, "precise", (subj, subject) => positionUpdate(body.position, subj, subject));
+    case "proximity":
+      return projectPair(update, ref, body.proximity, holderOf);
+    case "alert":
+      return projectForAll(update, () => true, () => reveal(0, { t: "alert", at: body.alert.atMs, d: shownAlert(body.alert) }, null, { update, ref }));
+    case "gateway":
+      return projectForAll(update, seesThings, () => gatewayUpdate(body.gateway));
+  }
+}
+
+function projectWhereabouts(
+  update: Update,
+  tagId: TagId,
+  holderOf: (tagId: TagId) => Holder,
+  least: "zone" | "precise",
+  form: (subj: SubjectView, subject: string) => VisibleUpdate,
+): Projection {
+  const holder = holderOf(tagId);
+  const show = (subj: SubjectView) => form(subj, typeof holder === "object" ? holder.personId : tagId);
+  let toSelf: VisibleUpdate | undefined;
+  let toOthers: VisibleUpdate | undefined;
+  const forViewer = (viewer: Viewer): VisibleUpdate | null => {
+    if (holder === "unknown") return null;
+    if (holder === "nobody") return seesThings(viewer) ? (toOthers ??= show({ who: "tag", tagId })) : null;
+    if (!atLeast(levelFor(holder, viewer), least)) return null;
+    if (audienceOf(holder, viewer) === "self") return (toSelf ??= show({ who: "me" }));
+    return (toOthers ??= show({ who: "person", personId: holder.personId, name: holder.name }));
+  };
+  return {
+    update,
+    people: typeof holder === "object" ? [holder.personId] : [],
+    forViewer,
+    forReplay(viewer, nowMs) {
+      // Things are not replayed: the tag may have been a person's then, and we would show more than they allowed.
+      if (typeof holder !== "object" || !isReplayed(update, holder, viewer, nowMs)) return null;
+      return forViewer(viewer);
+    },
+  };
+}
+
+/** The replay rule: never more than today, never more than then (docs/decisions/0020). */
+function isReplayed(update: Update, subject: SubjectPolicy, viewer: Viewer, nowMs: number): boolean {
+  const { storedAtMs } = update;
+  if (storedAtMs < subject.sinceMs) return false;
+  if (audienceOf(subject, viewer) === "self") return nowMs - storedAtMs <= LOG_RETENTION_MS;
+  return storedAtMs >= subject.raisedAtMs && nowMs - storedAtMs <= WHEREABOUTS_REPLAY_MS;
+}
+
+function projectPair(update: Update, ref: string | null, proximity: ProximityTransition, holderOf: (tagId: TagId) => Holder): Projection {
+  const a = holderOf(proximity.tagA);
+  const b = holderOf(proximity.tagB);
+  if (typeof a !== "object" || typeof b !== "object") return { update, people: [], forViewer: () => null, forReplay: () => null };
+  let toA: VisibleUpdate | undefined;
+  let toB: VisibleUpdate | undefined;
+  const show = (other: SubjectPolicy) =>
+    reveal(1, { t: proximity.transition, at: proximity.atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId, { update, ref });
+  const forViewer = (viewer: Viewer): VisibleUpdate | null => {
+    if (viewer.personId === null || viewer.role === "display") return null;
+    if (viewer.personId === a.personId) return mayHearOfNear(a, b) ? (toA ??= show(b)) : null;
+    if (viewer.personId === b.personId) return mayHearOfNear(b, a) ? (toB ??= show(a)) : null;
+    return null;
+  };
+  return {
+    update,
+    people: [a.personId, b.personId],
+    forViewer,
+    forReplay(viewer, nowMs) {
+      const tooOld = nowMs - update.storedAtMs > WHEREABOUTS_REPLAY_MS;
+      const tooFine = update.storedAtMs < Math.max(a.sinceMs, b.sinceMs, a.raisedAtMs, b.raisedAtMs);
+      return tooOld || tooFine ? null : forViewer(viewer);
+    },
+  };
+}
+
+function projectForAll(update: Update, allowed: (viewer: Viewer) => boolean, show: () => VisibleUpdate): Projection {
+  let shown: VisibleUpdate | undefined;
+  const forViewer = (viewer: Viewer) => (allowed(viewer) ? (shown ??= show()) : null);
+  return {
+    update,
+    people: [],
+    forViewer,
+    forReplay: (viewer, nowMs) => (nowMs - update.storedAtMs > LOG_RETENTION_MS ? null : forViewer(viewer)),
+  };
+}
+
+// --- states: what a new subscriber sees, and what changes when a policy does -----------------------
+
+/** What is known of a tag now. */
+export interface Standing {
+  tagId: TagId;
+  position: Position | null;
+  zoneId: ZoneId | null;
+  floor: number;
+  /** Since when it is in its zone. */
+  zoneSinceMs: number;
+}
+
+/** The subject's present state as this viewer may see it: a position, or the zone it is in, or nothing. */
+export function showStanding(standing: Standing, holder: Holder, viewer: Viewer): VisibleUpdate | null {
+  if (holder === "unknown") return null;
+  const thing = holder === "nobody";
+  if (thing && !seesThings(viewer)) return null;
+  const level: Level = thing ? "precise" : levelFor(holder, viewer);
+  if (!atLeast(level, "zone")) return null;
+  const self = !thing && audienceOf(holder, viewer) === "self";
+  const subj: SubjectView = thing ? { who: "tag", tagId: standing.tagId } : self ? { who: "me" } : { who: "person", personId: holder.personId, name: holder.name };
+  const subject = thing ? standing.tagId : holder.personId;
+  if (level === "precise" && standing.position !== null) return positionUpdate(standing.position, subj, subject);
+  if (standing.zoneId === null) return null;
+  return reveal(1, { t: "zone.enter", at: standing.zoneSinceMs, d: { subj, zoneId: standing.zoneId, floor: standing.floor } }, subject);
+}
+
+export function showGateway(gateway: GatewayHealth, viewer: Viewer): VisibleUpdate | null {
+  return seesThings(viewer) ? gatewayUpdate(gateway) : null;
+}
+
+export function showAlert(alert: Alert): VisibleUpdate {
+  return reveal(0, { t: "alert", at: alert.atMs, d: shownAlert(alert) }, null);
+}
+
+export function showOwnSettings(settings: PrivacySettings, atMs: number): VisibleUpdate {
+  const { level, audiences, discoverability, proximityAlerts, doNotDisturb } = settings;
+  return reveal(1, { t: "settings", at: atMs, d: { level, audiences, discoverability, proximityAlerts, doNotDisturb } }, null);
+}
+
+/** Counts that anybody may see: the public release, or the exact ones for those who keep people safe. */
+export function showOccupancy(zones: { zoneId: ZoneId; count: number | "few" }[], atMs: number): VisibleUpdate {
+  return reveal(3, { t: "occupancy", at: atMs, d: { zones } }, null, undefined, "occupancy");
+}
+
+export function showNearby(people: NearbyPerson[], atMs: number): VisibleUpdate {
+  return reveal(3, { t: "nearby", at: atMs, d: { people } }, null, undefined, "nearby");
+}
+
+// --- near me --------------------------------------------------------------------------------------
+
+export type Band = NearbyPerson["within"];
+
+/** Where somebody is, as the server knows it. */
+export interface Place {
+  xM: number;
+  yM: number;
+  floor: number;
+  zoneId: ZoneId | null;
+}
+
+/**
+ * The finest band that the subject's level allows, or null for nothing. Distances are taken between grid
+ * points: rounding a true distance instead gave the place away to 0.01 m in 40 questions, a grid point
+ * never gives more than its cell.
+ */
+export function bandOf(subject: SubjectPolicy, at: Place, viewer: Viewer, from: Place): Band | null {
+  const level = levelFor(subject, viewer);
+  if (!isDiscoverable(subject, viewer) || !atLeast(level, "venue")) return null;
+  if (level === "precise" && at.floor === from.floor) {
+    const metres = Math.hypot(snap(at.xM) - snap(from.xM), snap(at.yM) - snap(from.yM));
+    if (metres <= 10) return "10m";
+    if (metres <= 50) return "50m";
+  }
+  return sharesZone(subject, at, viewer, from) ? "same_zone" : "same_venue";
+}
+
+/** True if the viewer may know that the subject is in the viewer's zone, and it is. */
+export function sharesZone(subject: SubjectPolicy, at: Place, viewer: Viewer, from: Place): boolean {
+  return at.zoneId !== null && at.zoneId === from.zoneId && atLeast(levelFor(subject, viewer), "zone");
+}
+
+export function isDiscoverable(subject: SubjectPolicy, viewer: Viewer): boolean {
+  if (subject.discoverability === "hidden") return false;
+  return subject.discoverability !== "connections" || audienceOf(subject, viewer) === "connections";
+}
+
+// --- the forms ------------------------------------------------------------------------------------
+
+export function snap(metres: number): number {
+  return Math.round(metres / GRID_M) * GRID_M + 0; // + 0: no minus zero
+}
+
+function zoneEvent(zone: ZoneTransition, subj: SubjectView): ClientEvent {
+  return { t: `zone.${zone.transition}`, at: zone.atMs, d: { subj, zoneId: zone.zoneId, floor: zone.floor } };
+}
+
+function positionUpdate(position: Position, subj: SubjectView, subject: string): VisibleUpdate {
+  const { xM, yM, floor, zoneId, accuracy95M, confidence } = position;
+  // Exact for oneself and for things; for others' eyes a person stands on a grid point, and no figure beside it is finer.
+  const place =
+    subj.who === "person"
+      ? { xM: snap(xM), yM: snap(yM), accuracy95M: Math.max(GRID_M, Math.ceil(accuracy95M)), confidence: Math.round(confidence * 10) / 10 }
+      : { xM, yM, accuracy95M, confidence };
+  const event: ClientEvent = {
+    t: "position",
+    at: position.atMs,
+    d: { subj, level: "precise", xM: place.xM, yM: place.yM, floor, zoneId, accuracy95M: place.accuracy95M, confidence: place.confidence },
+  };
+  return reveal(2, event, subject, undefined, `position ${subj.who === "me" ? "me" : subject}`);
+}
+
+function gatewayUpdate(gateway: GatewayHealth): VisibleUpdate {
+  const { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs } = gateway;
+  const event: ClientEvent = { t: "gateway", at: atMs, d: { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs } };
+  return reveal(3, event, null, undefined, `gateway ${gatewayId}`);
+}
+
+function shownAlert(alert: Alert): Alert {
+  const { alertId, severity, title, text, zoneIds, atMs } = alert;
+  return { alertId, severity, title, text, zoneIds, atMs };
+}
+
+const utf8 = new TextEncoder();
+
+/** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
+function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null): VisibleUpdate {
+  const json = JSON.stringify(logged === undefined || logged.ref === null ? event : { i: logged.ref, ...event });
+  const shown: Omit<VisibleUpdate, typeof visible> = {
+    lane,
+    key,
+    subject,
+    offset: logged?.update.updateId.offset ?? null,
+    storedAtMs: logged?.update.storedAtMs ?? null,
+    json,
+    bytes: utf8.encode(json).length,
+  };
+  return shown as VisibleUpdate;
+}
