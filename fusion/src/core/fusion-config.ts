@@ -1,0 +1,133 @@
+import { MAX_TAGS_PER_EVENT } from "@konferenco/protocol";
+
+/**
+ * Everything in fusion that could be set otherwise, with its unit in its name and its reason beside
+ * it. One set of values serves every venue: nothing here was fitted to a single building.
+ * docs/decisions/0003-constants-of-fusion.md says how the values were chosen and what they yield.
+ */
+export interface FusionConfig {
+  /** Fixes, tracks and verdicts are made on multiples of this. */
+  tickMs: number;
+
+  // accept
+  /** Observations older than this are refused: a window that has closed is not opened again. */
+  maxLateMs: number;
+  /** A gateway cannot have heard what it has not yet sent; this much is forgiven to its rounding. */
+  maxFutureMs: number;
+
+  // rssi-filter
+  /** How far a link's level wanders in a second as people move: a walk past a gateway changes it by 2-3 dB/s. */
+  processNoiseDb2PerS: number;
+  /** Scatter of single readings around the level: 4-6 dB in every recording that we hold. */
+  measurementNoiseDb2: number;
+  /** A reading this many sigmas off is held back; a second one in a row on the same side is believed. */
+  outlierSigmas: number;
+  /** After such a silence a link begins anew: its old level says nothing about the new one. */
+  linkGapMs: number;
+
+  // window
+  windowMs: number;
+  /** Readings in the window before anything is said about a tag (requirement B2; docs/decisions/0001). */
+  minReadings: number;
+  /** Gateways that a centroid needs (docs/decisions/0001). */
+  minGatewaysForCentroid: number;
+
+  // beacon-fix
+  /** The centroid weighs a gateway by 10^(RSSI / this): the smaller, the more the strongest decide. */
+  centroidDbPerDecade: number;
+  /** Loss of a concrete floor; a gateway on another storey is discounted by it. */
+  floorLossDb: number;
+  /** How sharply level decides which gateway's zone a tag is in. */
+  zoneEvidenceDb: number;
+  /** Share of the zone evidence that comes from the gateways' own zones, the rest from the place of the fix. */
+  gatewayEvidenceShare: number;
+
+  // track
+  /** Spread of a walking person's velocity, metres per second on each axis. */
+  speedSigmaMps: number;
+  /** How long a person keeps a velocity: the memory of the track's motion model. */
+  velocityMemoryMs: number;
+  /** Fixes of one window share their readings; this many count as one (about windowMs / tickMs / 2). */
+  fixCorrelation: number;
+  /** A fix this many sigmas from the track is held back… */
+  fixOutlierSigmas: number;
+  /** …until fixes have stood there for this long, most of a window: then the track begins anew there. */
+  fixOutlierHoldMs: number;
+
+  // zones
+  /** How fast the evidence of a window adds up to a verdict: nats of belief per nat of evidence and second. */
+  evidencePerS: number;
+  /** Chance per second that a tag changed place unseen. Keeps belief from freezing. */
+  placeChangePerS: number;
+  /** A challenger must hold this much belief… */
+  enterBelief: number;
+  /** …for this long, before the tag leaves one zone for the other. */
+  enterHoldMs: number;
+  /** The same across floors, where a mistake is dearer. */
+  floorHoldMs: number;
+  /** A stay this long is told as `dwell`, once. */
+  dwellMs: number;
+
+  // proximity
+  nearM: number;
+  apartM: number;
+  nearHoldMs: number;
+  apartHoldMs: number;
+  /** Pairs kept of one tag; in a tighter crowd further ones are skipped and counted. About 120 B each. */
+  maxPairsPerTag: number;
+
+  // silence and bounds
+  /** A tag silent for this long leaves its zone and is forgotten. */
+  forgetAfterMs: number;
+  /** The same for tags that other technologies locate: a phone at rest may report once a minute (requirement B3). */
+  forgetLocatedAfterMs: number;
+  /** About 2 KB each with six links; further tags are refused with TAG_LIMIT. */
+  maxTags: number;
+  /** Tags heard fewer than three times, about 250 B each; the oldest makes room. */
+  maxCandidates: number;
+}
+
+export const DEFAULT_FUSION_CONFIG: FusionConfig = {
+  tickMs: 500,
+
+  maxLateMs: 10_000,
+  maxFutureMs: 1_000,
+
+  processNoiseDb2PerS: 6,
+  measurementNoiseDb2: 25,
+  outlierSigmas: 4,
+  linkGapMs: 15_000,
+
+  windowMs: 5_000,
+  minReadings: 3,
+  minGatewaysForCentroid: 3,
+
+  centroidDbPerDecade: 12,
+  floorLossDb: 15,
+  zoneEvidenceDb: 4,
+  gatewayEvidenceShare: 0.5,
+
+  speedSigmaMps: 0.7,
+  velocityMemoryMs: 4_000,
+  fixCorrelation: 5,
+  fixOutlierSigmas: 5,
+  fixOutlierHoldMs: 4_000,
+
+  evidencePerS: 0.5,
+  placeChangePerS: 0.02,
+  enterBelief: 0.75,
+  enterHoldMs: 1_000,
+  floorHoldMs: 3_000,
+  dwellMs: 60_000,
+
+  nearM: 3,
+  apartM: 5,
+  nearHoldMs: 3_000,
+  apartHoldMs: 5_000,
+  maxPairsPerTag: 64,
+
+  forgetAfterMs: 30_000,
+  forgetLocatedAfterMs: 120_000,
+  maxTags: MAX_TAGS_PER_EVENT,
+  maxCandidates: 200_000,
+};

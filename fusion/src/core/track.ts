@@ -1,0 +1,150 @@
+import type { FixSource, Position, TagId } from "@konferenco/protocol";
+import { SIGMAS_OF_95, type Fix } from "./fix.ts";
+import type { FusionConfig } from "./fusion-config.ts";
+
+/**
+ * The motion of one tag: a Kalman filter over place and velocity. Both axes have the same motion and
+ * measurement noise, so they share one covariance of place and velocity: three numbers.
+ */
+export interface Track {
+  atMs: number;
+  xM: number;
+  yM: number;
+  vxMps: number;
+  vyMps: number;
+  placeVarianceM2: number;
+  placeVelocityM2ps: number;
+  velocityVarianceM2ps2: number;
+  /** What the fixes share and no averaging removes: the bias of their method, as a 95 % radius. */
+  bias95M: number;
+  /** Technologies and when each last gave a fix. */
+  sources: Map<Fix["source"], number>;
+  /** Since when fixes are held back as outliers, or null. */
+  heldBackSinceMs: number | null;
+}
+
+export function newTrack(fix: Fix, config: FusionConfig): Track {
+  const sigmaM = fix.accuracy95M / SIGMAS_OF_95;
+  return {
+    atMs: fix.atMs,
+    xM: fix.xM,
+    yM: fix.yM,
+    vxMps: 0,
+    vyMps: 0,
+    placeVarianceM2: sigmaM ** 2,
+    placeVelocityM2ps: 0,
+    velocityVarianceM2ps2: config.speedSigmaMps ** 2,
+    bias95M: biasOf(fix),
+    sources: new Map([[fix.source, fix.atMs]]),
+    heldBackSinceMs: null,
+  };
+}
+
+/** The track of a position that an earlier process stored. */
+export function trackOfPosition(position: Position, config: FusionConfig): Track {
+  const source = position.source === "fusion" ? "beacon" : position.source;
+  const track = newTrack({ ...position, source, zoneEvidence: null }, config);
+  return { ...track, vxMps: position.vxMps, vyMps: position.vyMps };
+}
+
+/**
+ * Time passes: constant velocity that is slowly forgotten (an Ornstein-Uhlenbeck velocity), so that
+ * a tag that falls silent coasts a few metres and not out of the building, while its accuracy grows
+ * by the walk that it may have taken.
+ */
+export function advanceTrack(track: Track, nowMs: number, config: FusionConfig): void {
+  const dtS = (nowMs - track.atMs) / 1_000;
+  if (dtS <= 0) return;
+  const memoryS = config.velocityMemoryMs / 1_000;
+  const keep = Math.exp(-dtS / memoryS);
+  const reachS = memoryS * (1 - keep);
+  track.xM += track.vxMps * reachS;
+  track.yM += track.vyMps * reachS;
+  track.vxMps *= keep;
+  track.vyMps *= keep;
+  // Exact discretisation of the Ornstein-Uhlenbeck velocity with stationary spread speedSigmaMps.
+  const speed2 = config.speedSigmaMps ** 2;
+  const noiseVelocity = speed2 * (1 - keep * keep);
+  const noiseCross = speed2 * memoryS * (1 - keep) ** 2;
+  const noisePlace = speed2 * memoryS * (2 * dtS - memoryS * (3 - 4 * keep + keep * keep));
+  const place = track.placeVarianceM2;
+  const cross = track.placeVelocityM2ps;
+  const velocity = track.velocityVarianceM2ps2;
+  track.placeVarianceM2 = place + 2 * reachS * cross + reachS * reachS * velocity + Math.max(0, noisePlace);
+  track.placeVelocityM2ps = keep * (cross + reachS * velocity) + noiseCross;
+  track.velocityVarianceM2ps2 = keep * keep * velocity + noiseVelocity;
+  track.atMs = nowMs;
+}
+
+/**
+ * A fix into the track. One that lies impossibly far is held back: readings of one window are shared
+ * by ten fixes, so only what still holds when most of the window is new is believed, and the track
+ * begins anew there. A check-in is believed at once: somebody stood at the desk.
+ */
+export function updateTrack(track: Track, fix: Fix, config: FusionConfig): void {
+  const sigmaM = fix.accuracy95M / SIGMAS_OF_95;
+  const dxM = fix.xM - track.xM;
+  const dyM = fix.yM - track.yM;
+  const spreadM = Math.sqrt(track.placeVarianceM2 + sigmaM ** 2);
+  if (Math.hypot(dxM, dyM) > config.fixOutlierSigmas * spreadM) {
+    track.heldBackSinceMs ??= fix.atMs;
+    const stands = fix.source !== "beacon" || fix.atMs - track.heldBackSinceMs >= config.fixOutlierHoldMs;
+    if (stands) Object.assign(track, newTrack(fix, config), { sources: track.sources.set(fix.source, fix.atMs) });
+    return;
+  }
+  track.heldBackSinceMs = null;
+  // Consecutive fixes of one window are nearly the same measurement: each counts as a share of one.
+  const noiseM2 = sigmaM ** 2 * (fix.source === "beacon" ? config.fixCorrelation : 1);
+  const innovationM2 = track.placeVarianceM2 + noiseM2;
+  const placeGain = track.placeVarianceM2 / innovationM2;
+  const velocityGain = track.placeVelocityM2ps / innovationM2;
+  track.xM += placeGain * dxM;
+  track.yM += placeGain * dyM;
+  track.vxMps += velocityGain * dxM;
+  track.vyMps += velocityGain * dyM;
+  track.velocityVarianceM2ps2 -= velocityGain * track.placeVelocityM2ps;
+  track.placeVelocityM2ps *= 1 - placeGain;
+  track.placeVarianceM2 *= 1 - placeGain;
+  track.bias95M += placeGain * (biasOf(fix) - track.bias95M);
+  track.sources.set(fix.source, fix.atMs);
+}
+
+/** Radio fixes err alike for as long as a person stands there: their bias is most of their error. GPS and check-ins average out. */
+function biasOf(fix: Fix): number {
+  return fix.source === "beacon" || fix.source === "wifi" ? BIAS_SHARE * fix.accuracy95M : 0;
+}
+
+const BIAS_SHARE = 0.9;
+
+/** The radius that holds the truth in 95 of 100 cases: what the filter does not know and what its fixes share. */
+export function accuracy95MOf(track: Track): number {
+  return Math.hypot(SIGMAS_OF_95 * Math.sqrt(track.placeVarianceM2), track.bias95M);
+}
+
+/** The technology of the last while; more than one is `fusion`. */
+export function sourceOf(track: Track, nowMs: number, config: FusionConfig): FixSource {
+  let latest: { source: Fix["source"]; atMs: number } | null = null;
+  let lately = 0;
+  for (const [source, atMs] of track.sources) {
+    if (nowMs - atMs <= config.windowMs) lately++;
+    if (latest === null || atMs > latest.atMs) latest = { source, atMs };
+  }
+  return lately > 1 ? "fusion" : (latest?.source ?? "beacon");
+}
+
+/** The track as a position, with the place verdict beside it. */
+export function positionOf(track: Track, tagId: TagId, verdict: { zoneId: string | null; floor: number; confidence: number }, config: FusionConfig): Position {
+  return {
+    tagId,
+    atMs: track.atMs,
+    xM: track.xM,
+    yM: track.yM,
+    floor: verdict.floor,
+    vxMps: track.vxMps,
+    vyMps: track.vyMps,
+    accuracy95M: accuracy95MOf(track),
+    confidence: verdict.confidence,
+    source: sourceOf(track, track.atMs, config),
+    zoneId: verdict.zoneId,
+  };
+}

@@ -1,0 +1,77 @@
+import type { TagId } from "@konferenco/protocol";
+import type { FusionConfig } from "./fusion-config.ts";
+import type { SmoothedRssi } from "./rssi-filter.ts";
+import { newRssiFilter, smoothRssi, type RssiFilter } from "./rssi-filter.ts";
+import type { Observation } from "./accept.ts";
+
+/** One gateway's smoothed level of a tag, as of the end of the window. */
+export interface Reading {
+  gateway: number;
+  rssiDbm: number;
+  varianceDb2: number;
+  /** Observations of this gateway in the window. */
+  samples: number;
+}
+
+/** What all gateways heard of a tag in the last windowMs: at least minReadings observations. Readings are in the map's order. */
+export interface ReadingWindow {
+  tagId: TagId;
+  atMs: number;
+  readings: Reading[];
+  samples: number;
+}
+
+/** When a link was heard last; eight are enough to tell "three in the window" from "one". */
+const HEARD_MEMORY = 8;
+
+/** A link's filter and the times at which it was heard. */
+export interface Link {
+  gateway: number;
+  filter: RssiFilter;
+  heardAtMs: Float64Array;
+  heardCount: number;
+}
+
+export function newLink(gateway: number, observation: Observation, config: FusionConfig): Link {
+  const link: Link = { gateway, filter: newRssiFilter(observation, config), heardAtMs: new Float64Array(HEARD_MEMORY), heardCount: 0 };
+  noteHeard(link, observation.heardAtMs);
+  return link;
+}
+
+/** Smooths one observation of the link and notes when it was heard. An outlier held back is not a reading. */
+export function addToLink(link: Link, observation: Observation, config: FusionConfig): SmoothedRssi {
+  const smoothed = smoothRssi(link.filter, observation, config);
+  if (!smoothed.outlier) noteHeard(link, observation.heardAtMs);
+  return smoothed;
+}
+
+function noteHeard(link: Link, heardAtMs: number): void {
+  link.heardAtMs[link.heardCount % HEARD_MEMORY] = heardAtMs;
+  link.heardCount++;
+}
+
+/** The window of a tag's links (sorted by gateway) that ends now, or null when too little was heard. */
+export function readWindow(tagId: TagId, links: readonly Link[], nowMs: number, config: FusionConfig): ReadingWindow | null {
+  const readings: Reading[] = [];
+  let samples = 0;
+  for (const link of links) {
+    const inWindow = samplesSince(link, nowMs - config.windowMs);
+    if (inWindow === 0) continue;
+    samples += inWindow;
+    const ageS = Math.max(0, nowMs - link.filter.heardAtMs) / 1_000;
+    readings.push({
+      gateway: link.gateway,
+      rssiDbm: link.filter.rssiDbm,
+      // A level that was heard a while ago has wandered on since.
+      varianceDb2: link.filter.varianceDb2 + config.processNoiseDb2PerS * ageS,
+      samples: inWindow,
+    });
+  }
+  return samples < config.minReadings ? null : { tagId, atMs: nowMs, readings, samples };
+}
+
+function samplesSince(link: Link, sinceMs: number): number {
+  let count = 0;
+  for (let i = 0; i < Math.min(link.heardCount, HEARD_MEMORY); i++) if ((link.heardAtMs[i] as number) > sinceMs) count++;
+  return count;
+}

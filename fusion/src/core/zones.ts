@@ -1,0 +1,147 @@
+import type { TagId, ZoneTransition } from "@konferenco/protocol";
+import type { ZoneEvidence } from "./fix.ts";
+import type { FusionConfig } from "./fusion-config.ts";
+import type { VenueIndex } from "./venue-index.ts";
+
+/** Evidence of one fix and what it counts: 1 for an independent look, less where looks share readings. */
+export interface WeighedEvidence {
+  evidence: ZoneEvidence;
+  weight: number;
+}
+
+/** What fusion holds of one tag's whereabouts by zone, about 300 bytes. */
+export interface ZoneState {
+  /** The verdict: a place of the venue index, or -1 while nothing is known. */
+  place: number;
+  enteredAtMs: number;
+  dwellTold: boolean;
+  /** Belief over the few places that are not ruled out; sums to 1. */
+  believed: number[];
+  belief: number[];
+  /** Who challenges the verdict, and since when. */
+  challenger: number;
+  challengedAtMs: number;
+  updatedAtMs: number;
+}
+
+/** Places kept in a tag's belief. More than eight rooms are never in question at once. */
+const MAX_BELIEVED = 8;
+/** What a place gets that a technology does not name: unlikely, not impossible. 3 % of a zone's share. */
+const UNNAMED = 0.03;
+
+export function newZoneState(): ZoneState {
+  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], challenger: -1, challengedAtMs: 0, updatedAtMs: NaN };
+}
+
+/** The state of a tag that an earlier process left in a place. Its stay counts from there. */
+export function zoneStateAt(place: number, atMs: number): ZoneState {
+  return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
+}
+
+/**
+ * Evidence to a verdict and its transitions. Belief adds evidence up over time (a hidden Markov
+ * filter whose places change rarely), so that a single odd window does not count; then hysteresis: a
+ * challenger must hold most of the belief for a while before the tag leaves one place for another.
+ * Enter and exit of a tag strictly alternate: every enter is preceded by the exit of the zone before.
+ */
+export function detectZones(state: ZoneState, tagId: TagId, looks: readonly WeighedEvidence[], nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
+  for (const look of looks) weighEvidence(state, look, nowMs, config);
+  const certain = looks.findLast((look) => look.evidence.certain);
+  const challenger = likeliest(state);
+  if (challenger === -1) return [];
+  if (challenger !== state.challenger) {
+    state.challenger = challenger;
+    state.challengedAtMs = nowMs;
+  }
+  if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
+  const heldMs = nowMs - state.challengedAtMs;
+  const enough = beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
+  if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
+  const left = transitionOf("exit", state, tagId, nowMs, venue);
+  state.place = challenger;
+  state.enteredAtMs = nowMs;
+  state.dwellTold = false;
+  return [...left, ...transitionOf("enter", state, tagId, nowMs, venue)];
+}
+
+/** The tag is gone: it leaves the zone that it was in. */
+export function leaveZones(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex): ZoneTransition[] {
+  const left = transitionOf("exit", state, tagId, nowMs, venue);
+  state.place = -1;
+  return left;
+}
+
+/** How much of the belief stands behind the verdict, 0-1. */
+export function confidenceOf(state: ZoneState): number {
+  return state.place === -1 ? 0 : beliefIn(state, state.place);
+}
+
+function detectDwell(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
+  if (state.dwellTold || state.place === -1 || nowMs - state.enteredAtMs < config.dwellMs) return [];
+  state.dwellTold = true;
+  return transitionOf("dwell", state, tagId, nowMs, venue);
+}
+
+/** The first verdict waits for no one; a change of floor must hold longest. */
+function holdMs(state: ZoneState, challenger: number, venue: VenueIndex, config: FusionConfig): number {
+  if (state.place === -1) return 0;
+  return floorOf(venue, state.place) === floorOf(venue, challenger) ? config.enterHoldMs : config.floorHoldMs;
+}
+
+function floorOf(venue: VenueIndex, place: number): number | undefined {
+  return venue.places[place]?.floor;
+}
+
+/** A transition of the verdict's zone; outside of all zones nobody enters or leaves anything. */
+function transitionOf(transition: ZoneTransition["transition"], state: ZoneState, tagId: TagId, atMs: number, venue: VenueIndex): ZoneTransition[] {
+  const place = venue.places[state.place];
+  if (place === undefined || place.zoneId === null) return [];
+  return [{ transition, tagId, zoneId: place.zoneId, floor: place.floor, atMs, confidence: confidenceOf(state) }];
+}
+
+function weighEvidence(state: ZoneState, { evidence, weight }: WeighedEvidence, nowMs: number, config: FusionConfig): void {
+  if (evidence.certain || state.believed.length === 0) {
+    state.believed = [...evidence.places];
+    state.belief = [...evidence.probability];
+    normalise(state);
+    state.updatedAtMs = nowMs;
+    return;
+  }
+  // Between looks the tag may have gone anywhere: a little of the belief is dealt out anew.
+  const elapsedS = Math.max(0, nowMs - state.updatedAtMs) / 1_000;
+  state.updatedAtMs = nowMs;
+  const moved = 1 - Math.exp(-config.placeChangePerS * elapsedS);
+  for (const place of evidence.places) {
+    if (!state.believed.includes(place)) {
+      state.believed.push(place);
+      state.belief.push(0);
+    }
+  }
+  state.believed.forEach((place, i) => {
+    const predicted = (1 - moved) * (state.belief[i] as number) + moved / state.believed.length;
+    const named = evidence.places.indexOf(place);
+    const likelihood = Math.max(UNNAMED, named === -1 ? 0 : (evidence.probability[named] as number));
+    state.belief[i] = predicted * likelihood ** weight;
+  });
+  normalise(state);
+}
+
+/** Scales belief to 1 and forgets all but the likeliest places. */
+function normalise(state: ZoneState): void {
+  const kept = state.believed
+    .map((place, i) => ({ place, belief: state.belief[i] as number }))
+    .sort((a, b) => b.belief - a.belief || a.place - b.place)
+    .slice(0, MAX_BELIEVED);
+  const total = kept.reduce((sum, { belief }) => sum + belief, 0);
+  state.believed = kept.map(({ place }) => place);
+  state.belief = kept.map(({ belief }) => (total > 0 ? belief / total : 1 / kept.length));
+}
+
+function likeliest(state: ZoneState): number {
+  return state.believed[0] ?? -1;
+}
+
+function beliefIn(state: ZoneState, place: number): number {
+  const i = state.believed.indexOf(place);
+  return i === -1 ? 0 : (state.belief[i] as number);
+}

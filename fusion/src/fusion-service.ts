@@ -1,0 +1,352 @@
+import {
+  StoreUnavailable,
+  countRefusal,
+  parseAlertMessage,
+  parseBeaconReport,
+  parseEnvironmentReport,
+  parseGatewayStatus,
+  parsePositionReport,
+  parseTopic,
+  parseWifiScan,
+  type Alert,
+  type AlertSeverity,
+  type EventId,
+  type GatewayId,
+  type Position,
+  type PositionReport,
+  type RefusalCode,
+  type RefusalCounts,
+  type SensorType,
+  type TagId,
+  type VenueMap,
+} from "@konferenco/protocol";
+import { CommitQueue } from "./commit-queue.ts";
+import { acceptReport, clockOffsetMs, newAcceptor } from "./core/accept.ts";
+import { locateByCheckIn } from "./core/checkin-fix.ts";
+import type { Fix } from "./core/fix.ts";
+import type { FusionConfig } from "./core/fusion-config.ts";
+import { locateByGps } from "./core/gps-fix.ts";
+import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
+import { locateByWifi, type AccessPoint } from "./core/wifi-fix.ts";
+import { newGatewayWatch } from "./gateway-watch.ts";
+import { emptyBatch, type Store } from "./store/store.ts";
+
+export interface FusionServiceConfig {
+  eventId: EventId;
+  venue: VenueMap;
+  store: Store;
+  /** The service's only clock. */
+  nowMs: () => number;
+  /**
+   * `wall`: a timer ticks, and gateway clocks are mapped to ours. `report`: time is the largest
+   * `sentAtMs` seen, and the ticks up to it run before a report is processed: the same reports give the
+   * same output at any speed. For recordings.
+   */
+  time: "wall" | "report";
+  tickMs?: number;
+  log: (event: object) => void;
+  /** Constants of the core that this venue sets otherwise. */
+  fusion?: Partial<FusionConfig>;
+  /** Access points whose places are known, by BSSID in lower case. None: Wi-Fi scans locate nobody. */
+  accessPoints?: ReadonlyMap<string, AccessPoint>;
+}
+
+export interface FusionMessage {
+  topic: string;
+  payload: Uint8Array;
+  /** The gateway that logged in, null for applications. */
+  gatewayId: GatewayId | null;
+  receivedAtMs: number;
+}
+
+/** The funnel: how far things came, and why others did not. Counters only grow; the last block is as of now. */
+export interface FusionStats {
+  messages: number;
+  reports: number;
+  /** Rows of accepted reports that became observations. */
+  observations: number;
+  refused: RefusalCounts;
+  smoothed: number;
+  outliers: number;
+  fixes: number;
+  /** Wi-Fi scans, GPS reports and check-ins that the map has no place for. */
+  unplaceable: number;
+  /** Positions made by ticks, and those that were worth a write. */
+  positions: number;
+  storedPositions: number;
+  zoneTransitions: number;
+  proximityTransitions: number;
+  alerts: number;
+  environmentReports: number;
+  ticks: number;
+  tags: number;
+  gateways: { online: number; silent: number; offline: number };
+  /** Commits that wait for the store, and whether it is away. */
+  storeLag: number;
+  storeAway: boolean;
+  storeRetries: number;
+  droppedTransitions: number;
+  pipeline: PipelineCounts;
+}
+
+export interface FusionService {
+  /** A promise is returned where an acknowledgement must wait for the store (alerts); it rejects when that failed. */
+  ingest(message: FusionMessage): void | Promise<void>;
+  stats(): FusionStats;
+  /** How gateways hear each other's own transmitters. */
+  calibrationLinks(): CalibrationLink[];
+  /** Resolves when all that was made so far is stored. */
+  flush(): Promise<void>;
+  /** Stops ticking and stores what waits. The store stays open: it belongs to who opened it. */
+  close(): Promise<void>;
+}
+
+/** A position is stored when the tag moved this far since the last stored one… */
+const MOVED_M = 0.2;
+/** …or after this long, so that nobody looks stale. */
+const RESTATE_MS = 1_000;
+/** Attempts to store an alert before its sender is told, by a missing acknowledgement, to send it again: 3 s in all. */
+const ALERT_RETRY_MS = [50, 150, 300, 500, 1_000, 1_000];
+/** A device's clock may run ahead of ours by this much before its location is refused. */
+const MAX_DEVICE_AHEAD_MS = 60_000;
+
+/** Opens the service: bytes of one event in, transitions and positions to the store. */
+export function openFusionService(config: FusionServiceConfig): FusionService {
+  const { venue, store } = config;
+  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) });
+  const { tickMs } = pipeline.config;
+  const acceptor = newAcceptor();
+  const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
+  const queue = new CommitQueue(store, config.log);
+  const refused: RefusalCounts = {};
+  const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
+  const stored = new Map<TagId, Position>();
+  /** In report time: the largest sending time seen. -Infinity before the first. */
+  let reportNowMs = -Infinity;
+  let lastTickMs = -Infinity;
+
+  function refuseAs(code: RefusalCode, by = 1): void {
+    countRefusal(refused, code, by);
+  }
+
+  // ---- time
+
+  /** Moves report time to `sentAtMs`, running every tick that is due before or at it. */
+  function advanceTo(sentAtMs: number): void {
+    if (sentAtMs <= reportNowMs) return;
+    for (let dueMs = nextTickAfter(lastTickMs, reportNowMs); dueMs <= sentAtMs; dueMs += tickMs) {
+      // With nobody there a tick does nothing, so a long pause between recordings costs nothing.
+      if (pipeline.counts().tags === 0) dueMs = Math.max(dueMs, Math.floor(sentAtMs / tickMs) * tickMs);
+      tick(dueMs);
+    }
+    reportNowMs = sentAtMs;
+  }
+
+  function nextTickAfter(tickedMs: number, nowMs: number): number {
+    if (tickedMs !== -Infinity) return tickedMs + tickMs;
+    return nowMs === -Infinity ? Infinity : (Math.floor(nowMs / tickMs) + 1) * tickMs;
+  }
+
+  function tick(nowMs: number): void {
+    lastTickMs = nowMs;
+    counts.ticks++;
+    const output = pipeline.tick(nowMs);
+    const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
+    for (const position of positions) stored.set(position.tagId, position);
+    for (const tagId of output.droppedTags) stored.delete(tagId);
+    counts.storedPositions += positions.length;
+    const gateways = watch.changes(nowMs, (gatewayId) => clockOffsetMs(acceptor, gatewayId));
+    const { zoneTransitions, proximityTransitions, droppedTags } = output;
+    if (positions.length + zoneTransitions.length + proximityTransitions.length + gateways.length + droppedTags.length === 0) return;
+    queue.push({ batch: { ...emptyBatch(), zoneTransitions, proximityTransitions, positions, gateways }, droppedTags, nowMs });
+  }
+
+  // ---- messages, by topic
+
+  function ingestReport(message: FusionMessage): void {
+    const parsed = parseBeaconReport(message.payload);
+    if (!parsed.ok) return refuseAs(parsed.code);
+    const { report, refusedRows } = parsed.value;
+    if (message.gatewayId !== null && message.gatewayId !== report.gatewayId) return refuseAs("GATEWAY_FOREIGN");
+    if (!pipeline.venue.gatewayIndex.has(report.gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
+    if (config.time === "report") advanceTo(report.sentAtMs);
+    const receivedAtMs = config.time === "report" ? report.sentAtMs : message.receivedAtMs;
+    const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
+    const accepted = acceptReport(acceptor, report, { receivedAtMs, nowMs }, pipeline.config);
+    if (!accepted.ok) return refuseAs(accepted.code);
+    counts.reports++;
+    addRefusals(refusedRows);
+    addRefusals(accepted.value.refusedRows);
+    watch.noteReport(report.gatewayId, accepted.value.observations.length, nowMs);
+    counts.observations += accepted.value.observations.length;
+    for (const observation of accepted.value.observations) pipeline.step(observation, nowMs);
+  }
+
+  function ingestSensor(sensorType: SensorType, message: FusionMessage): void {
+    switch (sensorType) {
+      case "wifi-scan": {
+        const parsed = parseWifiScan(message.payload);
+        if (!parsed.ok) return refuseAs(parsed.code);
+        addRefusals(parsed.value.refusedRows);
+        const { scan } = parsed.value;
+        // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
+        if (scan.tagId === null) return;
+        return locate(scan.heardAtMs, message, (atMs) => locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, atMs));
+      }
+      case "position": {
+        const parsed = parsePositionReport(message.payload);
+        if (!parsed.ok) return refuseAs(parsed.code);
+        const report: PositionReport = parsed.value;
+        return locate(report.atMs, message, (atMs) =>
+          report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
+        );
+      }
+      case "environment": {
+        const parsed = parseEnvironmentReport(message.payload);
+        if (!parsed.ok) return refuseAs(parsed.code);
+        counts.environmentReports++;
+        return;
+      }
+    }
+  }
+
+  /** A location of another technology, on the clock of the device that sent it. */
+  function locate(measuredAtMs: number, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
+    if (config.time === "report") advanceTo(measuredAtMs);
+    const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
+    if (measuredAtMs < nowMs - pipeline.config.maxLateMs) return refuseAs("OBSERVATION_LATE");
+    if (measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) return refuseAs("OBSERVATION_FUTURE");
+    const fix = makeFix(Math.min(measuredAtMs, nowMs));
+    if (fix === null) counts.unplaceable++;
+    else pipeline.locate(fix, nowMs);
+  }
+
+  function ingestStatus(gatewayId: GatewayId, message: FusionMessage): void {
+    const parsed = parseGatewayStatus(message.payload);
+    if (!parsed.ok) return refuseAs(parsed.code);
+    const loggedIn = message.gatewayId ?? gatewayId;
+    if (parsed.value.gatewayId !== gatewayId || loggedIn !== gatewayId) return refuseAs("GATEWAY_FOREIGN");
+    if (!pipeline.venue.gatewayIndex.has(gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
+    const nowMs = config.time === "wall" ? message.receivedAtMs : Math.max(reportNowMs, parsed.value.sentAtMs ?? reportNowMs);
+    if (nowMs !== -Infinity) watch.noteStatus(parsed.value, nowMs);
+  }
+
+  function ingestAlert(severity: AlertSeverity, message: FusionMessage): void | Promise<void> {
+    const parsed = parseAlertMessage(message.payload);
+    if (!parsed.ok) return refuseAs(parsed.code);
+    const { alertId, title, text, zoneIds, atMs } = parsed.value;
+    return storeAlert({ alertId, severity, title, text, zoneIds: zoneIds ?? [], atMs: atMs ?? message.receivedAtMs });
+  }
+
+  /** An alert passes every queue. It is acknowledged when it is stored; the store knows duplicates by their id. */
+  async function storeAlert(alert: Alert): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await store.commit({ ...emptyBatch(), alerts: [alert] }, config.nowMs());
+        counts.alerts++;
+        return;
+      } catch (error) {
+        const pauseMs = ALERT_RETRY_MS[attempt];
+        if (!(error instanceof StoreUnavailable) || pauseMs === undefined) {
+          config.log({ event: "alert-not-stored", alertId: alert.alertId, reason: (error as Error).message });
+          throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  function addRefusals(rows: RefusalCounts): void {
+    for (const [code, count] of Object.entries(rows)) refuseAs(code as RefusalCode, count);
+  }
+
+  // ---- wall time
+
+  let timer: NodeJS.Timeout | null = null;
+  let restored: Promise<void> = Promise.resolve();
+  if (config.time === "wall") {
+    restored = restoreTags();
+    timer = setInterval(() => {
+      const dueMs = Math.floor(config.nowMs() / tickMs) * tickMs;
+      if (dueMs > lastTickMs) tick(dueMs);
+    }, tickMs);
+  }
+
+  /** Tags that an earlier process left in the store go on where they were, or leave by silence. */
+  async function restoreTags(): Promise<void> {
+    try {
+      const positions = await store.positions();
+      for (const position of positions) {
+        pipeline.restore(position);
+        stored.set(position.tagId, position);
+      }
+      if (positions.length > 0) config.log({ event: "tags-restored", tags: positions.length });
+    } catch (error) {
+      config.log({ event: "tags-not-restored", reason: (error as Error).message, remedy: "tags enter their zones anew" });
+    }
+  }
+
+  return {
+    ingest(message) {
+      counts.messages++;
+      const topic = parseTopic(message.topic);
+      if (!topic.ok) return refuseAs(topic.code);
+      if (topic.value.eventId !== config.eventId) return refuseAs("TOPIC_FOREIGN_EVENT");
+      switch (topic.value.kind) {
+        case "beacon":
+          return ingestReport(message);
+        case "sensor":
+          return ingestSensor(topic.value.sensorType, message);
+        case "gateway-status":
+          return ingestStatus(topic.value.gatewayId, message);
+        case "alert":
+          return ingestAlert(topic.value.severity, message);
+      }
+    },
+
+    stats() {
+      const pipelineCounts = pipeline.counts();
+      const { waiting, storeAway, retries, droppedTransitions } = queue.stats();
+      const { smoothed, outliers, fixes, positions, zoneTransitions, proximityTransitions, tags, tagLimit } = pipelineCounts;
+      return {
+        ...counts,
+        refused: tagLimit > 0 ? { ...refused, TAG_LIMIT: tagLimit } : { ...refused },
+        smoothed,
+        outliers,
+        fixes,
+        positions,
+        zoneTransitions,
+        proximityTransitions,
+        tags,
+        gateways: watch.counts(),
+        storeLag: waiting,
+        storeAway,
+        storeRetries: retries,
+        droppedTransitions,
+        pipeline: pipelineCounts,
+      };
+    },
+
+    calibrationLinks: () => pipeline.calibrationLinks(),
+
+    async flush() {
+      await restored;
+      await queue.flush();
+    },
+
+    async close() {
+      if (timer !== null) clearInterval(timer);
+      timer = null;
+      await restored;
+      await queue.close();
+    },
+  };
+}
+
+const NO_ACCESS_POINTS: ReadonlyMap<string, AccessPoint> = new Map();
+
+function isWorthStoring(position: Position, before: Position | undefined): boolean {
+  if (before === undefined || position.zoneId !== before.zoneId || position.floor !== before.floor) return true;
+  if (position.atMs - before.atMs >= RESTATE_MS) return true;
+  return Math.hypot(position.xM - before.xM, position.yM - before.yM) >= MOVED_M;
+}

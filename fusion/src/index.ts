@@ -1,0 +1,10 @@
+// the pure core
+export { newPipeline, type CalibrationLink, type FusionOutput, type Pipeline, type PipelineCounts } from "./core/pipeline.ts";
+export { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.ts";
+export { acceptReport, newAcceptor, type AcceptedReport, type Acceptor, type Observation } from "./core/accept.ts";
+export type { Fix, ZoneEvidence } from "./core/fix.ts";
+export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
+// the service around it
+export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";
+// the store
+export { emptyBatch, type CommitBatch, type CommitResult, type FollowEvent, type LogPage, type Store } from "./store/store.ts";
