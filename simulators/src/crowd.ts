@@ -237,6 +237,15 @@ export function newCrowd(venue: VenueMap, seed: string | number, options: CrowdO
     });
     group.zoneId = zoneId;
     group.leaveAtMs = arrivedAtMs + stayMs(zoneId, group, arrivedAtMs);
+    for (const member of group.members) standAbout(member, group.leaveAtMs, own);
+  }
+
+  /** Who stands turns now and then, by some 45 degrees: the body comes and goes between badge and gateway. */
+  function standAbout(walker: Walker, untilMs: number, own: Random): void {
+    const arrived = walker.knots[walker.knots.length - 1] as Knot;
+    for (let atMs = arrived.atMs + own.between(5_000, 20_000); atMs < untilMs; atMs += own.between(5_000, 20_000)) {
+      walker.knots.push({ ...arrived, atMs, facingRad: arrived.facingRad + 0.8 * own.gaussian() });
+    }
   }
 
   /** Adds the way to the spot; returns when the walker is there. */

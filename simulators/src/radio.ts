@@ -14,11 +14,11 @@ import { wallsOfFloor, type Walls } from "./walls.ts";
  * Pure: the dice are seeded, nothing reads a clock.
  */
 export interface RadioConfig {
-  /** iBeacon's calibrated power: -59 dBm at 1 m is a 0 dBm tag. With n = 2.4 the card's threshold of -70 dBm is 2.9 m (requirement A6: about 3 m). */
+  /** iBeacon's calibrated power: -59 dBm at 1 m is a 0 dBm tag. With n = 2.5 the card's threshold of -70 dBm is 2.8 m (requirement A6: about 3 m). */
   rssiAt1mDbm: number;
   /** Strzoda, Grochla, Polys 2022 (10.1145/3551662.3560933) measured -78.4, -84.1, -90.8 dBm at 5, 10, 16 m: n = 2.45. ITU-R P.1238: 2.0 in sight to 3.0 in offices. */
   pathLossExponent: number;
-  /** A light inner wall; COST 231 (final report, 4.7.2) gives 3.4 dB light, 6.9 dB heavy. */
+  /** A brick or double plasterboard inner wall; COST 231 (final report, 4.7.2) gives 3.4 dB light, 6.9 dB heavy. */
   wallLossDb: number;
   /** Behind this many walls power comes round them by other ways (COST 231's multi-wall losses grow less than linearly). */
   maxWallsCounted: number;
@@ -57,8 +57,8 @@ export interface RadioConfig {
 
 export const RADIO_DEFAULTS: RadioConfig = {
   rssiAt1mDbm: -59,
-  pathLossExponent: 2.4,
-  wallLossDb: 5,
+  pathLossExponent: 2.5,
+  wallLossDb: 6,
   maxWallsCounted: 3,
   floorLossDb: 16,
   floorHeightM: 4,
