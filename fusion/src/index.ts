@@ -7,4 +7,4 @@ export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
 // the service around it
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";
 // the store
-export { emptyBatch, type CommitBatch, type CommitResult, type FollowEvent, type LogPage, type Store } from "./store/store.ts";
+export * from "./store/index.ts";

@@ -1,0 +1,30 @@
+import { LOG_RETENTION_MS } from "@konferenco/protocol";
+
+/** Ids kept at most, about 100 bytes each: 10 MB. Beyond it the oldest go: 100,000 alerts a day are no alerts. */
+export const MAX_ALERT_IDS = 100_000;
+
+/** Alert ids of the last 24 h: an alert that is published again is stored once (requirement E4). */
+export class AlertIds {
+  #storedAtMs = new Map<string, number>();
+
+  has(alertId: string, nowMs: number): boolean {
+    const storedAtMs = this.#storedAtMs.get(alertId);
+    return storedAtMs !== undefined && storedAtMs >= nowMs - LOG_RETENTION_MS;
+  }
+
+  add(alertId: string, storedAtMs: number): void {
+    this.#storedAtMs.delete(alertId); // so that the order of the map is the order of storing
+    this.#storedAtMs.set(alertId, storedAtMs);
+    if (this.#storedAtMs.size <= MAX_ALERT_IDS) return;
+    const [oldest] = this.#storedAtMs.keys();
+    this.#storedAtMs.delete(oldest as string);
+  }
+
+  sweep(nowMs: number): void {
+    for (const [alertId, storedAtMs] of this.#storedAtMs) if (storedAtMs < nowMs - LOG_RETENTION_MS) this.#storedAtMs.delete(alertId);
+  }
+
+  entries(): [string, number][] {
+    return [...this.#storedAtMs];
+  }
+}
