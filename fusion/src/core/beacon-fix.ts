@@ -72,19 +72,19 @@ function loudestFloor(readings: readonly Reading[], venue: VenueIndex, config: F
  * has the error of a room. Fewer than three gateways give no centroid, only a neighbourhood.
  */
 function accuracyOf(spreadM2: number, gateways: number, config: FusionConfig): number {
-  const centroid95M = Math.sqrt(CENTROID_FLOOR_95M ** 2 + SPREAD_SHARE ** 2 * spreadM2);
+  const centroid95M = Math.sqrt(config.centroidFloor95M ** 2 + config.centroidSpreadShare ** 2 * spreadM2);
   return gateways < config.minGatewaysForCentroid ? Math.max(NEIGHBOURHOOD_95M, centroid95M) : centroid95M;
 }
 
-const CENTROID_FLOOR_95M = 3;
-const SPREAD_SHARE = 0.8;
 /** A tag heard by one or two gateways is somewhere in their reach indoors. */
 const NEIGHBOURHOOD_95M = 10;
 
 /**
- * Two witnesses, pooled in shares. The gateways: each zone by its loudest gateway, as Bermuda and
- * "strongest gateway" do, which holds rooms well where every room has one. The place: the mass of the
- * fix's Gaussian over the drawn zones, which alone knows rooms without a gateway.
+ * Two witnesses. A gateway in a walled room: the walls make its own tags the loudest, so each such
+ * zone is spoken for by its loudest gateway, as Bermuda and "strongest gateway" do. And the place of
+ * the fix: the mass of its Gaussian over the drawn zones, which alone knows parts of an open hall and
+ * rooms without a gateway. Measured on the same fixes: rooms 82 % by gateways and 69 % by place, parts
+ * of a hall 41 % and 52 %.
  */
 function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: number; floor: number; sigmaM: number }, venue: VenueIndex, config: FusionConfig): ZoneEvidence {
   const masses = new Map<number, number>();
@@ -97,19 +97,31 @@ function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: numb
     loudest.set(gateway.place, Math.max(levelDb, loudest.get(gateway.place) ?? -Infinity));
   }
   const bestDb = Math.max(...loudest.values());
-  const share = venue.rasters.has(at.floor) ? config.gatewayEvidenceShare : 1;
-  let loudestTotal = 0;
-  for (const levelDb of loudest.values()) loudestTotal += Math.exp((levelDb - bestDb) / config.zoneEvidenceDb);
-  for (const [place, levelDb] of loudest) add(place, (share * Math.exp((levelDb - bestDb) / config.zoneEvidenceDb)) / loudestTotal);
-
-  if (share < 1) {
+  let total = 0;
+  for (const levelDb of loudest.values()) total += Math.exp((levelDb - bestDb) / config.zoneEvidenceDb);
+  const isDrawn = venue.rasters.has(at.floor);
+  let leftForPlace = 1;
+  for (const [place, levelDb] of loudest) {
+    const mass = Math.exp((levelDb - bestDb) / config.zoneEvidenceDb) / total;
+    const spoken = isDrawn ? mass * witnessShare(venue, place, config) : mass;
+    if (spoken === 0) continue;
+    add(place, spoken);
+    leftForPlace -= spoken;
+  }
+  if (isDrawn) {
     for (const [sigmas, angle] of GAUSSIAN_POINTS) {
       const place = placeAt(venue, at.xM + sigmas * at.sigmaM * Math.cos(angle), at.yM + sigmas * at.sigmaM * Math.sin(angle), at.floor);
-      add(place, (1 - share) / GAUSSIAN_POINTS.length);
+      add(place, leftForPlace / GAUSSIAN_POINTS.length);
     }
   }
   const places = [...masses.keys()].sort((a, b) => a - b);
   return { places, probability: places.map((place) => masses.get(place) as number), certain: false };
+}
+
+/** How far a gateway's loudness speaks for its own zone: wholly where the zone is nothing but its gateways, mostly within walls, not at all in the open. */
+function witnessShare(venue: VenueIndex, place: number, config: FusionConfig): number {
+  if (venue.drawn[place] !== true) return 1;
+  return venue.walled[place] === true ? config.gatewayEvidenceShare : 0;
 }
 
 /** 32 points of equal mass of a circular Gaussian: four rings at the middle of its quartiles, turned against each other. */

@@ -16,7 +16,10 @@ export interface FusionConfig {
   maxFutureMs: number;
 
   // rssi-filter
-  /** How far a link's level wanders in a second as people move: a walk past a gateway changes it by 2-3 dB/s. */
+  /**
+   * How far a link's level wanders in a second as people move and turn. 20 follows a walk with a lag of
+   * about a second at two readings a second; 3 costs 0.25 m in a hall that people cross, 40 gains nothing.
+   */
   processNoiseDb2PerS: number;
   /** Scatter of single readings around the level: 4-6 dB in every recording that we hold. */
   measurementNoiseDb2: number;
@@ -33,13 +36,20 @@ export interface FusionConfig {
   minGatewaysForCentroid: number;
 
   // beacon-fix
-  /** The centroid weighs a gateway by 10^(RSSI / this): the smaller, the more the strongest decide. */
+  /**
+   * The centroid weighs a gateway by 10^(RSSI / this): the smaller, the more the strongest decide. 20 is
+   * the plain method (weight ~ 1 / distance): it pulls everybody to the middle. 6 to 9 are equally good in a flat and in a hall.
+   */
   centroidDbPerDecade: number;
+  /** A centroid that sits on a gateway still errs by this, as a 95 % radius. */
+  centroidFloor95M: number;
+  /** The rest of its 95 % radius, per metre of the weighted spread of the gateways. */
+  centroidSpreadShare: number;
   /** Loss of a concrete floor; a gateway on another storey is discounted by it. */
   floorLossDb: number;
   /** How sharply level decides which gateway's zone a tag is in. */
   zoneEvidenceDb: number;
-  /** Share of the zone evidence that comes from the gateways' own zones, the rest from the place of the fix. */
+  /** Within walls, how far the loudest gateway speaks for its own zone; the rest is the place of the fix, which knows rooms without a gateway. */
   gatewayEvidenceShare: number;
 
   // track
@@ -93,7 +103,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   maxLateMs: 10_000,
   maxFutureMs: 1_000,
 
-  processNoiseDb2PerS: 6,
+  processNoiseDb2PerS: 20,
   measurementNoiseDb2: 25,
   outlierSigmas: 4,
   linkGapMs: 15_000,
@@ -102,10 +112,12 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   minReadings: 3,
   minGatewaysForCentroid: 3,
 
-  centroidDbPerDecade: 12,
+  centroidDbPerDecade: 7,
+  centroidFloor95M: 2.5,
+  centroidSpreadShare: 0.5,
   floorLossDb: 15,
-  zoneEvidenceDb: 4,
-  gatewayEvidenceShare: 0.5,
+  zoneEvidenceDb: 2,
+  gatewayEvidenceShare: 0.9,
 
   speedSigmaMps: 0.7,
   velocityMemoryMs: 4_000,
@@ -113,9 +125,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   fixOutlierSigmas: 5,
   fixOutlierHoldMs: 4_000,
 
-  evidencePerS: 0.5,
+  evidencePerS: 2,
   placeChangePerS: 0.02,
-  enterBelief: 0.75,
+  enterBelief: 0.9,
   enterHoldMs: 1_000,
   floorHoldMs: 3_000,
   dwellMs: 60_000,

@@ -173,7 +173,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     const verdict = {
       zoneId: place?.zoneId ?? null,
       floor: place?.floor ?? fixes.at(-1)?.floor ?? 0,
-      confidence: confidenceOf(tag.zones),
+      confidence: confidenceOf(tag.zones, nowMs, config),
     };
     const position = positionOf(tag.track, tag.tagId, verdict, config);
     output.positions.push(position);
@@ -181,7 +181,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   }
 
   function forget(tag: Tag, nowMs: number, output: FusionOutput): void {
-    output.zoneTransitions.push(...leaveZones(tag.zones, tag.tagId, nowMs, venue));
+    output.zoneTransitions.push(...leaveZones(tag.zones, tag.tagId, nowMs, venue, config));
     output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs, config));
     output.droppedTags.push(tag.tagId);
     tags.delete(tag.tagId);
@@ -279,7 +279,8 @@ function hear(links: Link[], gateway: number, observation: Observation, config: 
 /** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
 function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
   if (fix.zoneEvidence === null) return [];
-  return [{ evidence: fix.zoneEvidence, weight: fix.source === "beacon" ? (config.evidencePerS * config.tickMs) / 1_000 : 1 }];
+  const independent = fix.source !== "beacon";
+  return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }
 
 /** Strangers who were not heard a third time within a window. In order of arrival, so the sweep ends at the first fresh one. */

@@ -23,6 +23,8 @@ export interface VenueIndex {
   places: Place[];
   /** Whether the place has polygons. One without is where its gateways are, and no fix can fall in it. */
   drawn: boolean[];
+  /** Whether walls are around it, as far as its kind tells. */
+  walled: boolean[];
   gateways: IndexedGateway[];
   gatewayIndex: Map<GatewayId, number>;
   zonePlace: Map<ZoneId, number>;
@@ -39,6 +41,9 @@ interface FloorRaster {
   rows: number;
   place: Uint16Array;
 }
+
+/** A map need not draw its walls, but the kind of a zone tells: a booth or a lounge is a part of an open hall, a room is a room. */
+const WALLED_KINDS: ReadonlySet<string> = new Set(["room", "corridor"]);
 
 const FINEST_CELL_M = 0.25;
 /** Cells of one floor, 2 bytes each: 512 KB. A hall of 250 × 250 m gets cells of half a metre. */
@@ -57,6 +62,7 @@ export function indexVenue(venue: VenueMap): VenueIndex {
   const index: VenueIndex = {
     places,
     drawn: places.map((_, place) => (venue.zones[place]?.polygons.length ?? 0) > 0),
+    walled: places.map((_, place) => WALLED_KINDS.has(venue.zones[place]?.kind ?? "")),
     gateways,
     gatewayIndex: new Map(gateways.map(({ gatewayId }, gateway) => [gatewayId, gateway])),
     zonePlace,

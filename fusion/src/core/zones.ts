@@ -3,10 +3,12 @@ import type { ZoneEvidence } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
-/** Evidence of one fix and what it counts: 1 for an independent look, less where looks share readings. */
+/** Evidence of one fix and what it counts in the belief. */
 export interface WeighedEvidence {
   evidence: ZoneEvidence;
   weight: number;
+  /** Not a look at the same readings again: a scan or a check-in, which confirms what others say. */
+  independent: boolean;
 }
 
 /** What fusion holds of one tag's whereabouts by zone, about 300 bytes. */
@@ -18,6 +20,8 @@ export interface ZoneState {
   /** Belief over the few places that are not ruled out; sums to 1. */
   believed: number[];
   belief: number[];
+  /** Mean evidence for the verdict of late: what is told as confidence. Belief adds up looks that share readings, so it is too sure of itself. */
+  support: number;
   /** Who challenges the verdict, and since when. */
   challenger: number;
   challengedAtMs: number;
@@ -29,13 +33,18 @@ const MAX_BELIEVED = 8;
 /** What a place gets that a technology does not name: unlikely, not impossible. 3 % of a zone's share. */
 const UNNAMED = 0.03;
 
+/** Evidence is averaged over a window for the confidence. */
+const SUPPORT_MEMORY_S = 5;
+/** A verdict of an earlier process is as good as a coin until it is confirmed. */
+const SUPPORT_RESTORED = 0.5;
+
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], challenger: -1, challengedAtMs: 0, updatedAtMs: NaN };
+  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
 export function zoneStateAt(place: number, atMs: number): ZoneState {
-  return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
+  return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], support: SUPPORT_RESTORED, challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
 }
 
 /**
@@ -45,7 +54,10 @@ export function zoneStateAt(place: number, atMs: number): ZoneState {
  * Enter and exit of a tag strictly alternate: every enter is preceded by the exit of the zone before.
  */
 export function detectZones(state: ZoneState, tagId: TagId, looks: readonly WeighedEvidence[], nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
-  for (const look of looks) weighEvidence(state, look, nowMs, config);
+  for (const look of looks) {
+    supportVerdict(state, look, nowMs);
+    weighEvidence(state, look, nowMs, config);
+  }
   const certain = looks.findLast((look) => look.evidence.certain);
   const challenger = likeliest(state);
   if (challenger === -1) return [];
@@ -57,29 +69,32 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   const heldMs = nowMs - state.challengedAtMs;
   const enough = beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
   if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
-  const left = transitionOf("exit", state, tagId, nowMs, venue);
+  const left = transitionOf("exit", state, tagId, nowMs, venue, config);
   state.place = challenger;
+  state.support = Math.max(...looks.map(({ evidence }) => probabilityOf(evidence, challenger)), beliefIn(state, challenger) / 2);
   state.enteredAtMs = nowMs;
   state.dwellTold = false;
-  return [...left, ...transitionOf("enter", state, tagId, nowMs, venue)];
+  return [...left, ...transitionOf("enter", state, tagId, nowMs, venue, config)];
 }
 
 /** The tag is gone: it leaves the zone that it was in. */
-export function leaveZones(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex): ZoneTransition[] {
-  const left = transitionOf("exit", state, tagId, nowMs, venue);
+export function leaveZones(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
+  const left = transitionOf("exit", state, tagId, nowMs, venue, config);
   state.place = -1;
   return left;
 }
 
-/** How much of the belief stands behind the verdict, 0-1. */
-export function confidenceOf(state: ZoneState): number {
-  return state.place === -1 ? 0 : beliefIn(state, state.place);
+/** How likely the verdict is right, 0-1; less the longer nothing was heard. */
+export function confidenceOf(state: ZoneState, nowMs: number, config: FusionConfig): number {
+  if (state.place === -1) return 0;
+  const silentMs = Math.max(0, nowMs - state.updatedAtMs);
+  return state.support * Math.max(0, 1 - silentMs / config.forgetAfterMs);
 }
 
 function detectDwell(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
   if (state.dwellTold || state.place === -1 || nowMs - state.enteredAtMs < config.dwellMs) return [];
   state.dwellTold = true;
-  return transitionOf("dwell", state, tagId, nowMs, venue);
+  return transitionOf("dwell", state, tagId, nowMs, venue, config);
 }
 
 /** The first verdict waits for no one; a change of floor must hold longest. */
@@ -93,10 +108,27 @@ function floorOf(venue: VenueIndex, place: number): number | undefined {
 }
 
 /** A transition of the verdict's zone; outside of all zones nobody enters or leaves anything. */
-function transitionOf(transition: ZoneTransition["transition"], state: ZoneState, tagId: TagId, atMs: number, venue: VenueIndex): ZoneTransition[] {
+function transitionOf(transition: ZoneTransition["transition"], state: ZoneState, tagId: TagId, atMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
   const place = venue.places[state.place];
   if (place === undefined || place.zoneId === null) return [];
-  return [{ transition, tagId, zoneId: place.zoneId, floor: place.floor, atMs, confidence: confidenceOf(state) }];
+  return [{ transition, tagId, zoneId: place.zoneId, floor: place.floor, atMs, confidence: confidenceOf(state, atMs, config) }];
+}
+
+/** The confidence follows what the looks say of the verdict. Technologies that agree confirm each other. */
+function supportVerdict(state: ZoneState, { evidence, independent }: WeighedEvidence, nowMs: number): void {
+  if (state.place === -1) return;
+  const speaksFor = probabilityOf(evidence, state.place);
+  if (independent) {
+    state.support = 1 - (1 - state.support) * (1 - speaksFor);
+    return;
+  }
+  const elapsedS = Math.max(0, nowMs - state.updatedAtMs) / 1_000;
+  state.support += (1 - Math.exp(-elapsedS / SUPPORT_MEMORY_S)) * (speaksFor - state.support);
+}
+
+function probabilityOf(evidence: ZoneEvidence, place: number): number {
+  const named = evidence.places.indexOf(place);
+  return named === -1 ? 0 : (evidence.probability[named] as number);
 }
 
 function weighEvidence(state: ZoneState, { evidence, weight }: WeighedEvidence, nowMs: number, config: FusionConfig): void {
@@ -119,8 +151,7 @@ function weighEvidence(state: ZoneState, { evidence, weight }: WeighedEvidence, 
   }
   state.believed.forEach((place, i) => {
     const predicted = (1 - moved) * (state.belief[i] as number) + moved / state.believed.length;
-    const named = evidence.places.indexOf(place);
-    const likelihood = Math.max(UNNAMED, named === -1 ? 0 : (evidence.probability[named] as number));
+    const likelihood = Math.max(UNNAMED, probabilityOf(evidence, place));
     state.belief[i] = predicted * likelihood ** weight;
   });
   normalise(state);
