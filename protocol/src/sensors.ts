@@ -93,6 +93,8 @@ export const environmentReportSchema = z.object({
   humidityPct: z.number().min(0).max(100).optional(),
   co2Ppm: z.number().min(0).max(100_000).optional(),
   noiseDbA: z.number().min(0).max(200).optional(),
+  /** A tag's own battery (Eddystone-TLM), `sensorId` = its tag id (requirement A11). */
+  batteryMv: z.number().min(0).max(65_535).optional(),
 });
 export type EnvironmentReport = z.infer<typeof environmentReportSchema>;
 
