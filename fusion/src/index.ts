@@ -5,6 +5,8 @@ export { acceptReport, newAcceptor, type AcceptedReport, type Acceptor, type Obs
 export type { Fix, ZoneEvidence } from "./core/fix.ts";
 export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
 // the service around it
+export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";
+export { openMqttSource, type MqttSource, type MqttSourceOptions } from "./mqtt-source.ts";
 // the store
 export * from "./store/index.ts";

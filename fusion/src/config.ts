@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { ConfigError, MAX_TAGS_PER_EVENT } from "@konferenco/protocol";
+import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.ts";
+
+const ms = (min: number, max: number) => z.number().int().min(min).max(max);
+const share = z.number().min(0).max(1);
+const positive = (max: number) => z.number().positive().max(max);
+
+/** What a venue may set otherwise, with its bounds; names, units and reasons are in core/fusion-config.ts. Absent: the default. */
+const settings = {
+  tickMs: ms(100, 5_000),
+  maxLateMs: ms(0, 60_000),
+  maxFutureMs: ms(0, 60_000),
+  processNoiseDb2PerS: positive(1_000),
+  measurementNoiseDb2: positive(1_000),
+  outlierSigmas: positive(100),
+  linkGapMs: ms(1_000, 600_000),
+  windowMs: ms(500, 60_000),
+  minReadings: z.number().int().min(1).max(100),
+  minGatewaysForCentroid: z.number().int().min(1).max(10),
+  centroidDbPerDecade: positive(100),
+  centroidFloor95M: positive(1_000),
+  centroidSpreadShare: positive(10),
+  floorLossDb: z.number().min(0).max(60),
+  zoneEvidenceDb: positive(100),
+  gatewayEvidenceShare: share,
+  speedSigmaMps: positive(10),
+  velocityMemoryMs: ms(100, 60_000),
+  fixCorrelation: z.number().min(1).max(100),
+  fixOutlierSigmas: positive(100),
+  fixOutlierHoldMs: ms(0, 60_000),
+  evidencePerS: positive(100),
+  placeChangePerS: positive(10),
+  enterBelief: z.number().min(0.5).max(1),
+  enterHoldMs: ms(0, 60_000),
+  floorHoldMs: ms(0, 60_000),
+  dwellMs: ms(1_000, 86_400_000),
+  nearM: positive(1_000),
+  apartM: positive(1_000),
+  nearHoldMs: ms(0, 600_000),
+  apartHoldMs: ms(0, 600_000),
+  maxPairsPerTag: z.number().int().min(1).max(10_000),
+  forgetAfterMs: ms(1_000, 3_600_000),
+  forgetLocatedAfterMs: ms(1_000, 3_600_000),
+  maxTags: z.number().int().min(1).max(MAX_TAGS_PER_EVENT),
+  maxCandidates: z.number().int().min(1).max(10_000_000),
+} satisfies Record<keyof FusionConfig, z.ZodType<number>>;
+
+export const fusionSettingsSchema = z
+  .object(settings)
+  .partial()
+  .strict()
+  .transform((given) => ({ ...DEFAULT_FUSION_CONFIG, ...given }) as FusionConfig)
+  .refine((config) => config.apartM > config.nearM, "apartM must be above nearM, or pairs flicker between near and apart")
+  .refine((config) => config.forgetAfterMs > config.windowMs, "forgetAfterMs must be above windowMs, or tags are forgotten while they are heard");
+
+/** Settings of a file to constants of the core. Throws `ConfigError` naming the first fault. */
+export function parseFusionSettings(json: unknown, fileName: string): FusionConfig {
+  const result = fusionSettingsSchema.safeParse(json);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new ConfigError(`${fileName}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not a set of fusion settings"} (settings: docs/settings.md)`);
+}
