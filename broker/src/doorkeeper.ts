@@ -77,6 +77,7 @@ export function newDoorkeeper({ logins, limits, ledger, nowMs, arrivalOf }: Door
       // mosquitto answers 2 as well (max_keepalive); 3.1.1 has no code of its own for it.
       return refuse(session, "KEEPALIVE_TOO_LONG", `keep-alive ${session.keepaliveS} s, wanted 1-${limits.maxKeepaliveS} s`, 2);
     }
+    if (session.userName === "") return refuse(session, "LOGIN_UNKNOWN", "no user name: gateways log in with their gatewayId, applications with their name", 4);
     if (!isOwnClientId(session.userName, clientId)) {
       return refuse(session, "CLIENT_ID_FOREIGN", `client id "${clientId.slice(0, 80)}" must be the user name "${session.userName.slice(0, 64)}" or begin with it and "/"`, 2);
     }

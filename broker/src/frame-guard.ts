@@ -15,7 +15,8 @@ export interface FrameFault {
   detail: string;
 }
 
-const CONNECT = 1;
+/** Type and flags: the flags of a CONNECT are zero, those of a TLS hello (0x16) on the plain port are not. */
+const CONNECT_BYTE = 0x10;
 const PUBLISH = 3;
 /** CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT: what a client may send. */
 const FROM_CLIENTS = new Set([1, 3, 4, 5, 6, 7, 8, 10, 12, 14]);
@@ -73,7 +74,7 @@ export class FrameGuard {
       this.#packetType = byte >> 4;
       this.#lengthBytes = 0;
       this.#length = 0;
-      if (!this.#admitted && this.#packetType !== CONNECT) return this.#refuse("PACKET_BAD", "the first packet must be CONNECT"); // [MQTT-3.1.0-1]
+      if (!this.#admitted && byte !== CONNECT_BYTE) return this.#refuse("PACKET_BAD", "the first packet must be CONNECT"); // [MQTT-3.1.0-1]
       if (!FROM_CLIENTS.has(this.#packetType)) return this.#refuse("PACKET_BAD", `a client never sends packet type ${this.#packetType}`);
       return;
     }

@@ -31,6 +31,10 @@ export class Ledger {
     this.logSometimes(subject, { event: "broker.refused", code, subject: subject.slice(0, 129), detail });
   }
 
+  subjectsRemembered(): number {
+    return this.#seen.size;
+  }
+
   logSometimes(subject: string, event: { event: string; code?: RefusalCode; detail: string; subject?: string }): void {
     const key = `${event.event} ${event.code ?? ""} ${subject}`;
     const nowMs = this.#nowMs();
