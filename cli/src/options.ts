@@ -1,5 +1,6 @@
 import fs from "node:fs";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { demoVenue } from "@konferenco/simulators";
 import { ConfigError, isId, NO_ORIGIN, parseVenueMap, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
 
 // How the words of the command line become values. Each refusal says what would be right.
@@ -48,4 +49,48 @@ export function readVenueFile(file: string): VenueMap {
 
 export function originOf(venue: VenueMap): VenueOrigin {
   return venue.origin ?? NO_ORIGIN;
+}
+
+/** Options that name the installation; all commands that touch one share them. */
+export interface EventOptions {
+  event: string;
+  data: string;
+  venue?: string;
+}
+
+export interface HealthOption {
+  healthPort: number;
+  healthHost: string;
+}
+
+export function addEventOptions(command: Command, also: { broker?: boolean; store?: boolean } = {}): Command {
+  command
+    .addOption(new Option("--event <id>", "the event id, second segment of every topic").env("KONFERENCO_EVENT").default("demo").argParser(parseEventId))
+    .addOption(new Option("--data <folder>", "folder of secrets, log and people").env("KONFERENCO_DATA").default("data"))
+    .addOption(new Option("--venue <file>", "venue map (docs/venue-map.md); without it the demo venue").env("KONFERENCO_VENUE"));
+  if (also.broker) command.addOption(new Option("--broker <url>", "the MQTT broker").env("BROKER_URL").default("mqtt://127.0.0.1:1883"));
+  if (also.store) command.addOption(new Option("--store <url>", "redis://host:port").env("STORE_URL").default("redis://127.0.0.1:6379"));
+  return command;
+}
+
+export function addListenOptions(command: Command, what: "http" | "mqtt" | "both"): Command {
+  command.addOption(new Option("--host <address>", "address to listen on; 0.0.0.0 for all: put TLS in front").env("KONFERENCO_HOST").default("127.0.0.1"));
+  if (what !== "mqtt") command.addOption(new Option("--port <port>", "HTTP and WebSocket; 0 picks a free one").env("KONFERENCO_PORT").default(8080).argParser(parsePort));
+  if (what !== "http") {
+    command
+      .addOption(new Option("--mqtt-port <port>", "MQTT over TCP; 0 picks a free one").env("KONFERENCO_MQTT_PORT").default(1883).argParser(parsePort))
+      .addOption(new Option("--mqtt-ws-port <port>", "MQTT over WebSocket; 0 picks a free one").env("KONFERENCO_MQTT_WS_PORT").default(9001).argParser(parsePort));
+  }
+  return command;
+}
+
+export function addHealthOption(command: Command): Command {
+  return command
+    .addOption(new Option("--health-port <port>", "GET /health").env("KONFERENCO_HEALTH_PORT").default(8090).argParser(parsePort))
+    .addOption(new Option("--health-host <address>", "where /health listens").env("KONFERENCO_HEALTH_HOST").default("127.0.0.1"));
+}
+
+/** The user's own venue, or the demo venue. */
+export function venueOf(options: { venue?: string }): VenueMap {
+  return options.venue === undefined ? demoVenue() : readVenueFile(options.venue);
 }

@@ -1,4 +1,4 @@
-import type { Channel, ClientErrorCode, ClientEvent, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { Channel, ClientErrorCode, ClientEvent, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
 
 /** What to listen to. `hz` bounds positions a second (server's default 2); `every` asks for each position in order (staff only). */
 export interface SubscribeOptions {
@@ -11,7 +11,7 @@ export interface SubscribeOptions {
  * An event as it is handed over, once each and in order. `s` is its number on this connection, 0 in a
  * snapshot. `from`: `snapshot` describes how things stand, `replay` was missed while away, `live` is now.
  */
-export type DeliveredEvent = ClientEvent & { s: number; i?: string; from: "live" | "replay" | "snapshot" };
+export type DeliveredEvent = ClientEvent & EventStamp & { s: number; from: "live" | "replay" | "snapshot" };
 
 /** Why a client gave up. All but `tries_exhausted` need somebody to act: log in again, reload, ask the venue. */
 export type FailureCode =

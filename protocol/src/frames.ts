@@ -75,14 +75,20 @@ export interface NearbyPerson {
   within: "10m" | "50m" | "same_zone" | "same_venue";
 }
 
+/** Of logged events only: `i` is the id for deduplication, `st` when it was stored (ms), so that a client can tell how long it was on its way. */
+export interface EventStamp {
+  i?: string;
+  st?: number;
+}
+
 export type ServerFrame =
   | { op: "welcome"; re: number; sid: string; ttlS: number; pingS: number; now: number; epoch: string; resumed: boolean; why?: string; who: { personId: string | null; role: string } }
   /** `c`, wherever it stands: the newest sealed cursor, to be kept for `hello.resume`. */
   | { op: "ok"; re: number; ch?: Channel; snap?: ClientEvent[]; c?: string }
-  /** One event. `s` is dense per connection after filtering; `i` is the id for deduplication, absent for live data; `c` the sealed cursor. */
-  | ({ op: "ev"; s: number; i?: string; c?: string } & ClientEvent)
+  /** One event. `s` is dense per connection after filtering; `c` the sealed cursor. */
+  | ({ op: "ev"; s: number; c?: string } & ClientEvent & EventStamp)
   /** A batch: `s` belongs to the first event, the others follow it. */
-  | { op: "b"; s: number; c?: string; ev: (ClientEvent & { i?: string })[] }
+  | { op: "b"; s: number; c?: string; ev: (ClientEvent & EventStamp)[] }
   | { op: "caught"; c?: string }
   | { op: "gap"; why: "retention" | "epoch" | "overflow" }
   | { op: "lag"; level: 0 | 1 }

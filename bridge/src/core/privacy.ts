@@ -388,7 +388,7 @@ const utf8 = new TextEncoder();
 
 /** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
 function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null): VisibleUpdate {
-  const json = JSON.stringify(logged === undefined || logged.ref === null ? event : { i: logged.ref, ...event });
+  const json = JSON.stringify(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
   const shown: Omit<VisibleUpdate, typeof visible> = {
     lane,
     key,

@@ -1,0 +1,49 @@
+import { openBridge } from "@konferenco/bridge";
+import { Closers, untilStopped } from "../closers.ts";
+import { logLine } from "../log.ts";
+import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { venueOf, type EventOptions } from "../options.ts";
+import { applicationPassword, secretOf, type Site } from "../site.ts";
+import { builtPages } from "../up/system.ts";
+import { openAlertPublisher } from "./alert-publisher.ts";
+
+export interface BridgeProcessOptions extends EventOptions {
+  broker: string;
+  store: string;
+  host: string;
+  port: number;
+}
+
+export async function runBridgeProcess(options: BridgeProcessOptions, site: Site): Promise<void> {
+  const closers = new Closers();
+  const { event: eventId } = options;
+  try {
+    const venue = venueOf(options);
+    const place = { url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now };
+    const store = await openStoreAt(place);
+    closers.add("store", () => store.close());
+    const registry = await openRegistryAt(place);
+    closers.add("registry", () => registry.close());
+    const alerts = openAlertPublisher({ url: options.broker, eventId, username: "bridge", password: applicationPassword(site, "bridge"), log: logLine });
+    closers.add("alert publisher", () => alerts.close());
+    const bridge = await openBridge({
+      eventId,
+      host: options.host,
+      port: options.port,
+      venue,
+      store,
+      registry,
+      secret: secretOf(site),
+      logins: site.logins,
+      webRoot: builtPages(),
+      publishAlert: alerts.publish,
+      nowMs: Date.now,
+      log: logLine,
+    });
+    closers.add("bridge", () => bridge.close());
+    logLine({ event: "bridge ready", url: bridge.url });
+    await untilStopped(null);
+  } finally {
+    await closers.close();
+  }
+}

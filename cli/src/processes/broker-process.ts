@@ -1,0 +1,27 @@
+import { openBroker } from "@konferenco/broker";
+import { Closers, untilStopped } from "../closers.ts";
+import { logLine } from "../log.ts";
+import { venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { brokerCredentialsOf, type Site } from "../site.ts";
+import { openHealthServer } from "./health-server.ts";
+
+export interface BrokerProcessOptions extends EventOptions, HealthOption {
+  host: string;
+  mqttPort: number;
+  mqttWsPort: number;
+}
+
+export async function runBrokerProcess(options: BrokerProcessOptions, site: Site): Promise<void> {
+  const closers = new Closers();
+  try {
+    const credentials = brokerCredentialsOf(site, venueOf(options));
+    const broker = await openBroker({ host: options.host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs: Date.now, log: logLine });
+    closers.add("broker", () => broker.close());
+    const health = await openHealthServer({ host: options.healthHost, port: options.healthPort, health: async () => broker.stats() });
+    closers.add("health", () => health.close());
+    logLine({ event: "broker ready", mqttPort: broker.tcpPort, mqttWsPort: broker.wsPort, healthPort: health.port, gateways: credentials.gateways.length });
+    await untilStopped(null);
+  } finally {
+    await closers.close();
+  }
+}

@@ -1,0 +1,46 @@
+import { openFusionService, openMqttSource } from "@konferenco/fusion";
+import { Closers, untilStopped } from "../closers.ts";
+import { logLine } from "../log.ts";
+import { openStoreAt } from "../open-store.ts";
+import { venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { applicationPassword, type Site } from "../site.ts";
+import { openHealthServer } from "./health-server.ts";
+
+export interface FusionProcessOptions extends EventOptions, HealthOption {
+  broker: string;
+  store: string;
+}
+
+export async function runFusionProcess(options: FusionProcessOptions, site: Site): Promise<void> {
+  const closers = new Closers();
+  const { event: eventId } = options;
+  try {
+    const venue = venueOf(options);
+    const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now });
+    closers.add("store", () => store.close());
+    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "wall", log: logLine });
+    closers.add("fusion", () => fusion.close());
+    const source = await openMqttSource({
+      url: options.broker,
+      eventId,
+      username: "fusion",
+      password: applicationPassword(site, "fusion"),
+      // The broker has checked who may publish where; an external broker does not tell us who did.
+      onMessage: (message) => fusion.ingest({ ...message, gatewayId: null }),
+    });
+    closers.add("MQTT source", () => source.close());
+    const health = await openHealthServer({
+      host: options.healthHost,
+      port: options.healthPort,
+      health: async () => {
+        await store.ping();
+        return fusion.stats();
+      },
+    });
+    closers.add("health", () => health.close());
+    logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port });
+    await untilStopped(null);
+  } finally {
+    await closers.close();
+  }
+}
