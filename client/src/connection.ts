@@ -73,7 +73,7 @@ class Connection implements KonferencoClient {
   #helloId = 0;
   #helloAtMs = 0;
   #cursor: string | null = null;
-  #lastS: number | null = null;
+  #lastS = 0;
   #replaying = false;
   #everLive = false;
   #tries = 0;
@@ -258,12 +258,13 @@ class Connection implements KonferencoClient {
         return;
       case "caught":
         this.#replaying = false;
-        return;
+        return this.#keepCursor(frame.c);
       case "gap":
         return this.#onGap(frame.why);
       case "forget":
         return this.#tell(() => this.#options.onForget?.(frame.subj));
       case "ping":
+        this.#keepCursor(frame.c);
         return this.#send({ op: "pong", s: this.#receipts.take() });
       case "err":
         return this.#onError(frame);
@@ -278,9 +279,9 @@ class Connection implements KonferencoClient {
     }
   }
 
-  /** Numbers are dense on one connection: a repeated one is dropped, a missing one means that frames were lost. */
+  /** Numbers are dense on one connection and begin with 1: a repeated one is dropped, a missing one means that frames were lost. */
   #isNext(s: number, count: number): boolean {
-    const expected = (this.#lastS ?? s - 1) + 1;
+    const expected = this.#lastS + 1;
     if (s === expected && count > 0) {
       this.#lastS = s + count - 1;
       return true;
@@ -307,11 +308,17 @@ class Connection implements KonferencoClient {
       if (generation !== this.#generation) return; // closed from within onEvent
     }
     // The cursor moves after the hand-over: what was not handed over is asked for again.
-    if (cursor !== undefined) this.#cursor = cursor;
+    this.#cursor = cursor ?? this.#cursor;
     this.#receipts.handedOver(firstS + events.length - 1, bytes);
   }
 
+  /** A cursor beside events: not while a replay still owes some that lie before it. */
+  #keepCursor(cursor: string | undefined): void {
+    if (!this.#replaying) this.#cursor = cursor ?? this.#cursor;
+  }
+
   #onOk(frame: Extract<ServerFrame, { op: "ok" }>): void {
+    this.#keepCursor(frame.c);
     if (frame.ch !== undefined && frame.snap !== undefined) this.#onSnapshot(frame.ch, frame.snap);
     const call = this.#calls.get(frame.re);
     this.#calls.delete(frame.re);
@@ -427,7 +434,7 @@ class Connection implements KonferencoClient {
     this.#generation++;
     const socket = this.#socket;
     this.#socket = null;
-    this.#lastS = null;
+    this.#lastS = 0;
     this.#replaying = false;
     this.#watch.stop();
     this.#receipts.reset();

@@ -81,6 +81,13 @@ describe("events", () => {
     expect(world.client.stats()).toMatchObject({ holes: 1, losses: 1 });
   });
 
+  it("a first event with a number above 1 is a hole too", async () => {
+    const world = newWorld();
+    world.welcome().say({ op: "ev", s: 2, ...alertEvent("b") });
+    expect(world.events).toEqual([]);
+    expect(world.client.stats().holes).toBe(1);
+  });
+
   it("a server that skips numbers again and again is met with growing patience, not with a storm", async () => {
     const world = newWorld();
     for (let round = 0; round < 3; round++) {
@@ -371,6 +378,27 @@ describe("coming back", () => {
     world.client.retry();
     world.welcome();
     expect(world.client.state().kind).toBe("live");
+  });
+
+  it("a client to whom nothing has happened yet still knows from where to resume", async () => {
+    const world = newWorld();
+    world.welcome().say({ op: "ping", now: 1, c: "cursor-0" });
+    await world.lose();
+    world.welcome();
+    expect(world.socket().sent[0]).toMatchObject({ resume: "cursor-0" });
+  });
+
+  it("while a replay owes events, no cursor beyond them is kept", async () => {
+    const world = newWorld();
+    world.welcome().say({ op: "ev", s: 1, c: "cursor-1", ...alertEvent("a") });
+    await world.lose();
+    world.welcome().say({ op: "ping", now: 1, c: "cursor-9" });
+    await world.lose();
+    expect(world.welcome().sent[0]).toMatchObject({ resume: "cursor-1" });
+    world.socket().say({ op: "caught", c: "cursor-9" });
+    await world.lose();
+    world.welcome();
+    expect(world.socket().sent[0]).toMatchObject({ resume: "cursor-9" });
   });
 
   it("a refused cursor is dropped, said as a gap, and the client begins afresh", async () => {
