@@ -319,7 +319,7 @@ async function loadHci(): Promise<NobleHciConstructor> {
   return ((await import(moduleName)) as { default: NobleHciConstructor }).default;
 }
 
-function remedyFor(error: Error & { code?: string }): string {
+export function remedyFor(error: Error & { code?: string }): string {
   const firstLine = error.message.split("\n")[0] ?? "";
   // `npm ci --ignore-scripts` leaves the native part unbuilt; another Node version cannot load it.
   if (firstLine.includes("bluetooth_hci_socket") || error.code === "ERR_DLOPEN_FAILED") {
