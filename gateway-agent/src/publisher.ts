@@ -207,9 +207,11 @@ export class Publisher {
     };
     const connection: Connection = { client: connect(config.url, options), open: false, openedAtMs: 0, lastError: null, lost: false, inFlight: new Set(), inFlightBytes: 0 };
     this.#connection = connection;
-    // This listener stays for ever: an error event that nobody hears would end the process.
+    // Heard for ever, also after the end: an error event without a listener would end the process. Not every
+    // error closes the socket by itself (bytes that are no MQTT do not).
     connection.client.on("error", (error) => {
-      connection.lastError = error;
+      connection.lastError ??= error;
+      this.#lose(connection);
     });
     connection.client.on("connect", () => this.#opened(connection));
     connection.client.on("close", () => this.#lose(connection));
