@@ -269,7 +269,7 @@ class InProcessStore implements EmbeddedStore {
 
   #enqueue(work: WaitingCommit | WaitingTask): void {
     this.#waiting.push(work);
-    this.#working ??= this.#workOff().finally(() => (this.#working = null));
+    this.#working ??= this.#workOff();
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
@@ -288,6 +288,8 @@ class InProcessStore implements EmbeddedStore {
       const group = this.#waiting.splice(0, stop === -1 ? this.#waiting.length : stop) as WaitingCommit[];
       await this.#store(group);
     }
+    // In the same breath as the look at the empty queue: what is enqueued from now on starts anew.
+    this.#working = null;
   }
 
   /** Group commit: what came in while the disk was busy shares the next write and sync. All of it or none is stored. */
