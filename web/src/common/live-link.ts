@@ -1,0 +1,30 @@
+import { connect, type ConnectionState, type ConnectOptions, type KonferencoClient, type SubscribeOptions } from "@konferenco/client";
+import type { Session } from "@konferenco/protocol";
+import { signal, type Signal } from "@preact/signals";
+import { serverAddress } from "./api.ts";
+
+export interface LiveLink {
+  client: KonferencoClient;
+  state: Signal<ConnectionState>;
+}
+
+type Handlers = Pick<ConnectOptions, "onEvent" | "onSnapshot" | "onForget" | "onGap">;
+
+/** The page's one connection. `onEnded` is told when only a new login helps. */
+export function openLiveLink(session: Session, channels: SubscribeOptions[], handlers: Handlers, onEnded: (message: string) => void): LiveLink {
+  const state = signal<ConnectionState>({ kind: "connecting", staleSinceMs: null });
+  const address = serverAddress("events");
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  const client = connect({
+    url: address.href,
+    token: session.token,
+    channels,
+    ...handlers,
+    name: ["konferenco-web", "0.1.0"],
+    onState(next) {
+      state.value = next;
+      if (next.kind === "failed" && (next.code === "token_expired" || next.code === "unauthorized" || next.code === "permissions_changed")) onEnded(next.message);
+    },
+  });
+  return { client, state };
+}

@@ -1,0 +1,163 @@
+import type { Channel, DeliveredEvent } from "@konferenco/client";
+import type { Alert, GatewayHealth, Session, VenueMap } from "@konferenco/protocol";
+import { batch, signal, type Signal } from "@preact/signals";
+import { openLiveLink, type LiveLink } from "../common/live-link.ts";
+import type { FloorMap } from "../map/floor-map.ts";
+import type { Dot, Scene } from "../map/scene.ts";
+import { keyOf, labelOf, namesByZone, notePresence, sweepPresences, type Presence, type Presences } from "./presence.ts";
+
+/** A line of the activity list. `subject`: whom it is about, so that it can be forgotten. */
+export type FeedItem = { id: number; atMs: number; subject: string | null } & (
+  | { kind: "moved"; transition: "enter" | "exit"; name: string; zoneId: string }
+  | { kind: "alert"; alert: Alert }
+  | { kind: "gateway"; gatewayId: string; state: GatewayHealth["state"] }
+  | { kind: "note"; text: string }
+);
+
+/** Lists are renewed this often at most; the map follows every frame (requirement E23). */
+const REFRESH_MS = 500;
+const SWEEP_EVERY_MS = 5_000;
+/** Older lines go: a list that nobody can read to its end is only memory. */
+const MAX_FEED_ITEMS = 200;
+
+export interface LiveVenue {
+  link: LiveLink;
+  presences: Signal<readonly Presence[]>;
+  counts: Signal<ReadonlyMap<string, number | "few">>;
+  gateways: Signal<ReadonlyMap<string, GatewayHealth>>;
+  feed: Signal<readonly FeedItem[]>;
+  markedZoneId: Signal<string | null>;
+  /** What the map draws now. */
+  scene: () => Scene;
+  /** The map to tell when there is something new to draw. */
+  useMap: (map: FloorMap | null) => void;
+  close: () => void;
+}
+
+/** The operator's picture of the venue: fed by events, read by the map at once and by the lists every half second. */
+export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (message: string) => void): LiveVenue {
+  const isDisplay = session.role === "display";
+  const presences: Presences = new Map();
+  const counts = new Map<string, number | "few">();
+  const gateways = new Map<string, GatewayHealth>();
+  const feed: FeedItem[] = [];
+  let lastItem = 0;
+  let names = new Map<string, string[]>();
+  let map: FloorMap | null = null;
+  let refreshTimer: ReturnType<typeof setTimeout> | null = null;
+
+  const shown = {
+    presences: signal<readonly Presence[]>([]),
+    counts: signal<ReadonlyMap<string, number | "few">>(new Map()),
+    gateways: signal<ReadonlyMap<string, GatewayHealth>>(new Map()),
+    feed: signal<readonly FeedItem[]>([]),
+    markedZoneId: signal<string | null>(null),
+  };
+
+  const refresh = (): void => {
+    refreshTimer = null;
+    names = namesByZone(presences);
+    batch(() => {
+      shown.presences.value = [...presences.values()];
+      shown.counts.value = new Map(counts);
+      shown.gateways.value = new Map(gateways);
+      shown.feed.value = [...feed];
+    });
+    map?.changed({ still: true });
+  };
+  const refreshSoon = (): void => {
+    refreshTimer ??= setTimeout(refresh, REFRESH_MS);
+  };
+
+  type NewItem = FeedItem extends infer Item ? (Item extends FeedItem ? Omit<Item, "id"> : never) : never;
+  const addToFeed = (item: NewItem): void => {
+    feed.unshift({ ...item, id: ++lastItem });
+    feed.length = Math.min(feed.length, MAX_FEED_ITEMS);
+  };
+
+  const take = (event: DeliveredEvent, isNews: boolean): void => {
+    if (notePresence(presences, event, Date.now())) map?.changed();
+    switch (event.t) {
+      case "zone.enter":
+      case "zone.exit":
+        if (isNews) addToFeed({ kind: "moved", atMs: event.at, subject: keyOf(event.d.subj), transition: event.t === "zone.enter" ? "enter" : "exit", name: labelOf(event.d.subj), zoneId: event.d.zoneId });
+        break;
+      case "alert":
+        if (!feed.some((item) => item.kind === "alert" && item.alert.alertId === event.d.alertId)) addToFeed({ kind: "alert", atMs: event.at, subject: null, alert: event.d });
+        break;
+      case "occupancy":
+        for (const { zoneId, count } of event.d.zones) counts.set(zoneId, count);
+        break;
+      case "gateway": {
+        const before = gateways.get(event.d.gatewayId);
+        gateways.set(event.d.gatewayId, event.d);
+        if (isNews && before !== undefined && before.state !== event.d.state) addToFeed({ kind: "gateway", atMs: event.at, subject: null, gatewayId: event.d.gatewayId, state: event.d.state });
+        break;
+      }
+      default:
+        break;
+    }
+    refreshSoon();
+  };
+
+  const takeSnapshot = (channel: Channel, events: DeliveredEvent[]): void => {
+    // Who is not in it is gone, or is not ours to see any more: while the link was down nobody could tell us to forget.
+    if (channel === "venue") {
+      presences.clear();
+      gateways.clear();
+    }
+    if (channel === "occupancy") counts.clear();
+    for (const event of events) take(event, false);
+    refresh();
+  };
+
+  const forget = (subject: string): void => {
+    presences.delete(subject);
+    for (let index = feed.length - 1; index >= 0; index--) if (feed[index]?.subject === subject) feed.splice(index, 1);
+    map?.changed();
+    refresh();
+  };
+
+  const channels: Channel[] = isDisplay ? ["occupancy", "alerts"] : ["venue", "occupancy", "alerts"];
+  const link = openLiveLink(
+    session,
+    channels.map((ch) => ({ ch })),
+    {
+      onEvent: (event) => take(event, true),
+      onSnapshot: takeSnapshot,
+      onForget: forget,
+      onGap: () => {
+        addToFeed({ kind: "note", atMs: Date.now(), subject: null, text: "Some activity while the connection was lost is not shown." });
+        refreshSoon();
+      },
+    },
+    onEnded,
+  );
+  const sweep = setInterval(() => {
+    if (link.state.value.kind === "live" && sweepPresences(presences, Date.now())) refresh();
+  }, SWEEP_EVERY_MS);
+
+  return {
+    ...shown,
+    link,
+    scene: () => ({
+      dots: dotsOf(presences),
+      counts,
+      namesByZone: names,
+      gateways: new Map([...gateways].map(([gatewayId, health]) => [gatewayId, health.state])),
+      markedZoneId: shown.markedZoneId.value,
+    }),
+    useMap: (next) => (map = next),
+    close() {
+      clearInterval(sweep);
+      if (refreshTimer !== null) clearTimeout(refreshTimer);
+      link.client.close();
+    },
+  };
+}
+
+function* dotsOf(presences: Presences): Iterable<Dot> {
+  for (const { key, kind, label, spot, floor, heardAtMs } of presences.values()) {
+    if (spot !== null) yield { key, look: kind, label, xM: spot.xM, yM: spot.yM, floor, accuracy95M: spot.accuracy95M, heardAtMs };
+  }
+}
