@@ -53,7 +53,20 @@ const GOODBYE_MS = 1_000;
 
 /** Connects, or rejects: with `ConfigError` when the login is refused, with `BrokerUnreachable` when nobody answers in time. */
 export async function openLink(options: LinkOptions): Promise<Link> {
-  const client = await connected(options);
+  // An outage is told once, not at every vain attempt to come back; what we end ourselves is none.
+  let isUp = false;
+  const client = await connected({
+    ...options,
+    onConnect() {
+      isUp = true;
+      options.onConnect?.();
+    },
+    onOffline() {
+      if (!isUp) return;
+      isUp = false;
+      options.onOffline?.();
+    },
+  });
   return {
     isConnected: () => client.connected,
     send: (topic, payload) =>
@@ -62,8 +75,12 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     retain(topic, payload) {
       if (client.connected) client.publish(topic, payload, { qos: 1, retain: true }, () => undefined);
     },
-    cut: () => ended(client, true),
+    cut() {
+      isUp = false;
+      return ended(client, true);
+    },
     async close(last) {
+      isUp = false;
       if (last !== undefined && client.connected) {
         const told = new Promise<void>((resolve) => client.publish(last.topic, last.payload, { qos: 1, retain: true }, () => resolve()));
         await inTime(told, GOODBYE_MS);

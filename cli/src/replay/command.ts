@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { ConfigError } from "@konferenco/protocol";
 import { loadRecording, openReplay } from "@konferenco/simulators";
-import { addEventOptions, parsePositive, type EventOptions } from "../options.ts";
+import { addEventOptions, parseDurationMs, parsePositive, type EventOptions } from "../options.ts";
 import { newProgress, onInterrupt, withBrokerFaults } from "../simulate/progress.ts";
 import { applicationPassword, requireSite } from "../site.ts";
 
@@ -12,6 +12,7 @@ interface ReplayCommandOptions extends EventOptions {
   login?: string;
   password?: string;
   anonymous?: true;
+  connectWithin: number;
   ownTimes?: true;
 }
 
@@ -24,6 +25,7 @@ export function registerReplayCommand(program: Command): void {
     .addOption(new Option("--login <name>", "an application's login with the right publish-reports").env("KONFERENCO_LOGIN"))
     .addOption(new Option("--password <password>", "its password").env("KONFERENCO_PASSWORD"))
     .addOption(new Option("--anonymous", "no login, for a broker that lets everybody in"))
+    .addOption(new Option("--connect-within <duration>", "how long the broker may take to answer at first").default(10_000, "10s").argParser(parseDurationMs))
     .addHelpText("after", "\nWithout --login or --anonymous the login is \"replay\", its password from site.json in the data folder (--data).")
     .action((options: ReplayCommandOptions) => withBrokerFaults(() => runReplay(options)));
 }
@@ -42,6 +44,7 @@ async function runReplay(options: ReplayCommandOptions): Promise<void> {
       speed: options.speed,
       ...(options.ownTimes ? { startAtMs: 0 } : {}),
       nowMs: Date.now,
+      connectWithinMs: options.connectWithin,
     });
     // `done` may reject at any time; it is awaited below.
     let running = true;

@@ -8,6 +8,7 @@ import {
   TRUTH_INTERVAL_MS,
   newCrowd,
   newFaults,
+  newNavigation,
   newRadio,
   openFleet,
   openRecordingWriter,
@@ -37,6 +38,7 @@ interface SimulateOptions extends EventOptions {
   password?: string;
   credentials?: string;
   anonymous?: true;
+  connectWithin: number;
 }
 
 export function registerSimulateCommand(program: Command): void {
@@ -55,6 +57,7 @@ export function registerSimulateCommand(program: Command): void {
     .addOption(new Option("--password <password>", "its password").env("KONFERENCO_PASSWORD"))
     .addOption(new Option("--credentials <file>", "gateways' passwords: site.json of a data folder, or {\"gateways\": {id: password}}"))
     .addOption(new Option("--anonymous", "no login, for a broker that lets everybody in"))
+    .addOption(new Option("--connect-within <duration>", "how long the broker may take to answer at first").default(10_000, "10s").argParser(parseDurationMs))
     .addHelpText("after", "\nWithout --login, --credentials or --anonymous the gateways' passwords come from site.json in the data folder (--data).")
     .action((options: SimulateOptions) => withBrokerFaults(() => runSimulation(options)));
 }
@@ -65,6 +68,7 @@ async function runSimulation(options: SimulateOptions): Promise<void> {
   const gatewayIds = options.gateways === undefined ? null : options.gateways.split(",").map((id) => id.trim());
   const simulated = venueOfGateways(venue, gatewayIds);
   if (simulated.gateways.length === 0) throw new ConfigError("the venue map has no gateways: nothing would be heard (docs/venue-map.md)");
+  for (const zoneId of newNavigation(venue).unreachableZoneIds) process.stderr.write(`nobody can walk to zone "${zoneId}": its walls have no gap for a door\n`);
   const faults = options.faults === undefined ? NO_FAULTS : newFaults(parseFaultPlan(readText(options.faults, "the fault plan"), options.faults), venue, options.seed);
   if (options.write !== undefined) return writeRecording(options, options.write, venue, gatewayIds, faults);
   await runFleet(options, venue, simulated, gatewayIds, faults);
@@ -95,7 +99,6 @@ async function writeRecording(options: SimulateOptions, dir: string, venue: Venu
 
 async function runFleet(options: SimulateOptions, venue: VenueMap, simulated: VenueMap, gatewayIds: GatewayId[] | null, faults: Faults): Promise<void> {
   const crowd = newCrowd(venue, options.seed, { tags: options.tags, pace: options.pace });
-  for (const zoneId of crowd.navigation.unreachableZoneIds) process.stderr.write(`nobody can walk to zone "${zoneId}": its walls have no gap for a door\n`);
   const radio = newRadio(venue, options.seed);
   const credentials = credentialsOf(options, simulated);
   const writer =
@@ -114,6 +117,7 @@ async function runFleet(options: SimulateOptions, venue: VenueMap, simulated: Ve
       crowd,
       radio,
       nowMs: Date.now,
+      connectWithinMs: options.connectWithin,
       speed: options.speed,
       gatewayIds,
       faults,
