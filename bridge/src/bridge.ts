@@ -1,5 +1,136 @@
-import type { Bridge, BridgeConfig } from "./config.ts";
+import { ConfigError } from "@konferenco/protocol";
+import { newTokenAuthority } from "./auth.ts";
+import { ClientFrames } from "./client-frames.ts";
+import { DEFAULT_LIMITS, type Bridge, type BridgeConfig, type BridgeStats, type LaneName } from "./config.ts";
+import type { Connection } from "./connection.ts";
+import { LivePicture } from "./core/live-picture.ts";
+import type { ViewerRole } from "./core/privacy.ts";
+import { sealCursor } from "./cursor.ts";
+import { listen, newHttpServer } from "./http/http-server.ts";
+import { operationsRoutes } from "./http/operations.ts";
+import { openPages } from "./http/pages.ts";
+import { apiRoutes } from "./http/routes.ts";
+import { Hub, TICK_MS } from "./hub.ts";
+import { deriveKeys, publicDice } from "./keys.ts";
+import { Logins } from "./logins.ts";
+import { LANES, newMetrics } from "./metrics.ts";
+import { PeopleCache } from "./people-cache.ts";
+import { PeopleDesk } from "./people-desk.ts";
+import { Replayer } from "./replayer.ts";
+import { Surroundings } from "./surroundings.ts";
+import { Tickets } from "./tickets.ts";
+import { UpdateFeed } from "./update-feed.ts";
+import { WsTransport } from "./ws-transport.ts";
 
+const VERSION = "0.1.0";
+const SECOND_MS = 1_000;
+
+/** Puts the bridge together: store and registry in, clients out. Resolves when it listens; rejects with `ConfigError` for what its user can mend. */
 export async function openBridge(config: BridgeConfig): Promise<Bridge> {
-  throw new Error(`the bridge of ${config.eventId} is being built`);
+  const { eventId, store, registry, venue, nowMs, log } = config;
+  const limits = { ...DEFAULT_LIMITS, ...config.limits };
+  const allowedOrigins = config.allowedOrigins ?? [];
+  checkLogins(config);
+  const keys = deriveKeys(config.secret, eventId);
+  const pages = openPages(config.webRoot);
+  const startedAtMs = nowMs();
+
+  const authority = await newTokenAuthority(keys.token, eventId, nowMs);
+  const tickets = new Tickets();
+  const people = new PeopleCache(registry);
+  const picture = new LivePicture();
+  const feedOffset = (): number => feed.at.offset;
+  const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
+  const hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset });
+  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, eventRefKey: keys.eventRef, nowMs, log });
+  const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
+  const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
+  const surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, log });
+  const desk = new PeopleDesk({ registry, feed, nowMs });
+  const frames = new ClientFrames({ store, people, desk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal });
+  const transport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
+
+  const stats = (): BridgeStats => statsOf(hub, feed, replayer);
+  const metrics = newMetrics(stats, () => ({
+    accepted: transport.accepted,
+    upgradesRefused: transport.refused,
+    errorsTold: frames.errors,
+    bytes: hub.counts.bytes,
+    frames: hub.counts.frames,
+    replaying: replayer.active,
+    tags: picture.tagCount,
+    feedPending: feed.pending,
+    feedFailing: feed.failing,
+  }));
+  const logins = new Logins(keys.password, config.logins);
+  const api = apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, authority, tickets, logins, publishAlert: config.publishAlert, nowMs });
+  const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
+  const server = newHttpServer({ routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: metrics.observeRequest });
+  server.on("upgrade", transport.upgrade);
+
+  await feed.open();
+  const port = await listen(server, config.port, config.host).catch(async (error: unknown) => {
+    await feed.close();
+    throw error;
+  });
+
+  const tick = setInterval(() => {
+    hub.tick();
+    replayer.tick();
+    void surroundings.tickNearby();
+  }, TICK_MS);
+  const second = setInterval(() => {
+    transport.tickSecond();
+    surroundings.tickOccupancy();
+    for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
+  }, SECOND_MS);
+
+  let closing: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+    await transport.drain();
+    clearInterval(tick);
+    clearInterval(second);
+    await feed.close();
+    server.closeIdleConnections();
+    const impatience = setTimeout(() => server.closeAllConnections(), SECOND_MS);
+    await stopped;
+    clearTimeout(impatience);
+  };
+  return {
+    port,
+    url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
+    issueTicket: (who) => Promise.resolve(tickets.issue(who, nowMs())),
+    issueToken: async (who) => (await authority.issue(who)).token,
+    stats,
+    close: () => (closing ??= close()),
+  };
+}
+
+function checkLogins({ logins }: BridgeConfig): void {
+  const names = new Set<string>();
+  for (const { login, password } of logins) {
+    if (names.has(login)) throw new ConfigError(`the login "${login}" is there twice: each name once`);
+    if (password.length < 8) throw new ConfigError(`the password of login "${login}" has ${password.length} characters: at least 8`);
+    names.add(login);
+  }
+}
+
+function statsOf(hub: Hub, feed: UpdateFeed, replayer: Replayer): BridgeStats {
+  const connectionsByRole: Record<ViewerRole, number> = { operator: 0, staff: 0, display: 0, attendee: 0 };
+  for (const connection of hub.connections) connectionsByRole[connection.viewer.role]++;
+  const byLane = <T>(read: (lane: 0 | 1 | 2 | 3) => T) => Object.fromEntries(LANES.map((name, lane) => [name, read(lane as 0 | 1 | 2 | 3)])) as Record<LaneName, T>;
+  return {
+    connections: hub.connections.size,
+    connectionsByRole,
+    subscriptions: Object.values(hub.byChannel).reduce((sum, set) => sum + set.size, 0),
+    deliveries: byLane((lane) => hub.counts.delivered[lane]),
+    drops: byLane((lane) => Object.fromEntries(Object.entries(hub.counts.dropped).map(([why, counts]) => [why, counts[lane]]))),
+    updatesIn: feed.updatesIn,
+    deliveryP50Ms: hub.delays.quantileMs(0.5),
+    deliveryP95Ms: hub.delays.quantileMs(0.95),
+    replays: { whole: replayer.whole, gap: replayer.gap },
+    closedByCode: Object.fromEntries([...hub.closedByCode].map(([code, count]) => [String(code), count])),
+    feed: { ...feed.at, gaps: feed.gaps },
+  };
 }

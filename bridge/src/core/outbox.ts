@@ -82,6 +82,9 @@ export class Outbox {
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
   get unackedBytes(): number {
     return this.#sentBytes - this.#ackedBytes;
   }

@@ -302,8 +302,8 @@ export function showOwnSettings(settings: PrivacySettings, atMs: number): Visibl
 }
 
 /** Counts that anybody may see: the public release, or the exact ones for those who keep people safe. */
-export function showOccupancy(zones: { zoneId: ZoneId; count: number | "few" }[], atMs: number): VisibleUpdate {
-  return reveal(3, { t: "occupancy", at: atMs, d: { zones } }, null, undefined, "occupancy");
+export function showOccupancy(zones: { zoneId: ZoneId; count: number | "few" }[], atMs: number, part = 0): VisibleUpdate {
+  return reveal(3, { t: "occupancy", at: atMs, d: { zones } }, null, undefined, `occupancy ${part}`);
 }
 
 export function showNearby(people: NearbyPerson[], atMs: number): VisibleUpdate {

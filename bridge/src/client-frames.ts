@@ -1,0 +1,280 @@
+import { randomBytes } from "node:crypto";
+import { CLIENT_ERRORS, CLOSE_CODES, clientFrameSchema, type Channel, type ClientErrorCode, type ClientFrame, type UpdateId } from "@konferenco/protocol";
+import type { Store } from "@konferenco/fusion";
+import type { Claims, TokenAuthority } from "./auth.ts";
+import type { BridgeLimits } from "./config.ts";
+import { FRAME_RATE, MAX_WAITING_FRAMES, RESUME_WITHIN_MS, type Connection } from "./connection.ts";
+import { Outbox } from "./core/outbox.ts";
+import { seesThings, showAlert, type VisibleUpdate } from "./core/privacy.ts";
+import { takeToken } from "./core/token-bucket.ts";
+import { openCursor, type Place } from "./cursor.ts";
+import { SNAPSHOT_BYTES, type Hub } from "./hub.ts";
+import type { PeopleCache } from "./people-cache.ts";
+import type { PeopleDesk } from "./people-desk.ts";
+import type { Replayer } from "./replayer.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { UpdateFeed } from "./update-feed.ts";
+
+export interface ClientFramesOptions {
+  store: Store;
+  people: PeopleCache;
+  desk: PeopleDesk;
+  hub: Hub;
+  feed: UpdateFeed;
+  replayer: Replayer;
+  surroundings: Surroundings;
+  authority: TokenAuthority;
+  cursorKey: Uint8Array;
+  limits: BridgeLimits;
+  nowMs: () => number;
+  log: (event: object) => void;
+  seal: (connection: Connection, offset: number) => string;
+}
+
+/** Positions a second when a subscription does not say. */
+const DEFAULT_HZ = 2;
+/** How far ahead of the limit a client that keeps sending is cut off. */
+const MAX_OVERDRAWN_MS = 10_000;
+
+type Frame<Op extends ClientFrame["op"]> = Extract<ClientFrame, { op: Op }>;
+
+/** What clients say, one frame after another: frames that come while one is being answered wait their turn. */
+export class ClientFrames {
+  readonly #options: ClientFramesOptions;
+  /** Errors told to clients, by slug. */
+  readonly errors = new Map<ClientErrorCode, number>();
+
+  constructor(options: ClientFramesOptions) {
+    this.#options = options;
+  }
+
+  receive(connection: Connection, text: string): void {
+    if (connection.state === "closed") return;
+    connection.heardAtMs = this.#options.nowMs();
+    if (!connection.busy) return this.#handle(connection, text);
+    const waiting = (connection.waiting ??= []);
+    if (waiting.length >= MAX_WAITING_FRAMES) return this.#options.hub.close(connection, CLOSE_CODES.protocolError, "too many frames at once");
+    waiting.push(text);
+  }
+
+  #handle(connection: Connection, text: string): void {
+    const frame = this.#parse(connection, text);
+    if (frame === null) return;
+    const answer = this.#answer(connection, frame);
+    if (answer === null) return;
+    connection.busy = true;
+    answer
+      .catch((error: unknown) => {
+        this.#options.log({ event: "a client's frame failed", op: frame.op, error: String(error) });
+        this.#refuse(connection, "id" in frame ? frame.id : undefined, "not_available", "try again");
+        if (frame.op === "hello") this.#options.hub.close(connection, CLOSE_CODES.serverError, "not available");
+      })
+      .finally(() => {
+        connection.busy = false;
+        while (!connection.busy && connection.waiting !== null && connection.state !== "closed") {
+          const next = connection.waiting.shift();
+          if (connection.waiting.length === 0) connection.waiting = null;
+          if (next !== undefined) this.#handle(connection, next);
+        }
+      });
+  }
+
+  /** Null: refused, dropped or not ours; never throws. */
+  #parse(connection: Connection, text: string): ClientFrame | null {
+    let json: unknown;
+    try {
+      json = JSON.parse(text);
+    } catch {
+      this.#options.hub.close(connection, CLOSE_CODES.protocolError, "not JSON");
+      return null;
+    }
+    const result = clientFrameSchema.safeParse(json);
+    if (result.success) return result.data;
+    const { op, id, ch } = typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
+    const re = typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : undefined;
+    if (this.#isTooFast(connection, re)) return null;
+    const issue = result.error.issues[0];
+    const knownOp = clientFrameSchema.options.some((option) => option.shape.op.value === op);
+    // A word we do not know yet is a newer client's: it is told, and everything else goes on.
+    if (op === "sub" && typeof ch === "string" && issue?.path[0] === "ch") this.#refuse(connection, re, "unknown_channel", `no channel "${ch.slice(0, 40)}"`);
+    else this.#refuse(connection, re, "bad_request", knownOp ? `${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}` : "unknown op");
+    if (connection.state === "greeting") this.#options.hub.close(connection, CLOSE_CODES.protocolError, "the first frame must be hello");
+    return null;
+  }
+
+  #answer(connection: Connection, frame: ClientFrame): Promise<void> | null {
+    const { hub, nowMs } = this.#options;
+    if (frame.op === "ack" || frame.op === "pong") {
+      const known = frame.s === undefined || hub.acknowledged(connection, frame.s);
+      if (!known) this.#refuse(connection, undefined, "bad_request", `s ${frame.s ?? ""} was never sent`);
+      return null;
+    }
+    if (this.#isTooFast(connection, "id" in frame ? frame.id : undefined)) return null;
+    if (connection.state === "greeting" && frame.op !== "hello") {
+      this.#refuse(connection, "id" in frame ? frame.id : undefined, "unauthorized", "say hello first");
+      hub.close(connection, CLOSE_CODES.protocolError, "the first frame must be hello");
+      return null;
+    }
+    switch (frame.op) {
+      case "hello":
+        return this.#hello(connection, frame);
+      case "auth":
+        return this.#auth(connection, frame);
+      case "set":
+        return this.#set(connection, frame);
+      case "sub":
+        this.#subscribe(connection, frame);
+        return null;
+      case "unsub":
+        hub.unsubscribe(connection, frame.ch);
+        connection.sendFrame({ op: "ok", re: frame.id, ch: frame.ch });
+        return null;
+      case "probe":
+        connection.sendFrame({ op: "ping", now: nowMs() });
+        return null;
+    }
+  }
+
+  #isTooFast(connection: Connection, re: number | undefined): boolean {
+    const afterMs = takeToken(connection.bucket, FRAME_RATE, this.#options.nowMs());
+    if (afterMs === 0) return false;
+    // What is refused costs too, so that a client that does not listen is cut off.
+    connection.bucket.tokens -= 1;
+    this.#refuse(connection, re, "rate_limited", "too many frames", afterMs);
+    if (afterMs > MAX_OVERDRAWN_MS) this.#options.hub.close(connection, CLOSE_CODES.rateLimited, "too many frames");
+    return true;
+  }
+
+  #refuse(connection: Connection, re: number | undefined, code: ClientErrorCode, detail: string, afterMs?: number): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    if (connection.state === "closed") return;
+    const { number, retry } = CLIENT_ERRORS[code];
+    connection.sendFrame({ op: "err", ...(re === undefined ? {} : { re }), code, n: number, retry, ...(afterMs === undefined ? {} : { after: afterMs }), detail });
+  }
+
+  // --- hello and auth ------------------------------------------------------------------------------
+
+  async #hello(connection: Connection, frame: Frame<"hello">): Promise<void> {
+    const { hub, feed, limits, nowMs, people } = this.#options;
+    if (connection.state !== "greeting") return this.#refuse(connection, frame.id, "bad_request", "hello was said already");
+    const claims = await this.#verify(connection, frame);
+    if (claims === null) return;
+    const self = claims.personId === null ? null : await people.loadPerson(claims.personId);
+    if (claims.personId !== null && self === null) {
+      this.#refuse(connection, frame.id, "unauthorized", "this person is not registered here");
+      return hub.close(connection, CLOSE_CODES.erased, "unknown person");
+    }
+    if ((hub.bySubject.get(claims.subject)?.size ?? 0) >= limits.maxConnectionsPerViewer) {
+      this.#refuse(connection, frame.id, "limit", `at most ${limits.maxConnectionsPerViewer} connections at once`);
+      return hub.close(connection, CLOSE_CODES.connectionLimit, "too many connections");
+    }
+    const resume = await this.#placeToResume(claims, frame.resume);
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- the socket may have closed while we waited
+    if ((connection.state as string) === "closed") return;
+    connection.state = "open";
+    connection.subject = claims.subject;
+    connection.viewer = { role: claims.role, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
+    connection.tokenExpiresAtMs = claims.expiresAtMs;
+    connection.outbox = new Outbox(hub.counts);
+    connection.pingDueAtMs = nowMs() + limits.pingEveryMs;
+    connection.resumeFrom = resume.from;
+    connection.resumeUntilMs = nowMs() + RESUME_WITHIN_MS;
+    hub.add(connection);
+    connection.sendFrame({
+      op: "welcome",
+      re: frame.id,
+      sid: randomBytes(9).toString("base64url"),
+      ttlS: Math.floor((claims.expiresAtMs - nowMs()) / 1_000),
+      pingS: limits.pingEveryMs / 1_000,
+      now: nowMs(),
+      epoch: feed.at.epoch,
+      resumed: resume.from !== null && resume.why === null,
+      ...(resume.why === null ? {} : { why: resume.why }),
+      who: { personId: claims.personId, role: claims.role },
+    });
+  }
+
+  async #verify(connection: Connection, frame: Frame<"hello"> | Frame<"auth">): Promise<Claims | null> {
+    const { authority, hub } = this.#options;
+    const verdict = await authority.verify(frame.tok);
+    if (verdict.ok) return verdict.claims;
+    this.#refuse(connection, frame.id, verdict.expired ? "token_expired" : "unauthorized", verdict.expired ? "get a new token" : "the token is not valid for this event");
+    hub.close(connection, verdict.expired ? CLOSE_CODES.tokenExpired : CLOSE_CODES.invalidToken, verdict.expired ? "token expired" : "invalid token");
+    return null;
+  }
+
+  /** `why`: the cursor was not ours, or the log no longer reaches back to it; what is left is replayed after a `gap`. */
+  async #placeToResume(claims: Claims, sealed: string | undefined): Promise<{ from: Place | null; why: string | null }> {
+    if (sealed === undefined) return { from: null, why: null };
+    const from = openCursor(this.#options.cursorKey, claims.subject, sealed);
+    if (from === null) return { from: null, why: "cursor_invalid" };
+    const after: UpdateId = { epoch: from.epoch, offset: from.offset };
+    const { gap } = await this.#options.store.readLog(after, 1);
+    return { from, why: gap };
+  }
+
+  async #auth(connection: Connection, frame: Frame<"auth">): Promise<void> {
+    const { nowMs } = this.#options;
+    const claims = await this.#verify(connection, frame);
+    if (claims === null || connection.state === "closed") return;
+    if (claims.subject !== connection.subject || claims.role !== connection.viewer.role) {
+      return this.#refuse(connection, frame.id, "forbidden", "the token is somebody else's: open a new connection for it");
+    }
+    connection.tokenExpiresAtMs = claims.expiresAtMs;
+    connection.sendFrame({ op: "ok", re: frame.id });
+    connection.pingDueAtMs = Math.min(connection.pingDueAtMs, nowMs() + this.#options.limits.pingEveryMs);
+  }
+
+  async #set(connection: Connection, frame: Frame<"set">): Promise<void> {
+    const { personId } = connection.viewer;
+    if (personId === null) return this.#refuse(connection, frame.id, "forbidden", "this login is not a person");
+    const person = await this.#options.desk.changeSettings(personId, frame.privacy);
+    if (person === null) return this.#refuse(connection, frame.id, "not_found", "no such person");
+    if (connection.state !== "closed") connection.sendFrame({ op: "ok", re: frame.id });
+  }
+
+  // --- subscriptions -------------------------------------------------------------------------------
+
+  /** Snapshot and subscription in one turn of the loop: no event falls between the two. */
+  #subscribe(connection: Connection, frame: Frame<"sub">): void {
+    const { hub, feed, replayer, seal } = this.#options;
+    const channel: Channel = frame.ch;
+    const { viewer } = connection;
+    if (connection.has(channel)) return this.#refuse(connection, frame.id, "already_subscribed", `"${channel}" is subscribed`);
+    if (channel === "venue" && viewer.role === "attendee") return this.#refuse(connection, frame.id, "forbidden", '"venue" is for staff and screens');
+    if ((channel === "me" || channel === "nearby") && viewer.personId === null) return this.#refuse(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);
+    if (frame.every === true && !seesThings(viewer)) return this.#refuse(connection, frame.id, "forbidden", '"every" is for operators and staff');
+    hub.subscribe(connection, channel, { hz: frame.hz ?? DEFAULT_HZ, every: frame.every === true });
+    // A screen sees aggregates alone: its view of the venue is the counts.
+    if (channel === "venue" && viewer.role === "display" && !connection.has("occupancy")) hub.subscribe(connection, "occupancy", { hz: DEFAULT_HZ, every: false });
+    const snapshot = this.#snapshot(connection, channel);
+    replayer.begin(connection, channel);
+    // A replaying client stands where its cursor says, not yet where the feed is.
+    const cursor = seal(connection, connection.replay?.after.offset ?? feed.at.offset);
+    let bytes = 0;
+    const first = snapshot.filter((shown) => (bytes += shown.bytes) <= SNAPSHOT_BYTES);
+    const { id } = frame;
+    connection.wire.send(`{"op":"ok","re":${id},"ch":"${channel}","snap":[${first.map((shown) => shown.json).join(",")}],"c":"${cursor}"}`);
+    for (const shown of snapshot.slice(first.length)) hub.offer(connection, shown);
+    hub.flushUrgent();
+  }
+
+  #snapshot(connection: Connection, channel: Channel): VisibleUpdate[] {
+    const { hub, feed, surroundings, nowMs } = this.#options;
+    const { viewer } = connection;
+    switch (channel) {
+      case "venue":
+        return viewer.role === "display" ? surroundings.occupancy(viewer) : hub.venueSnapshot(connection);
+      case "me":
+        return hub.ownSnapshot(connection, nowMs());
+      case "alerts":
+        return feed.recentAlerts().map(showAlert);
+      case "occupancy":
+        return surroundings.occupancy(viewer);
+      case "nearby":
+        connection.nearbyDueAtMs = 0;
+        connection.lastNearby = null;
+        return [];
+    }
+  }
+}

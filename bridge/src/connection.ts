@@ -1,0 +1,106 @@
+import type { Channel, PersonId, ServerFrame } from "@konferenco/protocol";
+import type { Outbox } from "./core/outbox.ts";
+import type { Standing, Viewer } from "./core/privacy.ts";
+import { newBucket, type Rate, type TokenBucket } from "./core/token-bucket.ts";
+import type { Place } from "./cursor.ts";
+
+/** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */
+export interface Wire {
+  send(frame: string): void;
+  close(code: number, reason: string): void;
+}
+
+/** What some transports can do besides. */
+export interface WireExtras {
+  /** Bytes that wait in this process for the network. */
+  bufferedBytes(): number;
+  /** Asks the other end's protocol stack to say that everything up to `s` has arrived. */
+  probe(s: number): void;
+}
+
+/** Control frames of a client: 10 a second, 40 at once. Acknowledgements and pongs are free. */
+export const FRAME_RATE: Rate = { perS: 10, burst: 40 };
+
+/** People whom a connection was shown by name outside the venue channel: whom a `forget` concerns. About 100 bytes each. */
+const MAX_SHOWN = 256;
+
+/** Frames that wait while an earlier one is being answered. */
+export const MAX_WAITING_FRAMES = 128;
+
+/** Subscription settings of one channel. */
+export interface Subscription {
+  hz: number;
+  every: boolean;
+}
+
+/** Where a connection stands in its replay of the log. */
+export interface ReplayState {
+  channels: Set<Channel>;
+  after: Place;
+  /** Alerts above this were sent as they happened. */
+  liveAlertsAfter: number;
+  busy: boolean;
+  gapTold: boolean;
+}
+
+/** A cursor of `hello` serves the subscriptions that follow it within this time. */
+export const RESUME_WITHIN_MS = 15_000;
+
+/** One client. All fields are there from the start (one hidden class); nothing big is allocated before it is used. */
+export class Connection {
+  readonly wire: Wire & WireExtras;
+  readonly address: string;
+  readonly openedAtMs: number;
+  state: "greeting" | "open" | "closed" = "greeting";
+  viewer: Viewer = NOBODY;
+  /** The token's subject: what cursors are bound to. */
+  subject = "";
+  tokenExpiresAtMs = Infinity;
+  outbox: Outbox | null = null;
+  channels: Map<Channel, Subscription> | null = null;
+  bucket: TokenBucket;
+  heardAtMs: number;
+  pingDueAtMs = Infinity;
+  positionsDueAtMs = 0;
+  telemetryDueAtMs = 0;
+  nearbyDueAtMs = 0;
+  lastNearby: string | null = null;
+  probedBytes = 0;
+  /** The rest of a snapshot too large for the reply: walked as the reader makes room. */
+  pump: Iterator<Standing> | null = null;
+  resumeFrom: Place | null = null;
+  resumeUntilMs = 0;
+  replay: ReplayState | null = null;
+  /** Logged updates up to here were replayed and are not sent again live. */
+  liveAfterOffset = 0;
+  shown: Set<PersonId> | null = null;
+  waiting: string[] | null = null;
+  busy = false;
+
+  constructor(wire: Wire & WireExtras, address: string, nowMs: number) {
+    this.wire = wire;
+    this.address = address;
+    this.openedAtMs = nowMs;
+    this.heardAtMs = nowMs;
+    this.bucket = newBucket(FRAME_RATE, nowMs);
+  }
+
+  has(channel: Channel): boolean {
+    return this.channels?.has(channel) ?? false;
+  }
+
+  sendFrame(frame: ServerFrame): void {
+    this.wire.send(JSON.stringify(frame));
+  }
+
+  remember(personId: PersonId): void {
+    const shown = (this.shown ??= new Set());
+    shown.delete(personId);
+    shown.add(personId);
+    if (shown.size <= MAX_SHOWN) return;
+    const [oldest] = shown;
+    if (oldest !== undefined) shown.delete(oldest);
+  }
+}
+
+const NOBODY: Viewer = { role: "display", personId: null, self: null };

@@ -1,0 +1,377 @@
+import { performance } from "node:perf_hooks";
+import { CLOSE_CODES, isLogged, type Channel, type PersonId, type TagId, type ZoneId } from "@konferenco/protocol";
+import type { BridgeLimits } from "./config.ts";
+import type { Connection, Subscription } from "./connection.ts";
+import type { LivePicture } from "./core/live-picture.ts";
+import { HARD_WINDOW_BYTES, newOutboxCounts } from "./core/outbox.ts";
+import { atLeast, levelFor, mayHearOfNear, seesThings, showGateway, showOwnSettings, showStanding, type Projection, type VisibleUpdate } from "./core/privacy.ts";
+import { RecentDelays } from "./recent-delays.ts";
+import type { PeopleCache, PolicyChange } from "./people-cache.ts";
+
+/** How often positions and replays are looked at; the finest rate of positions is two of these. */
+export const TICK_MS = 50;
+const TELEMETRY_EVERY_MS = 1_000;
+/** Writing 10,000 sockets in one go blocks the loop for 64-78 ms; so it is done in slices. */
+const SLICE_MS = 8;
+/** Unacknowledged bytes after which the other end's protocol stack is asked how far it has read. */
+const PROBE_BYTES = 32 * 1024;
+/** A snapshot's first part, in the reply itself; the rest follows as the reader makes room. */
+export const SNAPSHOT_BYTES = 32 * 1024;
+
+export interface HubOptions {
+  people: PeopleCache;
+  picture: LivePicture;
+  limits: BridgeLimits;
+  nowMs: () => number;
+  /** The sealed cursor of a connection at a log offset. */
+  seal: (connection: Connection, offset: number) => string;
+  /** How far the feed has dispatched. */
+  feedOffset: () => number;
+}
+
+/** All connections that have said hello: who is interested in what, and what is written when. */
+export class Hub {
+  readonly counts = newOutboxCounts();
+  readonly delays = new RecentDelays();
+  readonly connections = new Set<Connection>();
+  readonly bySubject = new Map<string, Set<Connection>>();
+  readonly byPerson = new Map<PersonId, Set<Connection>>();
+  readonly byChannel: Record<Channel, Set<Connection>> = { me: new Set(), nearby: new Set(), alerts: new Set(), venue: new Set(), occupancy: new Set() };
+  readonly closedByCode = new Map<number, number>();
+  readonly #options: HubOptions;
+  readonly #urgent = new Set<Connection>();
+  readonly #withPositions = new Set<Connection>();
+  readonly #withTelemetry = new Set<Connection>();
+  #flushing = false;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  add(connection: Connection): void {
+    this.connections.add(connection);
+    addTo(this.bySubject, connection.subject, connection);
+    if (connection.viewer.personId !== null) addTo(this.byPerson, connection.viewer.personId, connection);
+  }
+
+  /** Ends a connection from our side, once; `remove` follows when the transport says that it is gone. */
+  close(connection: Connection, code: number, reason: string): void {
+    if (connection.state === "closed") return;
+    connection.wire.close(code, reason);
+    this.remove(connection, code);
+  }
+
+  remove(connection: Connection, code: number): void {
+    if (connection.state === "closed") return;
+    connection.state = "closed";
+    this.closedByCode.set(code, (this.closedByCode.get(code) ?? 0) + 1);
+    connection.outbox?.clear("closed");
+    connection.replay = connection.pump = null;
+    this.connections.delete(connection);
+    removeFrom(this.bySubject, connection.subject, connection);
+    if (connection.viewer.personId !== null) removeFrom(this.byPerson, connection.viewer.personId, connection);
+    for (const channel of connection.channels?.keys() ?? []) this.byChannel[channel].delete(connection);
+    for (const set of [this.#urgent, this.#withPositions, this.#withTelemetry]) set.delete(connection);
+  }
+
+  subscribe(connection: Connection, channel: Channel, subscription: Subscription): void {
+    (connection.channels ??= new Map()).set(channel, subscription);
+    this.byChannel[channel].add(connection);
+    if (connection.outbox !== null) connection.outbox.every = wantsEvery(connection);
+  }
+
+  unsubscribe(connection: Connection, channel: Channel): void {
+    connection.channels?.delete(channel);
+    connection.replay?.channels.delete(channel);
+    this.byChannel[channel].delete(connection);
+    if (channel === "venue") connection.pump = null;
+    if (connection.outbox !== null) connection.outbox.every = wantsEvery(connection);
+  }
+
+  // --- events in ----------------------------------------------------------------------------------
+
+  /** One update to everybody whom it concerns and who may see it. Nothing is written before `flushUrgent`. */
+  dispatch(projection: Projection): void {
+    const { body } = projection.update;
+    switch (body.kind) {
+      case "alert":
+        // The affected area first (requirement E7).
+        for (const near of [true, false]) {
+          for (const connection of this.byChannel.alerts) {
+            if (this.#isInZones(connection, body.alert.zoneIds) === near) this.#offerLogged(connection, projection);
+          }
+        }
+        return;
+      case "gateway":
+        for (const connection of this.byChannel.venue) this.offer(connection, projection.forViewer(connection.viewer));
+        return;
+      default:
+        for (const personId of projection.people) {
+          for (const connection of this.byPerson.get(personId) ?? []) if (connection.has("me")) this.#offerLogged(connection, projection);
+        }
+        if (body.kind === "proximity") return;
+        for (const connection of this.byChannel.venue) {
+          const own = connection.viewer.personId !== null && projection.people.includes(connection.viewer.personId);
+          if (!own || !connection.has("me")) this.#offerLogged(connection, projection);
+        }
+    }
+  }
+
+  #offerLogged(connection: Connection, projection: Projection): void {
+    const { update } = projection;
+    if (isLogged(update.body) && update.body.kind !== "alert") {
+      // A replaying connection reads it from the log in its turn; one that has replayed it already has it.
+      if (connection.replay !== null || update.updateId.offset <= connection.liveAfterOffset) return;
+    }
+    const shown = projection.forViewer(connection.viewer);
+    if (shown === null) return;
+    if (update.body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
+    this.offer(connection, shown);
+  }
+
+  offer(connection: Connection, shown: VisibleUpdate | null): void {
+    if (shown === null || connection.outbox === null) return;
+    connection.outbox.offer(shown);
+    if (shown.lane <= 1) this.#urgent.add(connection);
+    else if (shown.lane === 2) this.#withPositions.add(connection);
+    else this.#withTelemetry.add(connection);
+  }
+
+  #isInZones(connection: Connection, zoneIds: readonly ZoneId[]): boolean {
+    if (zoneIds.length === 0) return true;
+    const { personId } = connection.viewer;
+    const tagId = personId === null ? null : this.#options.people.tagOf(personId);
+    const zoneId = tagId === null ? null : (this.#options.picture.standing(tagId)?.zoneId ?? null);
+    return zoneId !== null && zoneIds.includes(zoneId);
+  }
+
+  // --- snapshots ----------------------------------------------------------------------------------
+
+  /** Everybody and everything that the connection may see: as much as fits a reply at once, the rest through the pump. */
+  venueSnapshot(connection: Connection): VisibleUpdate[] {
+    const { picture, people } = this.#options;
+    const shown = picture.gateways().flatMap((gateway) => showGateway(gateway, connection.viewer) ?? []);
+    let bytes = shown.reduce((sum, update) => sum + update.bytes, 0);
+    const standings = picture.standings();
+    for (let next = standings.next(); next.done !== true; next = standings.next()) {
+      const standing = showStanding(next.value, people.holderOf(next.value.tagId), connection.viewer);
+      if (standing === null) continue;
+      shown.push(standing);
+      bytes += standing.bytes;
+      if (bytes < SNAPSHOT_BYTES) continue;
+      connection.pump = standings;
+      this.#withPositions.add(connection);
+      break;
+    }
+    return shown;
+  }
+
+  ownSnapshot(connection: Connection, nowMs: number): VisibleUpdate[] {
+    const { people, picture } = this.#options;
+    const person = connection.viewer.personId === null ? null : people.personOf(connection.viewer.personId);
+    if (person === null) return [];
+    const standing = person.tagId === null ? null : picture.standing(person.tagId);
+    const shown = standing === null ? null : showStanding(standing, people.holderOf(standing.tagId), connection.viewer);
+    return [showOwnSettings(person.settings, nowMs), ...(shown === null ? [] : [shown])];
+  }
+
+  /** After a hole that the log cannot fill: everybody is told, and what is true now is sent again. */
+  tellGap(why: "retention" | "epoch" | "overflow"): void {
+    for (const connection of this.connections) {
+      connection.liveAfterOffset = 0;
+      connection.sendFrame({ op: "gap", why });
+      if (!connection.has("venue") || connection.viewer.role === "display") continue;
+      connection.pump = this.#options.picture.standings();
+      this.#withPositions.add(connection);
+    }
+  }
+
+  // --- policies that change -----------------------------------------------------------------------
+
+  /** Queues forget at once what may no longer be shown, viewers are told to forget, and what may be shown now is. */
+  applyPolicyChange(change: PolicyChange): void {
+    const { personId, before, after, tagBefore, tagAfter } = change;
+    const tagChanged = tagBefore !== tagAfter;
+    // What we know of a tag was its holder's; the next position is the next holder's, or the thing's.
+    if (tagBefore !== null && (tagChanged || change.erased)) this.#options.picture.drop(tagBefore);
+    for (const connection of [...(this.byPerson.get(personId) ?? [])]) this.#applyOwnChange(connection, change);
+    for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, tagChanged);
+    for (const connection of this.connections) {
+      if (connection.shown?.has(personId) !== true) continue;
+      const { viewer } = connection;
+      const was = before === null ? "hidden" : levelFor(before, viewer);
+      const is = after === null ? "hidden" : levelFor(after, viewer);
+      const heardOfNear = viewer.self !== null && before !== null && mayHearOfNear(viewer.self, before);
+      const hearsOfNear = viewer.self !== null && after !== null && mayHearOfNear(viewer.self, after);
+      if (atLeast(is, was) && (hearsOfNear || !heardOfNear)) continue;
+      connection.shown.delete(personId);
+      connection.outbox?.forgetSubject(personId);
+      connection.sendFrame({ op: "forget", subj: personId });
+    }
+    this.flushUrgent();
+  }
+
+  #applyOwnChange(connection: Connection, { personId, before, after, erased }: PolicyChange): void {
+    if (erased) return this.close(connection, CLOSE_CODES.erased, "erased");
+    const { viewer } = connection;
+    connection.viewer = { ...viewer, self: after };
+    const person = this.#options.people.personOf(personId);
+    if (person !== null && connection.has("me")) this.offer(connection, showOwnSettings(person.settings, this.#options.nowMs()));
+    if (before?.consented === true && after?.consented === false) {
+      connection.outbox?.forgetSubject(personId);
+      connection.sendFrame({ op: "forget", subj: personId });
+    }
+    // What a member of staff sees of others hangs on these two; a fresh start is simpler than to undo.
+    const rightsChanged = before !== null && after !== null && (before.role !== after.role || !sameSet(before.connections, after.connections));
+    if (rightsChanged && connection.has("venue")) this.close(connection, CLOSE_CODES.permissionsChanged, "permissions changed");
+  }
+
+  #applyVenueChange(connection: Connection, { personId, before, after, tagAfter }: PolicyChange, tagChanged: boolean): void {
+    const { viewer } = connection;
+    const was = before === null ? "hidden" : levelFor(before, viewer);
+    const is = after === null ? "hidden" : levelFor(after, viewer);
+    if (tagChanged && tagAfter !== null && seesThings(viewer)) {
+      // Until now the tag was a thing.
+      connection.outbox?.forgetSubject(tagAfter);
+      connection.sendFrame({ op: "forget", subj: tagAfter });
+    }
+    if (was === is && !tagChanged && before?.name === after?.name) return;
+    connection.outbox?.forgetSubject(personId);
+    if (atLeast(was, "zone") && (tagChanged || !atLeast(is, was))) connection.sendFrame({ op: "forget", subj: personId });
+    const standing = tagAfter === null ? null : this.#options.picture.standing(tagAfter);
+    if (standing !== null) this.offer(connection, showStanding(standing, this.#options.people.holderOf(standing.tagId), viewer));
+  }
+
+  /** A tag has not been heard for five minutes: recent locations are not kept longer, by clients neither. */
+  forgetSilentTag(tagId: TagId): void {
+    const holder = this.#options.people.holderOf(tagId);
+    for (const connection of this.byChannel.venue) {
+      const sees = holder === "nobody" ? seesThings(connection.viewer) : typeof holder === "object" && atLeast(levelFor(holder, connection.viewer), "zone");
+      if (sees) connection.sendFrame({ op: "forget", subj: typeof holder === "object" ? holder.personId : tagId });
+    }
+  }
+
+  // --- writing ------------------------------------------------------------------------------------
+
+  /** Alerts and transitions leave in the turn in which they came; when they are many, in slices. */
+  flushUrgent(): void {
+    const connections = [...this.#urgent];
+    this.#urgent.clear();
+    this.#flushSlice(connections, 0, (connection) => this.flush(connection, false, false));
+  }
+
+  /** Every `TICK_MS`: positions and telemetry that are due. */
+  tick(): void {
+    if (this.#flushing) return;
+    const nowMs = this.#options.nowMs();
+    const due: Connection[] = [];
+    for (const connection of this.#withPositions) if (nowMs >= connection.positionsDueAtMs) due.push(connection);
+    for (const connection of this.#withTelemetry) if (nowMs >= connection.telemetryDueAtMs && !(this.#withPositions.has(connection) && nowMs >= connection.positionsDueAtMs)) due.push(connection);
+    if (due.length === 0) return;
+    this.#flushing = true;
+    this.#flushSlice(due, 0, (connection) => this.#flushDue(connection, nowMs), () => (this.#flushing = false));
+  }
+
+  #flushDue(connection: Connection, nowMs: number): void {
+    const positions = nowMs >= connection.positionsDueAtMs;
+    const telemetry = nowMs >= connection.telemetryDueAtMs;
+    this.#pump(connection);
+    this.flush(connection, positions, telemetry);
+    if (positions) connection.positionsDueAtMs = nowMs + positionIntervalMs(connection);
+    if (telemetry) connection.telemetryDueAtMs = nowMs + TELEMETRY_EVERY_MS;
+    if (connection.outbox?.hasPositions !== true && connection.pump === null) this.#withPositions.delete(connection);
+    if (connection.outbox?.hasTelemetry !== true) this.#withTelemetry.delete(connection);
+  }
+
+  #flushSlice(connections: Connection[], from: number, flush: (connection: Connection) => void, done?: () => void): void {
+    const untilMs = performance.now() + SLICE_MS;
+    for (let index = from; index < connections.length; index++) {
+      if ((index & 15) === 15 && performance.now() > untilMs) {
+        setImmediate(() => this.#flushSlice(connections, index, flush, done));
+        return;
+      }
+      const connection = connections[index] as Connection;
+      if (connection.state === "open") flush(connection);
+    }
+    done?.();
+  }
+
+  /** States of a large snapshot, as long as the reader has room: evaluated now, under today's policy. */
+  #pump(connection: Connection): void {
+    const { pump, outbox } = connection;
+    if (pump === null || outbox === null) return;
+    while (outbox.hasRoom) {
+      const next = pump.next();
+      if (next.done === true) {
+        connection.pump = null;
+        return;
+      }
+      this.offer(connection, showStanding(next.value, this.#options.people.holderOf(next.value.tagId), connection.viewer));
+    }
+  }
+
+  flush(connection: Connection, positions: boolean, telemetry: boolean): void {
+    const { outbox, wire } = connection;
+    if (outbox === null || connection.state !== "open") return;
+    const nowMs = this.#options.nowMs();
+    // A client may acknowledge what it never read; what waits in this process it cannot deny.
+    while (wire.bufferedBytes() < HARD_WINDOW_BYTES) {
+      const frame = outbox.take({
+        positions,
+        telemetry,
+        nowMs,
+        offeredOffset: connection.replay?.after.offset ?? this.#options.feedOffset(),
+        seal: (offset) => this.#options.seal(connection, offset),
+      });
+      if (frame === null) break;
+      wire.send(frame.text);
+      if (frame.oldestStoredAtMs !== null && connection.replay === null) this.delays.add(nowMs - frame.oldestStoredAtMs);
+    }
+    const lag = outbox.lagToTell();
+    if (lag !== null) connection.sendFrame({ op: "lag", level: lag });
+    if (outbox.isSlow(nowMs, this.#options.limits.slowAfterMs)) return this.close(connection, CLOSE_CODES.slow, "slow");
+    if (outbox.unackedBytes >= PROBE_BYTES && outbox.sentBytes - connection.probedBytes >= PROBE_BYTES) {
+      connection.probedBytes = outbox.sentBytes;
+      wire.probe(outbox.lastS);
+    }
+  }
+
+  /** The client has acknowledged: there may be room for what waits. */
+  acknowledged(connection: Connection, s: number): boolean {
+    const { outbox } = connection;
+    if (outbox === null) return true;
+    const known = outbox.ack(s, this.#options.nowMs());
+    if (outbox.hasPositions || connection.pump !== null) this.#withPositions.add(connection);
+    if (outbox.hasTelemetry) this.#withTelemetry.add(connection);
+    if (outbox.hasUrgent) this.flush(connection, false, false);
+    return known;
+  }
+}
+
+function positionIntervalMs(connection: Connection): number {
+  let hz = 0.1;
+  for (const [channel, subscription] of connection.channels ?? []) {
+    if (channel === "me" || channel === "venue") hz = Math.max(hz, subscription.every ? 10 : subscription.hz);
+  }
+  return Math.max(2 * TICK_MS, 1_000 / hz) - TICK_MS / 2; // half a tick early, else every interval would last a tick more
+}
+
+function wantsEvery(connection: Connection): boolean {
+  return [...(connection.channels?.values() ?? [])].some((subscription) => subscription.every);
+}
+
+function addTo<K>(map: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([connection]));
+  else set.add(connection);
+}
+
+function removeFrom<K>(map: Map<K, Set<Connection>>, key: K, connection: Connection): void {
+  const set = map.get(key);
+  set?.delete(connection);
+  if (set?.size === 0) map.delete(key);
+}
+
+function sameSet<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {
+  return a.size === b.size && [...a].every((item) => b.has(item));
+}

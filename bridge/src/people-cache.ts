@@ -1,0 +1,146 @@
+import { MAX_TAGS_PER_EVENT, type Person, type PersonId, type TagId } from "@konferenco/protocol";
+import { compilePolicy, type Holder, type SubjectPolicy } from "./core/privacy.ts";
+import type { Registry, RegistryChange } from "./registry/registry.ts";
+
+/** Reads of the registry under way at once: enough to fill a pipeline, few enough not to starve others. */
+const READS_AT_ONCE = 64;
+
+/** What a change made of a person, for those who saw them before. */
+export interface PolicyChange {
+  personId: PersonId;
+  before: SubjectPolicy | null;
+  after: SubjectPolicy | null;
+  tagBefore: TagId | null;
+  tagAfter: TagId | null;
+  erased: boolean;
+  /** The registry did not answer: the person is hidden until it does. */
+  error: unknown;
+}
+
+interface Known {
+  person: Person;
+  policy: SubjectPolicy;
+}
+
+/**
+ * Policies of the people whose tags are heard and of those who look, kept in step with the registry. A tag
+ * or person that is not here is unknown, and unknown is hidden. About 1 KB per person.
+ */
+export class PeopleCache {
+  readonly #registry: Registry;
+  readonly #people = new Map<PersonId, Known>();
+  /** Null: the registry says that nobody carries it. */
+  readonly #holders = new Map<TagId, PersonId | null>();
+  /** Tags of erased people: hidden until somebody else carries them, for the person may still do. */
+  readonly #erasedTags = new Set<TagId>();
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+  }
+
+  holderOf = (tagId: TagId): Holder => {
+    const personId = this.#holders.get(tagId);
+    if (personId === undefined) return "unknown";
+    if (personId === null) return this.#erasedTags.has(tagId) ? "unknown" : "nobody";
+    return this.#people.get(personId)?.policy ?? "unknown";
+  };
+
+  /** True if the answer for this tag is here; a holder whose record could not be read does not count. */
+  knowsTag(tagId: TagId): boolean {
+    const personId = this.#holders.get(tagId);
+    return personId === null || (personId !== undefined && this.#people.has(personId));
+  }
+
+  policyOf(personId: PersonId): SubjectPolicy | null {
+    return this.#people.get(personId)?.policy ?? null;
+  }
+
+  personOf(personId: PersonId): Person | null {
+    return this.#people.get(personId)?.person ?? null;
+  }
+
+  tagOf(personId: PersonId): TagId | null {
+    return this.#people.get(personId)?.person.tagId ?? null;
+  }
+
+  get size(): number {
+    return this.#people.size;
+  }
+
+  /** Asks the registry who carries these tags. What it cannot answer stays unknown, and the error is thrown after the rest is done. */
+  async loadTags(tagIds: Iterable<TagId>): Promise<void> {
+    await inParallel(tagIds, async (tagId) => {
+      if (this.knowsTag(tagId)) return;
+      const personId = await this.#registry.holderOf(tagId);
+      if (personId !== null) await this.loadPerson(personId);
+      // A change that came meanwhile knows better.
+      if (!this.knowsTag(tagId)) this.#setHolder(tagId, personId);
+    });
+  }
+
+  async loadPerson(personId: PersonId): Promise<Person | null> {
+    const known = this.#people.get(personId);
+    if (known !== undefined) return known.person;
+    const person = await this.#registry.person(personId);
+    if (person !== null && !this.#people.has(personId)) this.#keep(person);
+    return this.#people.get(personId)?.person ?? null;
+  }
+
+  /**
+   * Applies a change of the registry. Nothing about the person may be shown between the change and this, so
+   * the feed does one after the other. If the registry cannot be read the person is unknown, which is hidden.
+   */
+  async refresh(change: RegistryChange): Promise<PolicyChange> {
+    const { personId } = change;
+    const known = this.#people.get(personId) ?? null;
+    this.#people.delete(personId);
+    let person: Person | null = null;
+    let error: unknown = null;
+    try {
+      if (change.kind === "person") person = await this.#registry.person(personId);
+    } catch (thrown) {
+      error = thrown;
+    }
+    const tagBefore = known?.person.tagId ?? (change.kind === "erased" ? change.tagId : null);
+    if (person !== null) {
+      this.#keep(person);
+      if (tagBefore !== null && tagBefore !== person.tagId && this.#holders.get(tagBefore) === personId) this.#holders.delete(tagBefore);
+    } else if (error === null && tagBefore !== null && (this.#holders.get(tagBefore) ?? personId) === personId) {
+      this.#holders.set(tagBefore, null);
+      this.#erasedTags.add(tagBefore);
+    }
+    const tagAfter = error === null ? (person?.tagId ?? null) : tagBefore;
+    return { personId, before: known?.policy ?? null, after: this.policyOf(personId), tagBefore, tagAfter, erased: error === null && person === null, error };
+  }
+
+  #keep(person: Person): void {
+    this.#people.set(person.profile.personId, { person, policy: compilePolicy(person) });
+    if (person.tagId !== null) this.#setHolder(person.tagId, person.profile.personId);
+  }
+
+  #setHolder(tagId: TagId, personId: PersonId | null): void {
+    if (this.#holders.size >= MAX_TAGS_PER_EVENT && !this.#holders.has(tagId)) {
+      const [oldest] = this.#holders.keys();
+      if (oldest !== undefined) this.#holders.delete(oldest); // asked again when it is heard again
+    }
+    if (personId !== null) this.#erasedTags.delete(tagId);
+    this.#holders.set(tagId, personId);
+  }
+}
+
+/** Runs `work` for every item, some at once; when all are done, throws the first error. */
+async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  let failed: unknown = null;
+  const worker = async () => {
+    for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+      try {
+        await work(next.value);
+      } catch (error) {
+        failed ??= error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, worker));
+  if (failed !== null) throw failed;
+}

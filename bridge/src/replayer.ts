@@ -1,0 +1,132 @@
+import { WHEREABOUTS_REPLAY_MS, isLogged, type Channel, type Update } from "@konferenco/protocol";
+import type { Store } from "@konferenco/fusion";
+import type { Connection, ReplayState } from "./connection.ts";
+import { projectUpdate, type Projection } from "./core/privacy.ts";
+import type { Hub } from "./hub.ts";
+import { eventRefOf } from "./keys.ts";
+import type { PeopleCache } from "./people-cache.ts";
+import { tagsOf, type UpdateFeed } from "./update-feed.ts";
+
+/** Updates of one page: about 80 KB of events at most, read in one go. */
+const PAGE = 256;
+
+export interface ReplayerOptions {
+  store: Store;
+  people: PeopleCache;
+  hub: Hub;
+  feed: UpdateFeed;
+  eventRefKey: Uint8Array;
+  nowMs: () => number;
+  log: (event: object) => void;
+  seal: (connection: Connection, offset: number) => string;
+}
+
+/**
+ * Reads the log for connections that resume, until they stand where the feed stands. Meanwhile their
+ * transitions are not sent live: they are in the log as well and come in their turn, so nothing has to be
+ * buffered, merged or sorted. Alerts are sent live all the same and left out of the replay.
+ */
+export class Replayer {
+  readonly #options: ReplayerOptions;
+  readonly #replaying = new Set<Connection>();
+  whole = 0;
+  gap = 0;
+
+  constructor(options: ReplayerOptions) {
+    this.#options = options;
+  }
+
+  get active(): number {
+    return this.#replaying.size;
+  }
+
+  /** The channel was subscribed after a `hello` with a cursor. Subscriptions of one tick are replayed together, in order. */
+  begin(connection: Connection, channel: Channel): void {
+    const { resumeFrom } = connection;
+    const { feed, nowMs } = this.#options;
+    if (resumeFrom === null || nowMs() > connection.resumeUntilMs || channel === "nearby" || channel === "occupancy") return;
+    connection.replay ??= { channels: new Set(), after: resumeFrom, liveAlertsAfter: 0, busy: false, gapTold: false };
+    connection.replay.channels.add(channel);
+    // A channel that came while a replay runs: from the beginning for all; clients drop what they have by its id.
+    connection.replay.after = resumeFrom;
+    connection.replay.liveAlertsAfter = feed.at.offset;
+    this.#replaying.add(connection);
+  }
+
+  /** Every tick: goes on where readers have made room. */
+  tick(): void {
+    for (const connection of this.#replaying) {
+      if (connection.state !== "open" || connection.replay === null) this.#replaying.delete(connection);
+      else if (!connection.replay.busy) void this.#step(connection);
+    }
+  }
+
+  async #step(connection: Connection): Promise<void> {
+    const { hub, feed, seal, log } = this.#options;
+    const { replay, outbox } = connection;
+    if (replay === null || outbox === null) return;
+    replay.busy = true;
+    try {
+      while (connection.state === "open" && outbox.hasRoom) {
+        const from = replay.after;
+        const page = await this.#readPage(connection);
+        if (replay.after !== from) continue; // a channel came meanwhile: begin again
+        for (const projection of page) {
+          this.#offer(connection, projection);
+          replay.after = { ...projection.update.updateId, atMs: replay.after.atMs };
+        }
+        hub.flush(connection, false, false);
+        if (page.length > 0 || replay.after.offset < feed.at.offset) continue;
+        if (outbox.hasUrgent) return; // the reader is behind: `caught` comes after the last event
+        connection.liveAfterOffset = replay.after.offset;
+        connection.replay = null;
+        this.#replaying.delete(connection);
+        if (!replay.gapTold) this.whole++;
+        if (connection.state === "open") connection.sendFrame({ op: "caught", c: seal(connection, feed.at.offset) });
+        return;
+      }
+    } catch (error) {
+      log({ event: "a replay waits for the store", error: String(error) });
+    } finally {
+      replay.busy = false;
+    }
+  }
+
+  /** What the log has lost, or what is too old to be told of others: said once, before the first event after it. */
+  #tellGap(connection: Connection, replay: ReplayState, lost: "retention" | "epoch" | null): void {
+    const tooOld = this.#options.nowMs() - replay.after.atMs > WHEREABOUTS_REPLAY_MS && (replay.channels.has("venue") || replay.channels.has("me"));
+    const why = lost ?? (tooOld ? "retention" : null);
+    if (why === null || replay.gapTold) return;
+    replay.gapTold = true;
+    this.gap++;
+    connection.sendFrame({ op: "gap", why });
+  }
+
+  async #readPage(connection: Connection): Promise<Projection[]> {
+    const { store, people, eventRefKey } = this.#options;
+    const { replay } = connection;
+    if (replay === null) return [];
+    const page = await store.readLog(replay.after, PAGE);
+    this.#tellGap(connection, replay, page.gap);
+    const updates = page.updates.filter((update) => isLogged(update.body));
+    await people.loadTags(tagsOf(updates));
+    return updates.map((update) => projectUpdate(update, eventRefOf(eventRefKey, update.updateId.epoch, update.updateId.offset), people.holderOf));
+  }
+
+  #offer(connection: Connection, projection: Projection): void {
+    const { replay, viewer } = connection;
+    if (replay === null || !isOf(projection, replay.channels, viewer.personId, replay.liveAlertsAfter)) return;
+    const shown = projection.forReplay(viewer, this.#options.nowMs());
+    if (shown === null) return;
+    if (projection.update.body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
+    this.#options.hub.offer(connection, shown);
+  }
+}
+
+function isOf({ update, people }: Projection, channels: ReadonlySet<Channel>, personId: string | null, liveAlertsAfter: number): boolean {
+  const { body, updateId }: Update = update;
+  if (body.kind === "alert") return channels.has("alerts") && updateId.offset <= liveAlertsAfter;
+  const own = personId !== null && people.includes(personId);
+  if (body.kind === "proximity") return own && channels.has("me");
+  return (own && channels.has("me")) || channels.has("venue");
+}

@@ -1,0 +1,282 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { isLogged, type Alert, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
+import type { FollowEvent, Store } from "@konferenco/fusion";
+import type { LivePicture } from "./core/live-picture.ts";
+import { projectUpdate } from "./core/privacy.ts";
+import { eventRefOf } from "./keys.ts";
+import type { Hub } from "./hub.ts";
+import type { PeopleCache } from "./people-cache.ts";
+import type { Registry, RegistryChange } from "./registry/registry.ts";
+
+/** Updates that wait while people are looked up, about 300 bytes each; beyond, they are read from the log again. */
+const MAX_PENDING_UPDATES = 20_000;
+const PAGE = 256;
+const RETRY_MS = 200;
+/** How long a transition waits for a registry that does not answer; then its people are unknown, which is hidden. */
+const MAX_PEOPLE_TRIES = 25;
+/** Alerts that a new subscriber is shown. */
+const ALERT_SNAPSHOT_MS = 60 * 60_000;
+const MAX_SNAPSHOT_ALERTS = 20;
+/** How much of the log is searched for them at the start, newest pages last. */
+const MAX_ALERT_SCAN = 200_000;
+
+type Job =
+  | { kind: "updates"; updates: Update[] }
+  | { kind: "gap"; why: "retention" | "epoch" | "overflow" }
+  | { kind: "change"; change: RegistryChange; done: (() => void) | null; failed: ((error: unknown) => void) | null };
+
+export interface UpdateFeedOptions {
+  store: Store;
+  registry: Registry;
+  people: PeopleCache;
+  picture: LivePicture;
+  hub: Hub;
+  eventRefKey: Uint8Array;
+  nowMs: () => number;
+  log: (event: object) => void;
+}
+
+/**
+ * The one reader of the store in this process. Updates and changes of people go through one queue, one
+ * after the other: what is dispatched after a change obeys it.
+ */
+export class UpdateFeed {
+  readonly #options: UpdateFeedOptions;
+  readonly #jobs: Job[] = [];
+  readonly #alerts: Alert[] = [];
+  readonly #followers: { close(): Promise<void> }[] = [];
+  #pendingUpdates = 0;
+  #running = false;
+  #closed = false;
+  #at: UpdateId = { epoch: "", offset: 0 };
+  #peopleFailing = false;
+  updatesIn = 0;
+  gaps = 0;
+  /** True while the store or the registry does not answer. */
+  failing = false;
+
+  constructor(options: UpdateFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Up to where in the log everything has been dispatched. */
+  get at(): UpdateId {
+    return this.#at;
+  }
+
+  get pending(): number {
+    return this.#pendingUpdates;
+  }
+
+  async open(): Promise<void> {
+    const { store, registry } = this.#options;
+    this.#running = true; // nothing is dispatched before the picture stands
+    this.#followers.push(await registry.follow((change) => this.#push({ kind: "change", change, done: null, failed: null })));
+    this.#followers.push(await store.follow((event) => this.#onFollow(event)));
+    this.#at = await store.end();
+    await this.#loadPicture();
+    await this.#loadAlerts();
+    this.#running = false;
+    void this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#followers.map((follower) => follower.close()));
+    for (const job of this.#jobs.splice(0)) if (job.kind === "change") job.done?.();
+  }
+
+  /** Applies a change that this process made; when it resolves, nothing more is shown than the change allows. */
+  applyPerson(change: RegistryChange): Promise<void> {
+    return new Promise((done, failed) => this.#push({ kind: "change", change, done, failed }));
+  }
+
+  recentAlerts(): Alert[] {
+    const sinceMs = this.#options.nowMs() - ALERT_SNAPSHOT_MS;
+    return this.#alerts.filter((alert) => alert.atMs >= sinceMs);
+  }
+
+  // --- the queue ----------------------------------------------------------------------------------
+
+  #onFollow(event: FollowEvent): void {
+    if (event.kind === "gap") return this.#push({ kind: "gap", why: event.why });
+    this.updatesIn += event.updates.length;
+    this.#pendingUpdates += event.updates.length;
+    if (this.#pendingUpdates <= MAX_PENDING_UPDATES) return this.#push({ kind: "updates", updates: event.updates });
+    // Too many wait: the log has the logged ones, and of positions only the latest counts.
+    for (let index = this.#jobs.length - 1; index >= 0; index--) if (this.#jobs[index]?.kind === "updates") this.#jobs.splice(index, 1);
+    this.#pendingUpdates = 0;
+    this.#push({ kind: "gap", why: "overflow" });
+  }
+
+  #push(job: Job): void {
+    if (this.#closed) {
+      if (job.kind === "change") job.done?.();
+      return;
+    }
+    this.#jobs.push(job);
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    for (let job = this.#jobs.shift(); job !== undefined && !this.#closed; job = this.#jobs.shift()) {
+      if (job.kind === "updates") {
+        this.#pendingUpdates = Math.max(0, this.#pendingUpdates - job.updates.length);
+        // No await when everybody is known: the update is on its way in the turn in which it was stored.
+        if (this.#unknownTags(job.updates).length > 0) await this.#loadPeople(job.updates);
+        this.#dispatch(job.updates);
+      } else if (job.kind === "gap") {
+        await this.#untilItWorks("the log", () => this.#bridgeGap(job.why));
+      } else {
+        await this.#change(job);
+      }
+    }
+    this.#running = false;
+  }
+
+  #dispatch(updates: readonly Update[]): void {
+    const { hub, people, picture, eventRefKey, nowMs } = this.#options;
+    const atMs = nowMs();
+    for (const update of updates) {
+      const { epoch, offset } = update.updateId;
+      const logged = isLogged(update.body);
+      if (logged) {
+        if (epoch === this.#at.epoch && offset <= this.#at.offset) continue; // read from the log already
+        this.#at = { epoch, offset };
+        if (update.body.kind === "alert") this.#keepAlert(update.body.alert);
+      }
+      picture.apply(update, atMs);
+      hub.dispatch(projectUpdate(update, logged ? eventRefOf(eventRefKey, epoch, offset) : null, people.holderOf));
+    }
+    hub.flushUrgent();
+  }
+
+  // --- people -------------------------------------------------------------------------------------
+
+  #unknownTags(updates: readonly Update[]): TagId[] {
+    const { people } = this.#options;
+    return tagsOf(updates).filter((tagId) => !people.knowsTag(tagId));
+  }
+
+  /** Looks up who carries the tags. A transition waits for the answer; a position does not, the next one comes soon. */
+  async #loadPeople(updates: readonly Update[]): Promise<void> {
+    const tries = updates.some((update) => isLogged(update.body)) ? MAX_PEOPLE_TRIES : 1;
+    for (let attempt = 1; attempt <= tries && !this.#closed; attempt++) {
+      try {
+        await this.#options.people.loadTags(this.#unknownTags(updates));
+        this.#tellPeople(false, null);
+        return;
+      } catch (error) {
+        this.#tellPeople(true, error);
+        if (attempt < tries) await delay(RETRY_MS);
+      }
+    }
+  }
+
+  #tellPeople(failing: boolean, error: unknown): void {
+    if (failing === this.#peopleFailing) return;
+    this.#peopleFailing = failing;
+    this.#options.log(failing ? { event: "registry lost", remedy: "people of unread tags stay hidden until it answers", error: String(error) } : { event: "registry back" });
+  }
+
+  async #change(job: Extract<Job, { kind: "change" }>): Promise<void> {
+    const { people, hub, store, log } = this.#options;
+    const change = await people.refresh(job.change);
+    hub.applyPolicyChange(change);
+    if (change.error !== null) {
+      log({ event: "a person could not be read and is hidden until they are", error: String(change.error) });
+      return job.failed?.(change.error);
+    }
+    try {
+      if (change.erased && change.tagBefore !== null) await store.dropTag(change.tagBefore);
+      job.done?.();
+    } catch (error) {
+      log({ event: "an erased tag's live state is still in the store", remedy: "erase again", error: String(error) });
+      job.failed?.(error);
+    }
+  }
+
+  // --- the store ----------------------------------------------------------------------------------
+
+  async #loadPicture(): Promise<void> {
+    const { store, picture, people, nowMs, log } = this.#options;
+    const [positions, gateways] = await Promise.all([store.positions(), store.gateways()]);
+    for (const position of positions) picture.setPosition(position, nowMs());
+    for (const gateway of gateways) picture.setGateway(gateway);
+    try {
+      await people.loadTags(positions.map((position) => position.tagId));
+    } catch (error) {
+      log({ event: "registry lost", remedy: "people of unread tags stay hidden until it answers", error: String(error) });
+    }
+  }
+
+  async #loadAlerts(): Promise<void> {
+    let after: UpdateId | null = null;
+    for (let read = 0; read < MAX_ALERT_SCAN; ) {
+      const page = await this.#options.store.readLog(after, 1_000);
+      for (const { body } of page.updates) if (body.kind === "alert") this.#keepAlert(body.alert);
+      const last = page.updates.at(-1);
+      if (last === undefined) return;
+      after = last.updateId;
+      read += page.updates.length;
+    }
+  }
+
+  #keepAlert(alert: Alert): void {
+    if (this.#alerts.some((kept) => kept.alertId === alert.alertId)) return;
+    this.#alerts.push(alert);
+    if (this.#alerts.length > MAX_SNAPSHOT_ALERTS) this.#alerts.shift();
+  }
+
+  /** What the follower lost is read from the log; only what the log has lost too is a gap for clients. */
+  async #bridgeGap(why: "retention" | "epoch" | "overflow"): Promise<void> {
+    const { store, hub, picture, nowMs, log } = this.#options;
+    for (;;) {
+      const page = await store.readLog(this.#at, PAGE);
+      if (page.gap !== null) {
+        this.gaps++;
+        log({ event: "the log has a gap", why: page.gap, remedy: "clients are told and get a fresh picture" });
+        if (page.gap === "epoch") picture.clear();
+        await this.#loadPicture();
+        this.#at = page.updates[0] === undefined ? page.end : { epoch: page.updates[0].updateId.epoch, offset: page.updates[0].updateId.offset - 1 };
+        hub.tellGap(page.gap);
+      }
+      if (page.updates.length === 0) break;
+      await this.#loadPeople(page.updates);
+      this.#dispatch(page.updates);
+    }
+    if (why !== "overflow") return;
+    for (const position of await store.positions()) {
+      const update: Update = { updateId: this.#at, storedAtMs: nowMs(), body: { kind: "position", position } };
+      await this.#loadPeople([update]);
+      this.#dispatch([update]);
+    }
+  }
+
+  async #untilItWorks(what: string, work: () => Promise<void>): Promise<void> {
+    for (let waitMs = RETRY_MS; !this.#closed; waitMs = Math.min(5_000, waitMs * 2)) {
+      try {
+        await work();
+        if (this.failing) this.#options.log({ event: "store back" });
+        this.failing = false;
+        return;
+      } catch (error) {
+        if (!this.failing) this.#options.log({ event: "store lost", while: `reading ${what}`, error: String(error) });
+        this.failing = true;
+        await delay(waitMs);
+      }
+    }
+  }
+}
+
+export function tagsOf(updates: readonly Update[]): TagId[] {
+  const tagIds = new Set<TagId>();
+  for (const { body } of updates) {
+    if (body.kind === "position") tagIds.add(body.position.tagId);
+    else if (body.kind === "zone") tagIds.add(body.zone.tagId);
+    else if (body.kind === "proximity") tagIds.add(body.proximity.tagA).add(body.proximity.tagB);
+  }
+  return [...tagIds];
+}

@@ -1,0 +1,235 @@
+import http from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocket, WebSocketServer, type RawData } from "ws";
+import { CLIENT_ERRORS, CLOSE_CODES, MAX_CLIENT_FRAME_BYTES, SUBPROTOCOL, type ClientErrorCode } from "@konferenco/protocol";
+import type { ClientFrames } from "./client-frames.ts";
+import type { BridgeLimits } from "./config.ts";
+import { Connection, type Wire, type WireExtras } from "./connection.ts";
+import { newBucket, takeToken, type Rate } from "./core/token-bucket.ts";
+import type { Hub } from "./hub.ts";
+import { isAllowedOrigin } from "./http/origin.ts";
+
+/** After the token's end, for one that is on its way. */
+const TOKEN_GRACE_MS = 25_000;
+/** A client that does not answer our close frame. */
+const CLOSE_TIMEOUT_MS = 5_000;
+const PATHS = new Set(["/events", "/ws"]);
+
+export interface WsTransportOptions {
+  hub: Hub;
+  frames: ClientFrames;
+  limits: BridgeLimits;
+  allowedOrigins: readonly string[];
+  nowMs: () => number;
+  feedOffset: () => number;
+  seal: (connection: Connection, offset: number) => string;
+}
+
+/** A socket that knows whose it is, so that all sockets share four handlers: closures would cost 1 KB each. */
+interface KnownSocket extends WebSocket {
+  known?: { transport: WsTransport; connection: Connection };
+}
+
+export class WsTransport {
+  readonly #options: WsTransportOptions;
+  readonly #server: WebSocketServer;
+  readonly #sockets = new Set<KnownSocket>();
+  readonly #greeting = new Set<Connection>();
+  readonly #greetingByAddress = new Map<string, number>();
+  readonly #upgradeRate: Rate;
+  readonly #upgrades;
+  /** Upgrades refused, by why. */
+  readonly refused = new Map<string, number>();
+  accepted = 0;
+  #draining = false;
+
+  constructor(options: WsTransportOptions) {
+    this.#options = options;
+    const { maxUpgradesPerS } = options.limits;
+    this.#upgradeRate = { perS: maxUpgradesPerS, burst: maxUpgradesPerS };
+    this.#upgrades = newBucket(this.#upgradeRate, options.nowMs());
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      // One compressed message costs 226 KB per connection from then on; and compressing secrets beside chosen text leaks (CRIME).
+      perMessageDeflate: false,
+      maxPayload: MAX_CLIENT_FRAME_BYTES,
+      // ws allows 16,384 fragments and 262,144 chunks: a client could make us keep one object per byte.
+      maxFragments: 16,
+      ...{ maxBufferedChunks: 64, closeTimeout: CLOSE_TIMEOUT_MS }, // not in @types/ws 8.18 yet
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    });
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** The `upgrade` event of the HTTP server. What is refused here a browser cannot read, so tokens are judged later. */
+  upgrade = (request: http.IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const address = request.socket.remoteAddress ?? "";
+    const refusal = this.#refusalOf(request, address);
+    if (refusal !== null) {
+      this.refused.set(refusal.why, (this.refused.get(refusal.why) ?? 0) + 1);
+      return refuseUpgrade(socket, refusal);
+    }
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, address));
+  };
+
+  #refusalOf(request: http.IncomingMessage, address: string): UpgradeRefusal | null {
+    const { limits, allowedOrigins, nowMs } = this.#options;
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    if (!PATHS.has(path)) return { why: "path", code: "not_found", detail: "WebSockets are at /events" };
+    if (!isAllowedOrigin(request, allowedOrigins)) return { why: "origin", code: "forbidden", detail: "pages of this origin may not connect: see the setting allowedOrigins" };
+    const offered = request.headers["sec-websocket-protocol"];
+    if (offered !== undefined && !offered.split(",").some((name) => name.trim() === SUBPROTOCOL)) return { why: "subprotocol", code: "bad_request", detail: `the sub-protocol is ${SUBPROTOCOL}` };
+    if (this.#draining) return { why: "draining", code: "not_available", detail: "this bridge is closing", retryAfterS: 1 };
+    if (this.#sockets.size >= limits.maxConnections) return { why: "connections", code: "not_available", detail: `at most ${limits.maxConnections} connections`, retryAfterS: 5 };
+    if ((this.#greetingByAddress.get(address) ?? 0) >= limits.maxGreetingPerAddress) return { why: "greeting", code: "rate_limited", detail: "too many connections that have not said hello", retryAfterS: 1 };
+    const afterMs = takeToken(this.#upgrades, this.#upgradeRate, nowMs());
+    return afterMs === 0 ? null : { why: "rate", code: "not_available", detail: "too many new connections at once", retryAfterS: Math.ceil(afterMs / 1_000) };
+  }
+
+  #accept(socket: KnownSocket, address: string): void {
+    const connection = new Connection(new WebSocketWire(socket), address, this.#options.nowMs());
+    socket.known = { transport: this, connection };
+    this.accepted++;
+    this.#sockets.add(socket);
+    this.#greeting.add(connection);
+    this.#greetingByAddress.set(address, (this.#greetingByAddress.get(address) ?? 0) + 1);
+    socket.on("message", onMessage);
+    socket.on("pong", onPong);
+    socket.on("close", onClose);
+    socket.on("error", onError);
+  }
+
+  message(connection: Connection, data: Buffer, isBinary: boolean): void {
+    if (isBinary) return this.#options.hub.close(connection, CLOSE_CODES.protocolError, "frames are text");
+    this.#options.frames.receive(connection, data.toString("utf8"));
+  }
+
+  /** The other end's protocol stack has read up to our ping: that acknowledges for clients that do not do so themselves. */
+  pong(connection: Connection, data: Buffer): void {
+    connection.heardAtMs = this.#options.nowMs();
+    const s = Number(data.toString("latin1"));
+    if (data.length > 0 && Number.isSafeInteger(s)) this.#options.hub.acknowledged(connection, s);
+  }
+
+  closed(socket: WebSocket, connection: Connection, code: number): void {
+    this.#sockets.delete(socket);
+    this.#greeted(connection);
+    this.#options.hub.remove(connection, code);
+  }
+
+  #greeted(connection: Connection): void {
+    if (!this.#greeting.delete(connection)) return;
+    const left = (this.#greetingByAddress.get(connection.address) ?? 1) - 1;
+    if (left === 0) this.#greetingByAddress.delete(connection.address);
+    else this.#greetingByAddress.set(connection.address, left);
+  }
+
+  /** Once a second, for all connections together: a timer for each would cost more than the connection. */
+  tickSecond(): void {
+    const { hub, limits, nowMs, seal, feedOffset } = this.#options;
+    const atMs = nowMs();
+    for (const connection of this.#greeting) {
+      if (connection.state !== "greeting") this.#greeted(connection);
+      else if (atMs - connection.openedAtMs >= limits.helloTimeoutMs) hub.close(connection, CLOSE_CODES.helloTimeout, "no hello");
+      else break; // in order of arrival: the rest came later
+    }
+    for (const connection of hub.connections) {
+      const { outbox } = connection;
+      if (atMs - connection.heardAtMs > limits.idleAfterMs) hub.close(connection, CLOSE_CODES.idle, "not heard");
+      else if (atMs > connection.tokenExpiresAtMs + TOKEN_GRACE_MS) hub.close(connection, CLOSE_CODES.tokenExpired, "token expired");
+      else if (outbox?.isSlow(atMs, limits.slowAfterMs) === true) hub.close(connection, CLOSE_CODES.slow, "slow");
+      else if (atMs >= connection.pingDueAtMs && outbox !== null) {
+        connection.pingDueAtMs = atMs + limits.pingEveryMs;
+        // The cursor moves on in quiet times too, else it would be past the log's retention after a quiet day.
+        const offset = outbox.writtenOffset(connection.replay?.after.offset ?? feedOffset());
+        connection.sendFrame({ op: "ping", now: atMs, c: seal(connection, offset) });
+        connection.wire.probe(outbox.lastS);
+      }
+    }
+  }
+
+  /** Everybody is told to come back, each after a time of their own, then the sockets close. */
+  async drain(): Promise<void> {
+    const { hub, limits } = this.#options;
+    this.#draining = true;
+    for (const socket of this.#sockets) {
+      const connection = socket.known?.connection;
+      if (connection === undefined || connection.state === "closed") continue;
+      connection.sendFrame({ op: "bye", n: CLOSE_CODES.draining, after: [0, limits.drainSpreadMs] });
+      hub.close(connection, CLOSE_CODES.draining, "draining");
+    }
+    const gone = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())));
+    const impatience = setTimeout(() => {
+      for (const socket of this.#sockets) socket.terminate();
+    }, 1_000);
+    await Promise.all(gone);
+    clearTimeout(impatience);
+  }
+}
+
+function onMessage(this: KnownSocket, data: RawData, isBinary: boolean): void {
+  // One Buffer: ws hands out the others only when asked to by `binaryType`.
+  this.known?.transport.message(this.known.connection, data as Buffer, isBinary);
+}
+
+function onPong(this: KnownSocket, data: Buffer): void {
+  this.known?.transport.pong(this.known.connection, data);
+}
+
+function onClose(this: KnownSocket, code: number): void {
+  this.known?.transport.closed(this, this.known.connection, code);
+}
+
+function onError(): void {
+  // A close follows and says more: 1009 too large, 1002 and 1007 not a WebSocket frame, 1006 gone.
+}
+
+class WebSocketWire implements Wire, WireExtras {
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  send(frame: string): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(frame);
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  probe(s: number): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping(String(s));
+  }
+}
+
+interface UpgradeRefusal {
+  why: string;
+  code: ClientErrorCode;
+  detail: string;
+  retryAfterS?: number;
+}
+
+function refuseUpgrade(socket: Duplex, { code, detail, retryAfterS }: UpgradeRefusal): void {
+  const { number, httpStatus, retry } = CLIENT_ERRORS[code];
+  const body = JSON.stringify({ error: { code, number, retry, ...(retryAfterS === undefined ? {} : { after: retryAfterS * 1_000 }), detail } });
+  const head = [
+    `HTTP/1.1 ${httpStatus} ${http.STATUS_CODES[httpStatus] ?? ""}`,
+    "Content-Type: application/json; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(retryAfterS === undefined ? [] : [`Retry-After: ${retryAfterS}`]),
+    "Cache-Control: no-store",
+    "Connection: close",
+  ];
+  socket.once("error", () => socket.destroy()); // the client may be gone already
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
