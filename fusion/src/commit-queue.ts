@@ -9,7 +9,7 @@ export interface Commit {
 }
 
 /** Ticks kept apart while the store lags: 10 s at two a second. Beyond, they are merged and only the latest position of a tag is kept. */
-const MAX_SEPARATE_COMMITS = 20;
+export const MAX_SEPARATE_COMMITS = 20;
 /** Transitions kept while the store is away, about 200 B each: 40 MB, or some 30 min of a fair of 10,000. Beyond, the oldest go and are counted. */
 const MAX_QUEUED_TRANSITIONS = 200_000;
 /** Pauses between attempts while the store is away. */
@@ -22,6 +22,7 @@ const RETRY_MS = [50, 100, 200, 500, 1_000, 2_000];
 export class CommitQueue {
   readonly #store: Store;
   readonly #log: (event: object) => void;
+  readonly #maxSeparateCommits: number;
   #waiting: Commit[] = [];
   #running: Promise<void> | null = null;
   #closing = false;
@@ -29,14 +30,15 @@ export class CommitQueue {
   #counts = { commits: 0, retries: 0, mergedPositions: 0, droppedTransitions: 0 };
   #storeAway = false;
 
-  constructor(store: Store, log: (event: object) => void) {
-    this.#store = store;
-    this.#log = log;
+  constructor(options: { store: Store; log: (event: object) => void; maxSeparateCommits?: number }) {
+    this.#store = options.store;
+    this.#log = options.log;
+    this.#maxSeparateCommits = options.maxSeparateCommits ?? MAX_SEPARATE_COMMITS;
   }
 
   push(commit: Commit): void {
     this.#waiting.push(commit);
-    if (this.#waiting.length > MAX_SEPARATE_COMMITS) this.#mergeOldest();
+    if (this.#waiting.length > this.#maxSeparateCommits) this.#mergeOldest();
     this.#running ??= this.#run();
   }
 

@@ -105,6 +105,8 @@ export interface FusionService {
 const MOVED_M = 0.2;
 /** …or after this long, so that nobody looks stale. */
 const RESTATE_MS = 1_000;
+/** In report time a pause of the recording runs all its ticks at once, and none may be merged: 40 min of them. */
+const MAX_REPORT_TIME_COMMITS = 5_000;
 /** Attempts to store an alert before its sender is told, by a missing acknowledgement, to send it again: 3 s in all. */
 const ALERT_RETRY_MS = [50, 150, 300, 500, 1_000, 1_000];
 /** A device's clock may run ahead of ours by this much before its location is refused. */
@@ -117,7 +119,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const { tickMs } = pipeline.config;
   const acceptor = newAcceptor();
   const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
-  const queue = new CommitQueue(store, config.log);
+  const queue = new CommitQueue({ store, log: config.log, ...(config.time === "report" ? { maxSeparateCommits: MAX_REPORT_TIME_COMMITS } : {}) });
   const refused: RefusalCounts = {};
   const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
   const stored = new Map<TagId, Position>();
