@@ -75,6 +75,7 @@ class Connection implements KonferencoClient {
   #cursor: string | null = null;
   #lastS = 0;
   #replaying = false;
+  #gapTold: string | null = null;
   #everLive = false;
   #tries = 0;
   /** What the server asked to wait before the next connection. */
@@ -196,7 +197,10 @@ class Connection implements KonferencoClient {
     this.#everLive = true;
     this.#setState({ kind: "live", staleSinceMs: null });
     this.#tell(() => this.#options.onWelcome?.({ ...frame.who, resumed: frame.resumed }));
-    if (resumeWasAsked && !frame.resumed) this.#onGap(frame.why ?? "resume refused");
+    if (resumeWasAsked && !frame.resumed) {
+      this.#gapTold = frame.why ?? "resume refused";
+      this.#onGap(this.#gapTold);
+    }
     // Changes that waited go first: somebody who chose to be hidden is hidden before anything else happens.
     for (const call of this.#calls.values()) this.#sendCall(call);
     this.#subscribeAll();
@@ -260,7 +264,10 @@ class Connection implements KonferencoClient {
         this.#replaying = false;
         return this.#keepCursor(frame.c);
       case "gap":
-        return this.#onGap(frame.why);
+        // The welcome has said it already when the log did not reach back to our cursor.
+        if (frame.why === this.#gapTold) this.#gapTold = null;
+        else this.#onGap(frame.why);
+        return;
       case "forget":
         return this.#tell(() => this.#options.onForget?.(frame.subj));
       case "ping":
@@ -362,6 +369,8 @@ class Connection implements KonferencoClient {
         return this.#lose({ atOnce: true });
       case "token_expired":
         return this.#renew("token_expired", error.message);
+      case "limit":
+        return this.#fail("connection_limit", error.message);
       case "unauthorized":
       case "forbidden":
       case "bad_request":
@@ -436,6 +445,7 @@ class Connection implements KonferencoClient {
     this.#socket = null;
     this.#lastS = 0;
     this.#replaying = false;
+    this.#gapTold = null;
     this.#watch.stop();
     this.#receipts.reset();
     for (const timer of [this.#deadline, this.#settleTimer, this.#renewTimer]) this.#clock.clearTimer(timer);

@@ -421,8 +421,10 @@ describe("coming back", () => {
     world.welcome().say({ op: "ev", s: 1, c: "cursor-1", ...alertEvent("a") });
     world.socket().emit("close");
     await world.clock.advance(1_000);
-    world.welcome({ resumed: false, why: "epoch" });
+    world.welcome({ resumed: false, why: "epoch" }).say({ op: "gap", why: "epoch" });
     expect(world.gaps).toEqual(["epoch"]);
+    world.socket().say({ op: "gap", why: "overflow" });
+    expect(world.gaps).toEqual(["epoch", "overflow"]);
   });
 
   it("a draining server names the wait", async () => {

@@ -1,4 +1,4 @@
-import type { Person, Session, VenueMap } from "@konferenco/protocol";
+import type { Consent, Profile, Session, VenueMap } from "@konferenco/protocol";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { ApiError, callApi, inWords } from "../common/api.ts";
 import { BrandMark } from "../common/brand.tsx";
@@ -9,13 +9,20 @@ import { NearbyCard } from "./nearby-card.tsx";
 import { PlaceCard } from "./place-card.tsx";
 import { PrivacyCard } from "./privacy-card.tsx";
 
+/** What the server keeps about me, as far as the page needs it. */
+interface Me {
+  profile: Profile;
+  consent: Consent;
+  hasTag: boolean;
+}
+
 interface AttendeeProps {
   session: Session;
   onLeave: (message: string | null) => void;
 }
 
 export function Attendee({ session, onLeave }: AttendeeProps) {
-  const [loaded, setLoaded] = useState<{ venue: VenueMap; me: Person } | null>(null);
+  const [loaded, setLoaded] = useState<{ venue: VenueMap; me: Me } | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   useEffect(() => {
     if (session.personId === null) {
@@ -23,7 +30,7 @@ export function Attendee({ session, onLeave }: AttendeeProps) {
       return;
     }
     const { token } = session;
-    Promise.all([callApi<VenueMap>("venue", { token }), callApi<Person>("me", { token })]).then(
+    Promise.all([callApi<VenueMap>("venue", { token }), callApi<Me>("me", { token })]).then(
       ([venue, me]) => setLoaded({ venue, me }),
       (error: unknown) => {
         if (error instanceof ApiError && error.httpStatus === 401) onLeave("The session has ended. Log in again.");
@@ -53,7 +60,7 @@ export function Attendee({ session, onLeave }: AttendeeProps) {
   );
 }
 
-function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: VenueMap; me: Person }) {
+function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: VenueMap; me: Me }) {
   const live = useMemo(() => openLiveMe(session, onLeave), [session]);
   useEffect(() => () => live.close(), [live]);
   const [consent, setConsent] = useState(me.consent.given);
@@ -71,13 +78,17 @@ function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: 
       </header>
       <main class="my-page">
         <UrgentAlerts alerts={alerts} venue={venue} />
-        <PlaceCard live={live} venue={venue} hasTag={me.tagId !== null} hasConsent={consent} />
-        <NearbyCard live={live} hasConsent={consent} />
-        <AlertsCard alerts={alerts} venue={venue} />
-        <PrivacyCard live={live} session={session} consent={consent} onConsent={setConsent} />
-        <button type="button" class="button quiet my-leave" onClick={() => onLeave(null)}>
-          Log out
-        </button>
+        <div class="my-column">
+          <PlaceCard live={live} venue={venue} hasTag={me.hasTag} hasConsent={consent} />
+          <NearbyCard live={live} hasConsent={consent} />
+          <AlertsCard alerts={alerts} venue={venue} />
+        </div>
+        <div class="my-column">
+          <PrivacyCard live={live} session={session} consent={consent} onConsent={setConsent} />
+          <button type="button" class="button quiet my-leave" onClick={() => onLeave(null)}>
+            Log out
+          </button>
+        </div>
       </main>
       <nav class="my-nav" aria-label="Parts of this page">
         <a href="#place">

@@ -1,4 +1,4 @@
-import type { ClientEvent, DeliveredEvent, NearbyPerson, PrivacySettings } from "@konferenco/client";
+import type { ClientEvent, NearbyPerson, PrivacySettings } from "@konferenco/client";
 import type { Alert } from "@konferenco/protocol";
 
 /** Where I am, as the venue knows it. */
@@ -32,7 +32,7 @@ export function newMyState(): MyState {
 }
 
 /** The state after one event. States are values: the page draws when there is a new one. */
-export function noteMyEvent(state: MyState, event: ClientEvent & Partial<Pick<DeliveredEvent, "from">>, nowMs: number): MyState {
+export function noteMyEvent(state: MyState, event: ClientEvent, nowMs: number): MyState {
   switch (event.t) {
     case "position": {
       if (event.d.subj.who !== "me") return state;
@@ -74,8 +74,8 @@ export function forgetPerson(state: MyState, personId: string, ownPersonId: stri
 }
 
 /** A replay tells of zones that I have left long since; the snapshot has said where I am. */
-function isHistory(state: MyState, event: ClientEvent & Partial<Pick<DeliveredEvent, "from">>): boolean {
-  return event.from === "replay" && state.place !== null && event.at < (state.place.sinceMs ?? event.at);
+function isHistory(state: MyState, event: ClientEvent): boolean {
+  return state.place !== null && event.at < (state.place.sinceMs ?? event.at);
 }
 
 function without(near: MyState["near"], personId: string): MyState["near"] {

@@ -23,6 +23,9 @@ const FINDABLE: { value: PrivacySettings["discoverability"]; word: string }[] = 
   { value: "hidden", word: "Nobody" },
 ];
 
+/** Names the sentence beside the switch: whoever agrees has agreed to this wording. */
+const CONSENT_VERSION = "page-1";
+
 interface PrivacyCardProps {
   live: LiveMe;
   session: Session;
@@ -100,8 +103,8 @@ function ConsentSwitch({ session, consent, onConsent }: Omit<PrivacyCardProps, "
     setBusy(true);
     setFault(null);
     try {
-      const answer = await callApi<{ consent: Consent }>("me/consent", { method: "PUT", token: session.token, body: { given } });
-      onConsent(answer.consent.given);
+      const answer = await callApi<Consent>("me/consent", { method: "PUT", token: session.token, body: { given, version: CONSENT_VERSION } });
+      onConsent(answer.given);
     } catch (error) {
       setFault(`Not saved. ${inWords(error)}`);
     } finally {

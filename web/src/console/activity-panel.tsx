@@ -25,7 +25,7 @@ export function ActivityPanel({ live, venue }: { live: LiveVenue; venue: VenueMa
   };
 
   return (
-    <section class="card activity" aria-labelledby="activity-title">
+    <section class="activity" aria-labelledby="activity-title">
       <div class="card-head">
         <h2 id="activity-title">Activity</h2>
         <label class="small check">

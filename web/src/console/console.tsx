@@ -65,7 +65,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
 
   const select = (target: Target | null): void => {
     setSelected(target);
-    live.markedZoneId.value = target?.kind === "zone" ? target.zoneId : null;
+    live.markedZoneId.value = target === null ? null : zoneToMark(target, live);
     const at = target === null ? undefined : floorOf(target, venue, live);
     if (at !== undefined) setFloor(at);
   };
@@ -77,7 +77,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
         <BrandMark />
         <div class="console-title">
           <h1>{venue.name ?? venue.venueId}</h1>
-          <p class="muted small">Operator console · {session.eventId}</p>
+          <p class="muted small console-event">Operator console · {session.eventId}</p>
         </div>
         <Figures live={live} venue={venue} isDisplay={isDisplay} />
         <LinkChip link={live.link} />
@@ -94,13 +94,13 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
               <>
                 {!isDisplay && <GatewaysPanel live={live} venue={venue} onSelect={select} />}
                 <ZonesPanel live={live} venue={venue} selected={selected} onSelect={select} />
-                <ActivityPanel live={live} venue={venue} />
               </>
             )}
             {tab === "alert" && <AlertForm session={session} venue={venue} live={live} />}
             {tab === "people" && <PeoplePanel session={session} venue={venue} live={live} selected={selected} onSelect={select} />}
           </div>
         </aside>
+        <ActivityPanel live={live} venue={venue} />
       </main>
     </div>
   );
@@ -169,6 +169,14 @@ function Tabs({ tab, onTab }: { tab: TabName; onTab: (tab: TabName) => void }) {
       ))}
     </div>
   );
+}
+
+/** A zone that was chosen, or the one of somebody who has no spot to be circled at. */
+function zoneToMark(target: Target, live: LiveVenue): string | null {
+  if (target.kind === "zone") return target.zoneId;
+  if (target.kind === "gateway") return null;
+  const presence = live.presences.value.find((candidate) => candidate.key === target.key);
+  return presence?.spot === null ? presence.zoneId : null;
 }
 
 function floorOf(target: Target, venue: VenueMap, live: LiveVenue): number | undefined {

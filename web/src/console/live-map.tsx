@@ -32,7 +32,7 @@ export function LiveMap({ live, venue, floor, onFloor, selected, onSelect }: Liv
         isStale={kind === "reconnecting" || kind === "failed"}
         selected={selected}
         onSelect={onSelect}
-        describe={(target) => <Description target={target} live={live} venue={venue} />}
+        describe={(target) => (target.kind === "zone" && !live.scene().namesByZone.has(target.zoneId) ? null : <Description target={target} live={live} venue={venue} />)}
       >
         {venue.floors.length > 1 && (
           <div class="floors" role="group" aria-label="Floor">

@@ -33,9 +33,9 @@ export function labelOf(subject: SubjectView): string {
   return subject.who === "person" ? subject.name : subject.tagId;
 }
 
-/** Takes in one event; true if it changed who is shown where. What a replay tells of earlier than the snapshot is history, not presence. */
-export function notePresence(presences: Presences, event: ClientEvent & { from?: string }, nowMs: number): boolean {
-  if (event.from === "replay" && isHistory(presences, event)) return false;
+/** Takes in one event; true if it changed who is shown where. What a replay tells of a time before the snapshot is history, not presence. */
+export function notePresence(presences: Presences, event: ClientEvent, nowMs: number): boolean {
+  if (isHistory(presences, event)) return false;
   switch (event.t) {
     case "position": {
       const { subj, xM, yM, floor, zoneId, accuracy95M, confidence } = event.d;

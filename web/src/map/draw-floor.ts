@@ -9,8 +9,10 @@ type Ink = CanvasRenderingContext2D;
 /** The layer that changes seldom: zones, walls, names and counts, gateways. */
 export function drawFloor(ink: Ink, venue: VenueMap, floor: number, view: View, scene: Scene, palette: Palette, options: { gateways: boolean }): void {
   const zones = venue.zones.filter((zone) => zone.floor === floor);
-  for (const zone of zones) drawZone(ink, zone, view, palette, zone.zoneId === scene.markedZoneId);
+  for (const zone of zones) drawZone(ink, zone, view, palette);
   drawWalls(ink, venue, floor, view, palette);
+  const marked = zones.find((zone) => zone.zoneId === scene.markedZoneId);
+  if (marked !== undefined) markZone(ink, marked, view, palette);
   if (options.gateways) {
     for (const gateway of venue.gateways) {
       if (gateway.floor === floor) drawGateway(ink, toScreen(view, gateway.xM, gateway.yM), scene.gateways.get(gateway.gatewayId) ?? null, palette);
@@ -31,18 +33,33 @@ function traceZone(ink: Ink, zone: Zone, view: View): void {
   }
 }
 
-function drawZone(ink: Ink, zone: Zone, view: View, palette: Palette, isMarked: boolean): void {
-  traceZone(ink, zone, view);
-  // Outline before fill: where polygons of one zone touch, the fill covers the seam between them.
-  ink.lineJoin = "round";
-  ink.lineWidth = isMarked ? 6 : 2;
-  ink.strokeStyle = isMarked ? palette.select : palette.line;
-  ink.stroke();
+/** Outline before fill, and the fill with a hair more than its size: where polygons of one zone touch, it covers their seam. */
+function drawZone(ink: Ink, zone: Zone, view: View, palette: Palette): void {
+  outlineZone(ink, zone, view, palette.line, 3);
   ink.fillStyle = palette.zone(zone.kind);
   for (const polygon of zone.polygons) {
     traceZone(ink, { ...zone, polygons: [polygon] }, view);
     ink.fill();
+    ink.lineWidth = 1;
+    ink.strokeStyle = ink.fillStyle;
+    ink.stroke();
   }
+}
+
+/** A frame around the whole zone, above walls and neighbours; inner seams are covered by filling once more. */
+function markZone(ink: Ink, zone: Zone, view: View, palette: Palette): void {
+  outlineZone(ink, zone, view, palette.select, 6);
+  ink.fillStyle = palette.zone(zone.kind);
+  traceZone(ink, zone, view);
+  ink.fill();
+}
+
+function outlineZone(ink: Ink, zone: Zone, view: View, colour: string, widthPx: number): void {
+  traceZone(ink, zone, view);
+  ink.lineJoin = "round";
+  ink.lineWidth = widthPx;
+  ink.strokeStyle = colour;
+  ink.stroke();
 }
 
 function drawWalls(ink: Ink, venue: VenueMap, floor: number, view: View, palette: Palette): void {
@@ -170,7 +187,7 @@ function fitName(ink: Ink, name: string, widthPx: number, maxLines: number): { f
     const lines = wrap(ink, name, widthPx);
     if (lines !== null && lines.length <= maxLines) return { font, lines };
   }
-  for (let length = name.length - 1; length >= 3; length--) {
+  for (let length = name.length - 1; length >= 5; length--) {
     const short = `${name.slice(0, length).trimEnd()}…`;
     if (ink.measureText(short).width <= widthPx) return { font: SMALL_NAME_FONT, lines: [short] };
   }
