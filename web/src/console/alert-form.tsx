@@ -8,8 +8,8 @@ type Severity = Alert["severity"];
 
 const SEVERITIES: { severity: Severity; word: string; what: string }[] = [
   { severity: "info", word: "Information", what: "Quietly added to everybody's list" },
-  { severity: "warning", word: "Warning", what: "Shown on top of everybody's page" },
-  { severity: "emergency", word: "Emergency", what: "Fills everybody's screen until it is read" },
+  { severity: "warning", word: "Warning", what: "On top of everybody's page until it is read" },
+  { severity: "emergency", word: "Emergency", what: "In red on top of everybody's page until it is read" },
 ];
 
 // The protocol's limits; the server checks them again.
@@ -134,7 +134,7 @@ export function AlertForm({ session, venue, live }: { session: Session; venue: V
         <h2 id="confirm-title" class="confirm-title">
           Send an emergency alert to {whom}?
         </h2>
-        <p>It fills the screen of everybody with this event's page open, at once, and cannot be taken back.</p>
+        <p>It appears at once, in red, on the page of everybody at this event, and cannot be taken back.</p>
         <blockquote class="confirm-quote">
           <b>{draft.title}</b>
           <br />

@@ -33,22 +33,26 @@ export function LiveMap({ live, venue, floor, onFloor, selected, onSelect }: Liv
         selected={selected}
         onSelect={onSelect}
         describe={(target) => (target.kind === "zone" && !live.scene().namesByZone.has(target.zoneId) ? null : <Description target={target} live={live} venue={venue} />)}
+        toolbar={
+          <>
+            {venue.floors.length > 1 && (
+              <div class="floors" role="group" aria-label="Floor">
+                {venue.floors
+                  .toSorted((a, b) => a.floor - b.floor)
+                  .map((candidate) => (
+                    <button type="button" key={candidate.floor} aria-pressed={candidate.floor === floor} onClick={() => onFloor(candidate.floor)}>
+                      {candidate.name}
+                    </button>
+                  ))}
+              </div>
+            )}
+            <button type="button" class="button slim legend-button" aria-expanded={isLegendOpen} aria-controls="legend" onClick={() => setLegendOpen(!isLegendOpen)}>
+              Legend
+            </button>
+          </>
+        }
       >
-        {venue.floors.length > 1 && (
-          <div class="floors" role="group" aria-label="Floor">
-            {venue.floors.toSorted((a, b) => b.floor - a.floor).map((candidate) => (
-              <button type="button" key={candidate.floor} aria-pressed={candidate.floor === floor} onClick={() => onFloor(candidate.floor)}>
-                {candidate.name}
-              </button>
-            ))}
-          </div>
-        )}
-        <div class="legend" data-open={isLegendOpen}>
-          <button type="button" class="button slim" aria-expanded={isLegendOpen} onClick={() => setLegendOpen(!isLegendOpen)}>
-            Legend
-          </button>
-          {isLegendOpen && <Legend venue={venue} floor={floor} />}
-        </div>
+        {isLegendOpen && <Legend venue={venue} floor={floor} />}
         {selected !== null && (
           <div class="selected" role="status">
             <div>
@@ -127,7 +131,7 @@ function ZoneWords({ zoneId, live, venue }: WordsProps & { zoneId: string }) {
 function Legend({ venue, floor }: { venue: VenueMap; floor: number }) {
   const kinds = [...new Set(venue.zones.filter((zone) => zone.floor === floor).map((zone) => zone.kind))];
   return (
-    <ul class="legend-list">
+    <ul class="legend" id="legend">
       <li>
         <span class="mark mark-person" /> Person who shows staff their spot
       </li>

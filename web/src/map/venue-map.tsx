@@ -19,6 +19,9 @@ interface VenueMapProps {
   onSelect?: (target: Target | null) => void;
   /** What to say of what the pointer is on. */
   describe?: (target: Target) => ComponentChildren;
+  /** Beside the zoom buttons, above the map. */
+  toolbar?: ComponentChildren;
+  /** Above the map itself. */
   children?: ComponentChildren;
 }
 
@@ -62,35 +65,40 @@ export function VenueMapView(props: VenueMapProps) {
   const width = host.current?.clientWidth ?? 0;
   return (
     <div class="map" data-stale={props.isStale}>
-      <div
-        class="map-canvas"
-        ref={host}
-        role={props.interactive ? "application" : "img"}
-        aria-label={props.interactive ? `${props.label}. Arrow keys move it, plus and minus zoom, 0 shows all.` : props.label}
-        tabIndex={props.interactive ? 0 : -1}
-        data-interactive={props.interactive}
-      />
       {props.interactive && (
-        <div class="map-zoom">
-          <button type="button" class="button" aria-label="Zoom in" onClick={() => map.current?.zoomIn()}>
-            +
-          </button>
-          <button type="button" class="button" aria-label="Zoom out" onClick={() => map.current?.zoomOut()}>
-            −
-          </button>
-          <button type="button" class="button" aria-label="Show the whole floor" onClick={() => map.current?.showAll()}>
-            <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-              <path d="M1 5V1h4M11 1h4v4M15 11v4h-4M5 15H1v-4" fill="none" stroke="currentColor" stroke-width="1.8" />
-            </svg>
-          </button>
+        <div class="map-bar">
+          {props.toolbar}
+          <div class="map-zoom" role="group" aria-label="Zoom">
+            <button type="button" class="button slim" aria-label="Zoom out" onClick={() => map.current?.zoomOut()}>
+              −
+            </button>
+            <button type="button" class="button slim" aria-label="Zoom in" onClick={() => map.current?.zoomIn()}>
+              +
+            </button>
+            <button type="button" class="button slim" aria-label="Show the whole floor" onClick={() => map.current?.showAll()}>
+              <svg viewBox="0 0 16 16" width="13" height="13" aria-hidden="true">
+                <path d="M1 5V1h4M11 1h4v4M15 11v4h-4M5 15H1v-4" fill="none" stroke="currentColor" stroke-width="2" />
+              </svg>
+            </button>
+          </div>
         </div>
       )}
-      {hover !== null && tip !== null && tip !== undefined && (
-        <div class="map-tip" style={{ left: `${hover.xPx}px`, top: `${hover.yPx}px` }} data-side={hover.xPx > width * 0.6 ? "left" : "right"}>
-          {tip}
-        </div>
-      )}
-      {props.children}
+      <div class="map-ground">
+        <div
+          class="map-canvas"
+          ref={host}
+          role={props.interactive ? "application" : "img"}
+          aria-label={props.interactive ? `${props.label}. Arrow keys move it, plus and minus zoom, 0 shows all.` : props.label}
+          tabIndex={props.interactive ? 0 : -1}
+          data-interactive={props.interactive}
+        />
+        {hover !== null && tip !== null && tip !== undefined && (
+          <div class="map-tip" style={{ left: `${hover.xPx}px`, top: `${hover.yPx}px` }} data-side={hover.xPx > width * 0.6 ? "left" : "right"}>
+            {tip}
+          </div>
+        )}
+        {props.children}
+      </div>
     </div>
   );
 }
