@@ -37,6 +37,7 @@ const settings = {
   dwellMs: ms(1_000, 86_400_000),
   nearM: positive(1_000),
   apartM: positive(1_000),
+  proximityEveryMs: ms(100, 60_000),
   nearHoldMs: ms(0, 600_000),
   apartHoldMs: ms(0, 600_000),
   maxPairsPerTag: z.number().int().min(1).max(10_000),

@@ -1,7 +1,7 @@
 import type { Fix, ZoneEvidence } from "./fix.ts";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { placeAt, type VenueIndex } from "./venue-index.ts";
+import { placeAt, type IndexedGateway, type VenueIndex } from "./venue-index.ts";
 import type { Reading, ReadingWindow } from "./window.ts";
 
 /**
@@ -10,22 +10,25 @@ import type { Reading, ReadingWindow } from "./window.ts";
  * whose gateway hears the tag best, and where the centroid lies.
  */
 export function locateByBeacons(window: ReadingWindow, venue: VenueIndex, config: FusionConfig): Fix {
-  const floor = loudestFloor(window.readings, venue, config);
-  const weights = window.readings.map((reading) => weightOf(reading, floor, venue, config));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const { readings } = window;
+  const floor = loudestFloor(readings, venue, config);
+  let total = 0;
   let xM = 0;
   let yM = 0;
-  window.readings.forEach((reading, i) => {
-    const gateway = venue.gateways[reading.gateway] as VenueIndex["gateways"][number];
-    xM += ((weights[i] as number) / total) * gateway.xM;
-    yM += ((weights[i] as number) / total) * gateway.yM;
-  });
-  let spreadM2 = 0;
-  window.readings.forEach((reading, i) => {
-    const gateway = venue.gateways[reading.gateway] as VenueIndex["gateways"][number];
-    spreadM2 += ((weights[i] as number) / total) * ((gateway.xM - xM) ** 2 + (gateway.yM - yM) ** 2);
-  });
-  const accuracy95M = accuracyOf(spreadM2, window.readings.length, config);
+  let squaresM2 = 0;
+  for (const reading of readings) {
+    const gateway = gatewayOf(reading, venue);
+    const weight = weightOf(reading, floor, venue, config);
+    total += weight;
+    xM += weight * gateway.xM;
+    yM += weight * gateway.yM;
+    squaresM2 += weight * (gateway.xM ** 2 + gateway.yM ** 2);
+  }
+  xM /= total;
+  yM /= total;
+  // Mean square less squared mean; rounding may take it a hair below nothing.
+  const spreadM2 = Math.max(0, squaresM2 / total - xM ** 2 - yM ** 2);
+  const accuracy95M = accuracyOf(spreadM2, readings.length, config);
   return {
     tagId: window.tagId,
     atMs: window.atMs,
@@ -34,34 +37,35 @@ export function locateByBeacons(window: ReadingWindow, venue: VenueIndex, config
     floor,
     accuracy95M,
     source: "beacon",
-    zoneEvidence: zoneEvidenceOf(window.readings, { xM, yM, floor, sigmaM: accuracy95M / SIGMAS_OF_95 }, venue, config),
+    zoneEvidence: zoneEvidenceOf(readings, { xM, yM, floor, sigmaM: accuracy95M / SIGMAS_OF_95 }, venue, config),
   };
+}
+
+function gatewayOf(reading: Reading, venue: VenueIndex): IndexedGateway {
+  return venue.gateways[reading.gateway] as IndexedGateway;
 }
 
 /** Level less the floor's loss, relative to nothing: only differences count. A stale reading weighs less. */
 function weightOf(reading: Reading, floor: number, venue: VenueIndex, config: FusionConfig): number {
-  const levelDb = reading.rssiDbm - (floorOf(reading, venue) === floor ? 0 : config.floorLossDb);
+  const levelDb = reading.rssiDbm - (gatewayOf(reading, venue).floor === floor ? 0 : config.floorLossDb);
   const trust = config.measurementNoiseDb2 / (config.measurementNoiseDb2 + reading.varianceDb2);
   return 10 ** (levelDb / config.centroidDbPerDecade) * trust;
 }
 
-function floorOf(reading: Reading, venue: VenueIndex): number {
-  return (venue.gateways[reading.gateway] as VenueIndex["gateways"][number]).floor;
-}
-
 /** The floor with the loudest three gateways: one strong reading through a stairwell does not move a tag to another storey. */
 function loudestFloor(readings: readonly Reading[], venue: VenueIndex, config: FusionConfig): number {
+  const first = gatewayOf(readings[0] as Reading, venue).floor;
+  // Most tags are heard on one floor alone.
+  if (readings.every((reading) => gatewayOf(reading, venue).floor === first)) return first;
   const levels = new Map<number, number[]>();
   for (const reading of readings) {
-    const floor = floorOf(reading, venue);
-    const floorLevels = levels.get(floor);
-    if (floorLevels === undefined) levels.set(floor, [reading.rssiDbm]);
-    else floorLevels.push(reading.rssiDbm);
+    const { floor } = gatewayOf(reading, venue);
+    levels.set(floor, [...(levels.get(floor) ?? []), reading.rssiDbm]);
   }
-  let best = { floor: floorOf(readings[0] as Reading, venue), score: -Infinity };
+  let best = { floor: first, score: -Infinity };
   for (const [floor, floorLevels] of levels) {
-    floorLevels.sort((a, b) => b - a);
-    const score = floorLevels.slice(0, 3).reduce((sum, levelDbm) => sum + 10 ** (levelDbm / config.centroidDbPerDecade), 0);
+    const loudest = floorLevels.sort((a, b) => b - a).slice(0, 3);
+    const score = loudest.reduce((sum, levelDbm) => sum + 10 ** (levelDbm / config.centroidDbPerDecade), 0);
     if (score > best.score || (score === best.score && floor < best.floor)) best = { floor, score };
   }
   return best.floor;
@@ -87,35 +91,55 @@ const NEIGHBOURHOOD_95M = 10;
  * of a hall 41 % and 52 %.
  */
 function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: number; floor: number; sigmaM: number }, venue: VenueIndex, config: FusionConfig): ZoneEvidence {
-  const masses = new Map<number, number>();
-  const add = (place: number, mass: number) => masses.set(place, (masses.get(place) ?? 0) + mass);
-
-  const loudest = new Map<number, number>();
-  for (const reading of readings) {
-    const gateway = venue.gateways[reading.gateway] as VenueIndex["gateways"][number];
-    const levelDb = reading.rssiDbm - (gateway.floor === at.floor ? 0 : config.floorLossDb);
-    loudest.set(gateway.place, Math.max(levelDb, loudest.get(gateway.place) ?? -Infinity));
-  }
-  const bestDb = Math.max(...loudest.values());
+  const loudest = loudestByPlace(readings, at.floor, venue, config);
+  const bestDb = Math.max(...loudest.levelsDb);
   let total = 0;
-  for (const levelDb of loudest.values()) total += Math.exp((levelDb - bestDb) / config.zoneEvidenceDb);
+  for (const levelDb of loudest.levelsDb) total += Math.exp((levelDb - bestDb) / config.zoneEvidenceDb);
+
+  const evidence: ZoneEvidence = { places: [], probability: [], certain: false };
   const isDrawn = venue.rasters.has(at.floor);
   let leftForPlace = 1;
-  for (const [place, levelDb] of loudest) {
-    const mass = Math.exp((levelDb - bestDb) / config.zoneEvidenceDb) / total;
+  loudest.places.forEach((place, i) => {
+    const mass = Math.exp(((loudest.levelsDb[i] as number) - bestDb) / config.zoneEvidenceDb) / total;
     const spoken = isDrawn ? mass * witnessShare(venue, place, config) : mass;
-    if (spoken === 0) continue;
-    add(place, spoken);
+    if (spoken === 0) return;
+    addMass(evidence, place, spoken);
     leftForPlace -= spoken;
-  }
+  });
   if (isDrawn) {
-    for (const [sigmas, angle] of GAUSSIAN_POINTS) {
-      const place = placeAt(venue, at.xM + sigmas * at.sigmaM * Math.cos(angle), at.yM + sigmas * at.sigmaM * Math.sin(angle), at.floor);
-      add(place, leftForPlace / GAUSSIAN_POINTS.length);
+    for (const [sigmasX, sigmasY] of GAUSSIAN_POINTS) {
+      addMass(evidence, placeAt(venue, at.xM + sigmasX * at.sigmaM, at.yM + sigmasY * at.sigmaM, at.floor), leftForPlace / GAUSSIAN_POINTS.length);
     }
   }
-  const places = [...masses.keys()].sort((a, b) => a - b);
-  return { places, probability: places.map((place) => masses.get(place) as number), certain: false };
+  return evidence;
+}
+
+/** The level of each place's loudest gateway, less the loss of a floor between. Few enough for a list. */
+function loudestByPlace(readings: readonly Reading[], floor: number, venue: VenueIndex, config: FusionConfig): { places: number[]; levelsDb: number[] } {
+  const places: number[] = [];
+  const levelsDb: number[] = [];
+  for (const reading of readings) {
+    const gateway = gatewayOf(reading, venue);
+    const levelDb = reading.rssiDbm - (gateway.floor === floor ? 0 : config.floorLossDb);
+    const i = places.indexOf(gateway.place);
+    if (i === -1) {
+      places.push(gateway.place);
+      levelsDb.push(levelDb);
+    } else if (levelDb > (levelsDb[i] as number)) {
+      levelsDb[i] = levelDb;
+    }
+  }
+  return { places, levelsDb };
+}
+
+function addMass(evidence: ZoneEvidence, place: number, mass: number): void {
+  const i = evidence.places.indexOf(place);
+  if (i === -1) {
+    evidence.places.push(place);
+    evidence.probability.push(mass);
+  } else {
+    evidence.probability[i] = (evidence.probability[i] as number) + mass;
+  }
 }
 
 /** How far a gateway's loudness speaks for its own zone: wholly where the zone is nothing but its gateways, mostly within walls, not at all in the open. */
@@ -124,7 +148,11 @@ function witnessShare(venue: VenueIndex, place: number, config: FusionConfig): n
   return venue.walled[place] === true ? config.gatewayEvidenceShare : 0;
 }
 
-/** 32 points of equal mass of a circular Gaussian: four rings at the middle of its quartiles, turned against each other. */
+/** 32 points of equal mass of a circular Gaussian, in sigmas: four rings at the middle of its quartiles, turned against each other. */
 const GAUSSIAN_POINTS: readonly (readonly [number, number])[] = [0.125, 0.375, 0.625, 0.875].flatMap((quantile, ring) =>
-  Array.from({ length: 8 }, (_, i) => [Math.sqrt(-2 * Math.log(1 - quantile)), ((i + ring / 4) * Math.PI) / 4] as const),
+  Array.from({ length: 8 }, (_, i) => {
+    const sigmas = Math.sqrt(-2 * Math.log(1 - quantile));
+    const angle = ((i + ring / 4) * Math.PI) / 4;
+    return [sigmas * Math.cos(angle), sigmas * Math.sin(angle)] as const;
+  }),
 );

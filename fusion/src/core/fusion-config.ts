@@ -81,6 +81,8 @@ export interface FusionConfig {
   // proximity
   nearM: number;
   apartM: number;
+  /** People's distances are looked at this often. */
+  proximityEveryMs: number;
   nearHoldMs: number;
   apartHoldMs: number;
   /** Pairs kept of one tag; in a tighter crowd further ones are skipped and counted. About 120 B each. */
@@ -125,15 +127,16 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   fixOutlierSigmas: 5,
   fixOutlierHoldMs: 4_000,
 
-  evidencePerS: 2,
+  evidencePerS: 3,
   placeChangePerS: 0.02,
-  enterBelief: 0.9,
+  enterBelief: 0.95,
   enterHoldMs: 1_000,
   floorHoldMs: 3_000,
   dwellMs: 60_000,
 
   nearM: 3,
   apartM: 5,
+  proximityEveryMs: 1_000,
   nearHoldMs: 3_000,
   apartHoldMs: 5_000,
   maxPairsPerTag: 64,

@@ -92,6 +92,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   const counts = newCounts();
   let calibrationLinkCount = 0;
   let tagsInOrder: Tag[] | null = null;
+  let proximityAtMs = -Infinity;
 
   /** A tag is taken on at its third observation; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
@@ -161,8 +162,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     if (tag.track !== null) advanceTrack(tag.track, nowMs, config);
     for (const fix of fixes) {
-      if (tag.track === null) tag.track = newTrack({ ...fix, atMs: nowMs }, config);
-      else updateTrack(tag.track, { ...fix, atMs: nowMs }, config);
+      if (tag.track === null) tag.track = newTrack(fix, nowMs, config);
+      else updateTrack(tag.track, fix, nowMs, config);
     }
     if (tag.track === null) return null;
 
@@ -235,7 +236,11 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         const where = tickTag(tag, nowMs, output);
         if (where !== null) whereabouts.push(where);
       }
-      output.proximityTransitions.push(...detectProximity(proximity, whereabouts, nowMs, config));
+      // Not push(...): a hall that fills makes more transitions at once than a call takes arguments.
+      if (nowMs - proximityAtMs >= config.proximityEveryMs) {
+        proximityAtMs = nowMs;
+        output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config));
+      }
       forgetCandidates(candidates, nowMs, config);
       counts.positions += output.positions.length;
       counts.zoneTransitions += output.zoneTransitions.length;

@@ -17,7 +17,6 @@ interface Pair {
   near: boolean;
   /** Since when the distance speaks against what was told, or null while it agrees. */
   turningSinceMs: number | null;
-  seenAtMs: number;
 }
 
 export interface ProximityState {
@@ -33,37 +32,28 @@ export function newProximityState(): ProximityState {
 
 /**
  * Near and apart with hysteresis (nearM inward, apartM outward) and a hold on both, so that people
- * who pass each other in a corridor are not told. A grid of apartM cells finds the candidates: a
- * tag is compared with its own and the eight cells around, not with the whole venue.
+ * who pass each other in a corridor are not told. Pairs that are followed are looked at directly; new
+ * ones are found with a grid of nearM cells: a tag is compared with those in its own and the eight
+ * cells around, not with the whole venue.
  */
 export function detectProximity(state: ProximityState, whereabouts: readonly Whereabouts[], nowMs: number, config: FusionConfig): ProximityTransition[] {
+  forEachCloseCouple(whereabouts, config.nearM, (a, b) => beginPair(state, a.tagId, b.tagId, config));
   const transitions: ProximityTransition[] = [];
-  forEachCloseCouple(whereabouts, config.apartM, (a, b, distanceM) => {
-    const [first, second] = a.tagId < b.tagId ? [a, b] : [b, a];
-    const pair = pairOf(state, first.tagId, second.tagId, distanceM, config);
-    if (pair === null) return;
-    pair.seenAtMs = nowMs;
-    const confidence = Math.min(first.confidence, second.confidence);
-    const transition = turn(pair, distanceM, confidence, nowMs, config);
-    if (transition !== null) transitions.push(transition);
-  });
-  // Pairs that no cell brought together are beyond apartM, or one of them is on another floor.
   const places = new Map(whereabouts.map((tag) => [tag.tagId, tag]));
   for (const [tagId, others] of state.pairsOf) {
     for (const pair of others.values()) {
-      if (pair.tagA !== tagId || pair.seenAtMs === nowMs) continue;
+      if (pair.tagA !== tagId) continue;
       const a = places.get(pair.tagA);
       const b = places.get(pair.tagB);
-      if (!pair.near) {
+      const distanceM = a === undefined || b === undefined || a.floor !== b.floor ? Infinity : Math.hypot(a.xM - b.xM, a.yM - b.yM);
+      if (distanceM >= config.apartM && !pair.near) {
         removePair(state, pair);
         continue;
       }
-      const distanceM = a === undefined || b === undefined ? config.apartM : Math.max(config.apartM, Math.hypot(a.xM - b.xM, a.yM - b.yM));
-      const confidence = Math.min(a?.confidence ?? 0, b?.confidence ?? 0);
-      const transition = turn(pair, distanceM, confidence, nowMs, config);
+      const transition = turn(pair, distanceM, Math.min(a?.confidence ?? 0, b?.confidence ?? 0), nowMs, config);
       if (transition === null) continue;
       transitions.push(transition);
-      removePair(state, pair);
+      if (!pair.near) removePair(state, pair);
     }
   }
   return transitions.sort(byPair);
@@ -90,26 +80,25 @@ function turn(pair: Pair, distanceM: number, confidence: number, nowMs: number, 
   if (nowMs - pair.turningSinceMs < (pair.near ? config.apartHoldMs : config.nearHoldMs)) return null;
   pair.near = !pair.near;
   pair.turningSinceMs = null;
-  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM, confidence };
+  // On another floor there is no distance; apartM is what can be said.
+  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: Number.isFinite(distanceM) ? distanceM : config.apartM, confidence };
 }
 
-/** The pair's state, begun when they come within nearM; null where there is nothing to follow. */
-function pairOf(state: ProximityState, tagA: TagId, tagB: TagId, distanceM: number, config: FusionConfig): Pair | null {
-  const known = state.pairsOf.get(tagA)?.get(tagB);
-  if (known !== undefined) return known;
-  if (distanceM > config.nearM) return null;
-  const pairsOfA = pairsOf(state, tagA);
-  const pairsOfB = pairsOf(state, tagB);
+/** Follows a pair from now on, unless it is followed or one of the two is in as many pairs as it may. */
+function beginPair(state: ProximityState, a: TagId, b: TagId, config: FusionConfig): void {
+  const pairsOfA = pairsOf(state, a);
+  if (pairsOfA.has(b)) return;
+  const pairsOfB = pairsOf(state, b);
   if (pairsOfA.size >= config.maxPairsPerTag || pairsOfB.size >= config.maxPairsPerTag) {
     state.skipped++;
-    return null;
+    return;
   }
-  const pair: Pair = { tagA, tagB, near: false, turningSinceMs: null, seenAtMs: NaN };
-  pairsOfA.set(tagB, pair);
-  pairsOfB.set(tagA, pair);
-  state.pairsOf.set(tagA, pairsOfA);
-  state.pairsOf.set(tagB, pairsOfB);
-  return pair;
+  const [tagA, tagB] = a < b ? [a, b] : [b, a];
+  const pair: Pair = { tagA, tagB, near: false, turningSinceMs: null };
+  pairsOfA.set(b, pair);
+  pairsOfB.set(a, pair);
+  state.pairsOf.set(a, pairsOfA);
+  state.pairsOf.set(b, pairsOfB);
 }
 
 function pairsOf(state: ProximityState, tagId: TagId): Map<TagId, Pair> {
@@ -142,7 +131,7 @@ function cellKey(floor: number, column: number, row: number): number {
 }
 
 /** Calls back for every couple of tags on one floor that is at most reachM apart, each once. */
-function forEachCloseCouple(tags: readonly Whereabouts[], reachM: number, visit: (a: Whereabouts, b: Whereabouts, distanceM: number) => void): void {
+function forEachCloseCouple(tags: readonly Whereabouts[], reachM: number, visit: (a: Whereabouts, b: Whereabouts) => void): void {
   const cells = new Map<number, Whereabouts[]>();
   for (const tag of tags) {
     const key = cellKey(tag.floor, Math.floor(tag.xM / reachM), Math.floor(tag.yM / reachM));
@@ -151,8 +140,9 @@ function forEachCloseCouple(tags: readonly Whereabouts[], reachM: number, visit:
     else cell.push(tag);
   }
   const visitIfClose = (a: Whereabouts, b: Whereabouts) => {
-    const distanceM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
-    if (distanceM <= reachM) visit(a, b, distanceM);
+    const dxM = a.xM - b.xM;
+    const dyM = a.yM - b.yM;
+    if (dxM * dxM + dyM * dyM <= reachM * reachM) visit(a, b);
   };
   for (const cell of cells.values()) {
     const first = cell[0] as Whereabouts;

@@ -23,10 +23,10 @@ export interface Track {
   heldBackSinceMs: number | null;
 }
 
-export function newTrack(fix: Fix, config: FusionConfig): Track {
+export function newTrack(fix: Fix, nowMs: number, config: FusionConfig): Track {
   const sigmaM = fix.accuracy95M / SIGMAS_OF_95;
   return {
-    atMs: fix.atMs,
+    atMs: nowMs,
     xM: fix.xM,
     yM: fix.yM,
     vxMps: 0,
@@ -35,7 +35,7 @@ export function newTrack(fix: Fix, config: FusionConfig): Track {
     placeVelocityM2ps: 0,
     velocityVarianceM2ps2: config.speedSigmaMps ** 2,
     bias95M: biasOf(fix),
-    sources: new Map([[fix.source, fix.atMs]]),
+    sources: new Map([[fix.source, nowMs]]),
     heldBackSinceMs: null,
   };
 }
@@ -43,7 +43,7 @@ export function newTrack(fix: Fix, config: FusionConfig): Track {
 /** The track of a position that an earlier process stored. */
 export function trackOfPosition(position: Position, config: FusionConfig): Track {
   const source = position.source === "fusion" ? "beacon" : position.source;
-  const track = newTrack({ ...position, source, zoneEvidence: null }, config);
+  const track = newTrack({ ...position, source, zoneEvidence: null }, position.atMs, config);
   return { ...track, vxMps: position.vxMps, vyMps: position.vyMps };
 }
 
@@ -81,15 +81,15 @@ export function advanceTrack(track: Track, nowMs: number, config: FusionConfig):
  * by ten fixes, so only what still holds when most of the window is new is believed, and the track
  * begins anew there. A check-in is believed at once: somebody stood at the desk.
  */
-export function updateTrack(track: Track, fix: Fix, config: FusionConfig): void {
+export function updateTrack(track: Track, fix: Fix, nowMs: number, config: FusionConfig): void {
   const sigmaM = fix.accuracy95M / SIGMAS_OF_95;
   const dxM = fix.xM - track.xM;
   const dyM = fix.yM - track.yM;
   const spreadM = Math.sqrt(track.placeVarianceM2 + sigmaM ** 2);
   if (Math.hypot(dxM, dyM) > config.fixOutlierSigmas * spreadM) {
-    track.heldBackSinceMs ??= fix.atMs;
-    const stands = fix.source !== "beacon" || fix.atMs - track.heldBackSinceMs >= config.fixOutlierHoldMs;
-    if (stands) Object.assign(track, newTrack(fix, config), { sources: track.sources.set(fix.source, fix.atMs) });
+    track.heldBackSinceMs ??= nowMs;
+    const stands = fix.source !== "beacon" || nowMs - track.heldBackSinceMs >= config.fixOutlierHoldMs;
+    if (stands) Object.assign(track, newTrack(fix, nowMs, config), { sources: track.sources.set(fix.source, nowMs) });
     return;
   }
   track.heldBackSinceMs = null;
@@ -106,7 +106,7 @@ export function updateTrack(track: Track, fix: Fix, config: FusionConfig): void 
   track.placeVelocityM2ps *= 1 - placeGain;
   track.placeVarianceM2 *= 1 - placeGain;
   track.bias95M += placeGain * (biasOf(fix) - track.bias95M);
-  track.sources.set(fix.source, fix.atMs);
+  track.sources.set(fix.source, nowMs);
 }
 
 /** Radio fixes err alike for as long as a person stands there: their bias is most of their error. GPS and check-ins average out. */

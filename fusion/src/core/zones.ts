@@ -143,29 +143,42 @@ function weighEvidence(state: ZoneState, { evidence, weight }: WeighedEvidence, 
   const elapsedS = Math.max(0, nowMs - state.updatedAtMs) / 1_000;
   state.updatedAtMs = nowMs;
   const moved = 1 - Math.exp(-config.placeChangePerS * elapsedS);
+  const { believed, belief } = state;
   for (const place of evidence.places) {
-    if (!state.believed.includes(place)) {
-      state.believed.push(place);
-      state.belief.push(0);
-    }
+    if (believed.includes(place)) continue;
+    believed.push(place);
+    belief.push(0);
   }
-  state.believed.forEach((place, i) => {
-    const predicted = (1 - moved) * (state.belief[i] as number) + moved / state.believed.length;
-    const likelihood = Math.max(UNNAMED, probabilityOf(evidence, place));
-    state.belief[i] = predicted * likelihood ** weight;
-  });
+  for (let i = 0; i < believed.length; i++) {
+    const predicted = (1 - moved) * (belief[i] as number) + moved / believed.length;
+    belief[i] = predicted * Math.max(UNNAMED, probabilityOf(evidence, believed[i] as number)) ** weight;
+  }
   normalise(state);
 }
 
-/** Scales belief to 1 and forgets all but the likeliest places. */
+/** Sorts by belief, scales it to 1 and forgets all but the likeliest places. By insertion: there are a handful, nearly sorted. */
 function normalise(state: ZoneState): void {
-  const kept = state.believed
-    .map((place, i) => ({ place, belief: state.belief[i] as number }))
-    .sort((a, b) => b.belief - a.belief || a.place - b.place)
-    .slice(0, MAX_BELIEVED);
-  const total = kept.reduce((sum, { belief }) => sum + belief, 0);
-  state.believed = kept.map(({ place }) => place);
-  state.belief = kept.map(({ belief }) => (total > 0 ? belief / total : 1 / kept.length));
+  const { believed, belief } = state;
+  for (let i = 1; i < believed.length; i++) {
+    const place = believed[i] as number;
+    const held = belief[i] as number;
+    let at = i;
+    // Ties by place, so that the order of arrival does not count.
+    while (at > 0 && ((belief[at - 1] as number) < held || ((belief[at - 1] as number) === held && (believed[at - 1] as number) > place))) {
+      believed[at] = believed[at - 1] as number;
+      belief[at] = belief[at - 1] as number;
+      at--;
+    }
+    believed[at] = place;
+    belief[at] = held;
+  }
+  if (believed.length > MAX_BELIEVED) {
+    believed.length = MAX_BELIEVED;
+    belief.length = MAX_BELIEVED;
+  }
+  let total = 0;
+  for (const held of belief) total += held;
+  for (let i = 0; i < belief.length; i++) belief[i] = total > 0 ? (belief[i] as number) / total : 1 / belief.length;
 }
 
 function likeliest(state: ZoneState): number {
