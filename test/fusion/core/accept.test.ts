@@ -1,0 +1,100 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { BeaconReport } from "@konferenco/protocol";
+import { acceptReport, clockOffsetMs, newAcceptor, type Acceptor } from "../../../fusion/src/core/accept.ts";
+import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+
+function report(over: Partial<BeaconReport> = {}): BeaconReport {
+  return { gatewayId: "gw-1", bootId: "boot-1", seq: 0, sentAtMs: 1_000, tagId: ["tag-1"], rssiDbm: [-60], heardAtMs: [900], ...over };
+}
+
+function accept(acceptor: Acceptor, given: BeaconReport, receivedAtMs = given.sentAtMs, nowMs = receivedAtMs) {
+  return acceptReport(acceptor, given, { receivedAtMs, nowMs }, config);
+}
+
+describe("accepting reports", () => {
+  it("a report that comes twice counts once", () => {
+    const acceptor = newAcceptor();
+    expect(accept(acceptor, report()).ok).toBe(true);
+    expect(accept(acceptor, report())).toMatchObject({ ok: false, code: "REPORT_DUPLICATE" });
+  });
+
+  it("a report that was overtaken by a later one is still new, once", () => {
+    const acceptor = newAcceptor();
+    for (const seq of [0, 3]) expect(accept(acceptor, report({ seq })).ok).toBe(true);
+    expect(accept(acceptor, report({ seq: 2 })).ok).toBe(true);
+    expect(accept(acceptor, report({ seq: 2 }))).toMatchObject({ code: "REPORT_DUPLICATE" });
+    expect(accept(acceptor, report({ seq: 1 })).ok).toBe(true);
+  });
+
+  it("each sequence number is accepted exactly once, in whatever order and however often they come", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 900 }), { maxLength: 300 }), (seqs) => {
+        const acceptor = newAcceptor();
+        const accepted = seqs.filter((seq) => accept(acceptor, report({ seq })).ok);
+        expect([...accepted].sort()).toEqual([...new Set(seqs)].sort());
+      }),
+    );
+  });
+
+  it("a number further back than is remembered is refused, not counted a second time", () => {
+    const acceptor = newAcceptor();
+    accept(acceptor, report({ seq: 5 }));
+    accept(acceptor, report({ seq: 2_000 }));
+    expect(accept(acceptor, report({ seq: 5 }))).toMatchObject({ code: "REPORT_DUPLICATE" });
+    expect(accept(acceptor, report({ seq: 2_000 - 1_024 }))).toMatchObject({ code: "REPORT_DUPLICATE" });
+    expect(accept(acceptor, report({ seq: 2_000 - 1_023 })).ok).toBe(true);
+  });
+
+  it("a gateway that restarts begins to count anew, and the spool of its boot before still comes in once", () => {
+    const acceptor = newAcceptor();
+    accept(acceptor, report({ seq: 7 }));
+    expect(accept(acceptor, report({ seq: 7, bootId: "boot-2" })).ok).toBe(true);
+    expect(accept(acceptor, report({ seq: 8 })).ok).toBe(true);
+    expect(accept(acceptor, report({ seq: 7 }))).toMatchObject({ code: "REPORT_DUPLICATE" });
+  });
+
+  it("a gateway that never keeps a boot id costs four of them", () => {
+    const acceptor = newAcceptor();
+    for (let boot = 0; boot < 100; boot++) accept(acceptor, report({ bootId: `boot-${boot}` }));
+    expect(acceptor.gateways.get("gw-1")?.boots.size).toBe(4);
+  });
+
+  it("a gateway whose clock is a day ahead is heard on our clock", () => {
+    const dayMs = 86_400_000;
+    const accepted = accept(newAcceptor(), report({ sentAtMs: dayMs + 1_000, heardAtMs: [dayMs + 900] }), 50_000);
+    expect(accepted).toMatchObject({ ok: true, value: { observations: [{ heardAtMs: 49_900 }] } });
+  });
+
+  it("the quickest report tells the offset; a slow network does not age what others heard", () => {
+    const acceptor = newAcceptor();
+    accept(acceptor, report({ seq: 0, sentAtMs: 1_000 }), 1_020);
+    const slow = accept(acceptor, report({ seq: 1, sentAtMs: 2_000, heardAtMs: [1_950] }), 5_000);
+    expect(slow).toMatchObject({ value: { observations: [{ heardAtMs: 1_970 }] } });
+    expect(clockOffsetMs(acceptor, "gw-1")).toBe(20);
+  });
+
+  it("a gateway whose clock is set back is late for two minutes at most", () => {
+    const acceptor = newAcceptor();
+    let lateUntilS = 0;
+    for (let s = 0; s < 300; s++) {
+      const clockMs = s * 1_000 - (s < 60 ? 0 : 3_600_000);
+      const accepted = accept(acceptor, report({ seq: s, sentAtMs: clockMs, heardAtMs: [clockMs - 100] }), s * 1_000);
+      if (accepted.ok && accepted.value.observations.length === 0) lateUntilS = s;
+    }
+    expect(lateUntilS).toBeGreaterThan(60);
+    expect(lateUntilS).toBeLessThan(60 + 121);
+  });
+
+  it("what was heard more than ten seconds ago is late, what is yet to be heard is refused; the rest of the report counts", () => {
+    const mixed = report({ sentAtMs: 60_000, tagId: ["a", "b", "c", "d"], rssiDbm: [-50, -51, -52, -53], heardAtMs: [49_999, 50_000, 61_001, 60_500] });
+    const accepted = accept(newAcceptor(), mixed);
+    expect(accepted).toMatchObject({
+      ok: true,
+      value: {
+        refusedRows: { OBSERVATION_LATE: 1, OBSERVATION_FUTURE: 1 },
+        observations: [{ tagId: "b", heardAtMs: 50_000 }, { tagId: "d", heardAtMs: 60_000 }],
+      },
+    });
+  });
+});
