@@ -1,18 +1,22 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openEmbeddedStore } from "@konferenco/fusion";
+import { openEmbeddedStore, openRedisStore } from "@konferenco/fusion";
 import { NO_ORIGIN } from "@konferenco/protocol";
 import { afterAll, beforeAll } from "vitest";
+import { startRedis, type TestRedis } from "../support/redis.ts";
 import { describeStore, T0_MS } from "./store.ts";
 
 let folder: string;
-let stores = 0;
+let redis: TestRedis;
+let opened = 0;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "konferenco-store-"));
+  redis = await startRedis();
 });
 afterAll(async () => {
+  await redis.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -21,5 +25,10 @@ describeStore("embedded, in memory", {
 });
 
 describeStore("embedded, on disk", {
-  open: ({ origin = NO_ORIGIN } = {}) => openEmbeddedStore({ eventId: "expo", dataDir: join(folder, String(++stores)), origin, nowMs: () => T0_MS }),
+  open: ({ origin = NO_ORIGIN } = {}) => openEmbeddedStore({ eventId: "expo", dataDir: join(folder, String(++opened)), origin, nowMs: () => T0_MS }),
+});
+
+describeStore("Redis", {
+  // An event of its own each time: that is how events share a server.
+  open: ({ origin = NO_ORIGIN } = {}) => openRedisStore({ eventId: `expo-${++opened}`, url: redis.url, origin }),
 });

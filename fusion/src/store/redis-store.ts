@@ -1,0 +1,272 @@
+import { randomBytes } from "node:crypto";
+import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
+import type { Redis } from "ioredis";
+import { assertStorable } from "./commit-batch.ts";
+import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
+import { nearestFirst, type NearbyTag } from "./geo-grid.ts";
+import { currentEra, epochOf, resumeAfter } from "./lineage.ts";
+import { isInGeoRange, OCCUPANCY_SILENT_MS } from "./live-state.ts";
+import { MAX_RECENT_ROWS } from "./recent-positions.ts";
+import { RedisFeed, type LogState } from "./redis-feed.ts";
+import { geoOriginOf, geoPlaceOf, geoScalesAround } from "./redis-geo.ts";
+import { RedisLink } from "./redis-link.ts";
+import { COMMIT, DROP_TAG, NEARBY, STATE, SWEEP } from "./redis-scripts.ts";
+import { fieldOf, idAfter, keysOf, parseEras, parseGateway, parseLogged, parsePosition, parseStreamId, type EventKeys } from "./redis-updates.ts";
+import type { CommitBatch, CommitResult, FollowEvent, LogPage, Store } from "./store.ts";
+
+export interface RedisStoreOptions {
+  eventId: string;
+  /** `redis://[user:password@]host[:port][/db]`, or `rediss://`. */
+  url: string;
+  origin: VenueOrigin;
+}
+
+export interface RedisStoreStats {
+  refusedTags: number;
+  refusedGateways: number;
+  /** Records that stood in Redis and could not be read: refused, counted, passed over. */
+  brokenRecords: number;
+  failedCommits: number;
+  followers: number;
+}
+
+export interface RedisStore extends Store {
+  stats(): RedisStoreStats;
+}
+
+/** Live entries kept, one per commit: half a minute at two commits a second. A reader who is further behind is told ("overflow"). */
+export const MAX_LIVE_ENTRIES = 64;
+
+/** Nearby questions wider than this look at everybody on the floor: 10 km is no venue. */
+const MAX_GEO_RADIUS_M = 10_000;
+
+/** What `defineCommand` adds to a client. */
+interface StoreScripts {
+  konferencoState(...args: (string | number)[]): Promise<[string, number, number, number]>;
+  konferencoCommit(...args: (string | number)[]): Promise<[number, number, string, number, number]>;
+  konferencoDropTag(...args: (string | number)[]): Promise<null>;
+  konferencoSweep(...args: (string | number)[]): Promise<[number, number]>;
+  konferencoNearby(...args: (string | number)[]): Promise<(string | null)[]>;
+}
+
+/** Opens the store of an event in Redis. Throws `ConfigError` for an address, login or server that cannot work, `StoreUnavailable` when nobody answers. */
+export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
+  const link = await RedisLink.open(options.url, "konferenco-store");
+  link.client.defineCommand("konferencoState", { numberOfKeys: 3, lua: STATE });
+  link.client.defineCommand("konferencoCommit", { numberOfKeys: 13, lua: COMMIT });
+  link.client.defineCommand("konferencoDropTag", { numberOfKeys: 1, lua: DROP_TAG });
+  link.client.defineCommand("konferencoSweep", { numberOfKeys: 2, lua: SWEEP });
+  link.client.defineCommand("konferencoNearby", { numberOfKeys: 2, lua: NEARBY });
+  return new StoreInRedis(options, link);
+}
+
+class StoreInRedis implements RedisStore {
+  readonly #link: RedisLink;
+  readonly #keys: EventKeys;
+  readonly #origin: VenueOrigin;
+  readonly #feed: RedisFeed;
+  /** Under which this process numbers its commits. */
+  readonly #writer = randomBytes(6).toString("hex");
+  #lastCommit = 0;
+  /** Batches whose answer was lost, and under which number they may have been stored. */
+  #unsure = new WeakMap<CommitBatch, number>();
+  #stats = { refusedTags: 0, refusedGateways: 0, brokenRecords: 0, failedCommits: 0 };
+
+  constructor(options: RedisStoreOptions, link: RedisLink) {
+    this.#link = link;
+    this.#keys = keysOf(options.eventId);
+    this.#origin = geoOriginOf(options.origin);
+    this.#feed = new RedisFeed({ address: options.url, keys: this.#keys, state: () => this.#state() });
+  }
+
+  async commit(batch: CommitBatch, nowMs: number): Promise<CommitResult> {
+    assertStorable(batch);
+    const number = this.#unsure.get(batch) ?? ++this.#lastCommit;
+    try {
+      const fields = this.#fieldsOf(batch);
+      const [offset, duplicateAlerts, eras, refusedTags, refusedGateways] = await this.#run((client, runId) =>
+        client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, ...fields),
+      );
+      this.#unsure.delete(batch);
+      this.#stats.refusedTags += refusedTags;
+      this.#stats.refusedGateways += refusedGateways;
+      return { end: { epoch: currentEra(parseEras(eras)).epoch, offset }, duplicateAlerts };
+    } catch (error) {
+      // Perhaps it was stored and only the answer was lost: the same batch again goes by the same number.
+      this.#unsure.set(batch, number);
+      this.#stats.failedCommits++;
+      throw error;
+    }
+  }
+
+  async readLog(after: UpdateId | null, limit: number): Promise<LogPage> {
+    const log = await this.#state();
+    const end = endOf(log);
+    const start = resumeAfter(after, log);
+    const count = Math.min(limit, MAX_PAGE_UPDATES, log.end - start.offset);
+    if (count <= 0) return { updates: [], end, gap: start.gap };
+    const entries = await this.#run((client) => client.xrange(this.#keys.log, `(${idAfter(start.offset)}`, "+", "COUNT", count));
+    const updates: Update[] = [];
+    let gap = start.gap;
+    for (const [id, fields] of entries) {
+      const { number: offset } = parseStreamId(id);
+      const body = parseLogged(fieldOf(fields, "b"));
+      if (body === null) {
+        this.#stats.brokenRecords++;
+        continue;
+      }
+      const expected = (updates[updates.length - 1]?.updateId.offset ?? start.offset) + 1;
+      if (offset !== expected) {
+        // A hole inside of a page: the reader gets what stands before it, asks again and is told.
+        if (updates.length > 0) break;
+        gap ??= "retention";
+      }
+      updates.push({ updateId: { epoch: epochOf(log.lineage, offset), offset }, storedAtMs: Number(fieldOf(fields, "t")), body });
+    }
+    if (updates.length === 0) gap ??= "retention";
+    return { updates, end, gap };
+  }
+
+  async end(): Promise<UpdateId> {
+    return endOf(await this.#state());
+  }
+
+  async follow(listener: (event: FollowEvent) => void): Promise<{ close(): Promise<void> }> {
+    if (this.#link.isClosed) await this.#state(); // rejects in the store's words
+    if (this.#feed.followers >= MAX_FOLLOWERS) throw new StoreUnavailable(`${MAX_FOLLOWERS} followers are there already: somebody does not close theirs`);
+    return this.#feed.follow(listener);
+  }
+
+  async position(tagId: string): Promise<Position | null> {
+    const json = await this.#run((client) => client.hget(this.#keys.positions, tagId));
+    return json === null ? null : (this.#readable([json], parsePosition)[0] ?? null);
+  }
+
+  async positions(): Promise<Position[]> {
+    return this.#readable(await this.#run((client) => client.hvals(this.#keys.positions)), parsePosition);
+  }
+
+  async nearby(query: Parameters<Store["nearby"]>[0]): Promise<NearbyTag[]> {
+    if (query.limit <= 0 || !isInGeoRange(query)) {
+      await this.ping();
+      return [];
+    }
+    const bodies = await this.#run(async (client) => {
+      if (query.radiusM > MAX_GEO_RADIUS_M) {
+        const tagIds = await client.zrange(this.#keys.geo(query.floor), "0", "-1");
+        return tagIds.length === 0 ? [] : client.hmget(this.#keys.positions, ...tagIds);
+      }
+      const { lon, lat } = geoPlaceOf(query, this.#origin);
+      const { least, greatest } = geoScalesAround(query, query.radiusM, this.#origin);
+      return client.konferencoNearby(this.#keys.geo(query.floor), this.#keys.positions, lon, lat, query.radiusM, query.limit, least, greatest);
+    });
+    const found: NearbyTag[] = [];
+    // A tag without a position was forgotten between the two: it is near nobody.
+    for (const position of this.#readable(bodies.filter((body) => body !== null), parsePosition)) {
+      const distanceM = Math.hypot(position.xM - query.xM, position.yM - query.yM);
+      if (distanceM <= query.radiusM) found.push({ tagId: position.tagId, distanceM });
+    }
+    return nearestFirst(found, query.limit);
+  }
+
+  async occupants(zoneId: string): Promise<string[]> {
+    // Members are "zone tag"; "!" is the character after the blank, and ids hold neither.
+    const members = await this.#run((client) => client.zrange(this.#keys.occupants, `[${zoneId} `, `(${zoneId}!`, "BYLEX"));
+    return members.map((member) => member.slice(zoneId.length + 1));
+  }
+
+  async recentPositions(tagId: string, sinceMs: number): Promise<Position[]> {
+    const now = await this.#run((client) => client.hget(this.#keys.meta, "now"));
+    const fromMs = Math.max(0, Math.floor(Math.max(sinceMs, Number(now) - RECENT_LOCATION_MS)));
+    const entries = await this.#run((client) => client.xrange(this.#keys.recent(tagId), String(fromMs), "+"));
+    const positions = this.#readable(
+      entries.map(([, fields]) => fieldOf(fields, "p") ?? ""),
+      parsePosition,
+    );
+    return positions.filter((position) => position.atMs >= sinceMs);
+  }
+
+  async gateways(): Promise<GatewayHealth[]> {
+    return this.#readable(await this.#run((client) => client.hvals(this.#keys.gateways)), parseGateway);
+  }
+
+  async dropTag(tagId: string): Promise<void> {
+    await this.#run((client) => client.konferencoDropTag(this.#keys.meta, this.#keys.prefix, tagId));
+  }
+
+  async sweep(nowMs: number): Promise<number> {
+    let gone = 0;
+    for (let more = 1; more === 1; ) {
+      const round = await this.#run((client) => client.konferencoSweep(this.#keys.meta, this.#keys.log, this.#keys.prefix, nowMs, LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS));
+      gone += round[0];
+      more = round[1];
+    }
+    return gone;
+  }
+
+  async ping(): Promise<void> {
+    await this.#run((client) => client.ping());
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+    await this.#feed.close();
+  }
+
+  stats(): RedisStoreStats {
+    return { ...this.#stats, brokenRecords: this.#stats.brokenRecords + this.#feed.brokenRecords, followers: this.#feed.followers };
+  }
+
+  async #state(): Promise<LogState> {
+    const [eras, end, live, first] = await this.#run((client, runId) => client.konferencoState(this.#keys.meta, this.#keys.log, this.#keys.live, runId, newEpoch()));
+    return { lineage: parseEras(eras), end, live, first };
+  }
+
+  #run<T>(send: (client: Redis & StoreScripts, runId: string) => Promise<T>): Promise<T> {
+    return this.#link.run((client, runId) => send(client as Redis & StoreScripts, runId));
+  }
+
+  #readable<T>(records: string[], parse: (json: string) => T | null): T[] {
+    const values: T[] = [];
+    for (const record of records) {
+      const value = parse(record);
+      if (value === null) this.#stats.brokenRecords++;
+      else values.push(value);
+    }
+    return values;
+  }
+
+  get #commitKeys(): string[] {
+    const keys = this.#keys;
+    return [
+      keys.meta, keys.log, keys.live, keys.positions, keys.floors, keys.seen, keys.alerts,
+      keys.stays, keys.staysAt, keys.occupants, keys.gateways, keys.recentAt, keys.commits(this.#writer),
+    ];
+  }
+
+  /** A batch as the flat list that the commit script reads. */
+  #fieldsOf(batch: CommitBatch): (string | number)[] {
+    const { alerts, zoneTransitions, proximityTransitions, positions, gateways } = batch;
+    const fields: (string | number)[] = [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length];
+    for (const alert of alerts) fields.push(alert.alertId, JSON.stringify({ kind: "alert", alert }));
+    for (const zone of zoneTransitions) fields.push(zone.transition, zone.tagId, zone.zoneId, zone.atMs, JSON.stringify({ kind: "zone", zone }));
+    for (const proximity of proximityTransitions) fields.push(JSON.stringify({ kind: "proximity", proximity }));
+    for (const position of positions) {
+      const place = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : { lon: "", lat: "" };
+      fields.push(position.tagId, position.floor, place.lon, place.lat, position.atMs, JSON.stringify(position));
+    }
+    for (const gateway of gateways) fields.push(gateway.gatewayId, JSON.stringify(gateway));
+    return fields;
+  }
+}
+
+const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS, MAX_LIVE_ENTRIES];
+
+/** A name for the era that begins if this call finds the log lost; else unused. */
+function newEpoch(): string {
+  return randomBytes(6).toString("hex");
+}
+
+function endOf(log: LogState): UpdateId {
+  return { epoch: currentEra(log.lineage).epoch, offset: log.end };
+}
