@@ -268,6 +268,7 @@ export class Outbox {
     if (s > this.lastS) return false;
     if (s <= this.#ackedS) return true;
     this.#ackedS = s;
+    this.#fullSinceMs = nowMs;
     const markS = this.#markS ?? [];
     const markBytes = this.#markBytes ?? [];
     let passed = 0;
@@ -276,7 +277,6 @@ export class Outbox {
       this.#ackedBytes = markBytes[passed - 1] as number;
       markS.splice(0, passed);
       markBytes.splice(0, passed);
-      this.#fullSinceMs = nowMs;
     }
     this.#recover();
     return true;
