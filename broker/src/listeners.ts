@@ -42,11 +42,11 @@ export async function openListeners(options: ListenerOptions): Promise<Listeners
   };
   try {
     const tcp = newTcpServer(options, sockets);
-    const tcpPortGot = await listen(tcp, { host, port: tcpPort, setting: "tcpPort" });
+    const tcpPortGot = await listen(tcp, { host, port: tcpPort, setting: "tcpPort (--mqtt-port, KONFERENCO_MQTT_PORT)" });
     servers.push(tcp);
     if (wsPort === null) return { tcpPort: tcpPortGot, wsPort: null, close };
     const ws = newWebSocketServer(options, sockets);
-    const wsPortGot = await listen(ws, { host, port: wsPort, setting: "wsPort" });
+    const wsPortGot = await listen(ws, { host, port: wsPort, setting: "wsPort (--mqtt-ws-port, KONFERENCO_MQTT_WS_PORT)" });
     servers.push(ws);
     return { tcpPort: tcpPortGot, wsPort: wsPortGot, close };
   } catch (error) {
@@ -168,7 +168,7 @@ function whyNot(error: NodeJS.ErrnoException, { host, port, setting }: { host: s
       return `${what}: not allowed. Set the broker's ${setting} to a port above 1023`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return `${what}: this machine does not have that address. Set the broker's host to 127.0.0.1 (this machine only) or 0.0.0.0 (every network)`;
+      return `${what}: this machine does not have that address. Set the broker's host (--host, KONFERENCO_HOST) to 127.0.0.1 (this machine only) or 0.0.0.0 (every network)`;
     default:
       return `${what}: ${error.message}. Check the broker's host and ${setting}`;
   }

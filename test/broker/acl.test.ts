@@ -121,6 +121,19 @@ describe("a subscription", () => {
   });
 });
 
+describe("an application with one right to read", () => {
+  const topicsByRight: [ApplicationRight, string[]][] = [
+    ["read-reports", [beaconTopic("demo", "hall"), `${beaconTopic("demo", "hall")}/7`]],
+    ["read-sensors", SENSOR_TYPES.map((type) => sensorTopic("demo", type))],
+    ["read-alerts", ALERT_SEVERITIES.map((severity) => alertTopic("demo", severity))],
+    ["read-status", [gatewayStatusTopic("demo", "gw-1")]],
+  ];
+  it.each(topicsByRight)("%s receives exactly its own topics", (right, topics) => {
+    for (const topic of topicsByRight.flatMap(([, all]) => all)) expect(mayReceive(application(right), topic)).toBe(topics.includes(topic));
+    for (const topic of topics) expect(mayReceive(everything, topic.replace("demo", "other"))).toBe(false);
+  });
+});
+
 // Properties: an independent matcher against the rules.
 
 const level = fc.constantFrom("konferenco", "demo", "other", "beacon", "sensor", "alert", "gateway", "status", "hall", "info", "wifi-scan", "position", "gw-1", "7", "+", "#", "$SYS", "$share", "", "__proto__");

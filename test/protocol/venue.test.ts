@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import fc from "fast-check";
+import { ConfigError, parseVenueMap } from "@konferenco/protocol";
+
+const venue = {
+  venueId: "flat",
+  floors: [{ floor: 0, name: "Ground" }],
+  zones: [{ zoneId: "hall", name: "Hall", kind: "hall", floor: 0, polygons: [[[0, 0], [10, 0], [10, 10]]] }, { zoneId: "foyer", name: "Foyer", kind: "an-odd-kind", floor: 0 }],
+  gateways: [{ gatewayId: "gw-1", xM: 1, yM: 2, floor: 0, zoneId: "hall" }],
+};
+const parse = (change: object) => parseVenueMap(JSON.stringify({ ...venue, ...change }), "venue.json");
+
+describe("a venue map", () => {
+  it("of the least that is needed gets its defaults", () => {
+    expect(parse({})).toMatchObject({ direction: "gateways-hear-tags", tags: [], walls: [], zones: [{ zoneId: "hall" }, { zoneId: "foyer", polygons: [] }] });
+  });
+
+  it("takes walls of four and of five numbers", () => expect(parse({ walls: [[0, 0, 1, 1], [0, 0, 1, 1, 0]] }).walls).toHaveLength(2));
+
+  it.each([
+    ["a zone that is there twice", { zones: [venue.zones[0], venue.zones[0]] }, /"hall" is there twice/],
+    ["a gateway that is there twice", { gateways: [venue.gateways[0], venue.gateways[0]] }, /"gw-1" is there twice/],
+    ["a gateway in a zone that does not exist", { gateways: [{ ...venue.gateways[0], zoneId: "nowhere" }] }, /"nowhere", which the map does not have/],
+    ["no floors", { floors: [] }, /floors/],
+    ["a polygon of two corners", { zones: [{ ...venue.zones[0], polygons: [[[0, 0], [1, 1]]] }] }, /zones\.0\.polygons/],
+    ["a corner in the next country", { zones: [{ ...venue.zones[0], polygons: [[[0, 0], [1e6, 1], [2, 2]]] }] }, /zones\.0\.polygons/],
+    ["a prototype name as zone", { zones: [{ ...venue.zones[0], zoneId: "constructor" }] }, /zones\.0\.zoneId/],
+    ["an origin at the pole", { origin: { lat: 90, lon: 0 } }, /origin\.lat/],
+  ])("with %s names it in a sentence", (_what, change, sentence) => {
+    expect(() => parse(change)).toThrow(ConfigError);
+    expect(() => parse(change)).toThrow(sentence);
+    expect(() => parse(change)).toThrow(/^venue\.json/);
+  });
+
+  it("that is not JSON says so", () => expect(() => parseVenueMap("{", "v.json")).toThrow(/v\.json is not JSON/));
+
+  it("of any text is a map or a ConfigError, never another error", () => {
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      try {
+        parseVenueMap(text, "v.json");
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError);
+      }
+    }));
+  });
+});
