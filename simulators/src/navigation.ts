@@ -1,4 +1,5 @@
 import { pointInZone, type FloorPoint, type VenueMap, type Zone, type ZoneId } from "@konferenco/protocol";
+import { boxAround, newBuckets, type Box } from "./buckets.ts";
 import type { Random } from "./random.ts";
 import { wallsOfFloor, type Walls } from "./walls.ts";
 
@@ -61,7 +62,7 @@ export function newNavigation(venue: VenueMap): Navigation {
   /** Bit `step` set: the way to that neighbour is open. */
   const open = new Uint8Array(count);
   const cost = new Float32Array(count);
-  const zoneOf: (ZoneId | null)[] = new Array<ZoneId | null>(count).fill(null);
+  const zoneOf: (ZoneId | null)[] = Array.from({ length: count }, () => null);
   const stairs = new Map<number, number>();
 
   const pointOf = (node: number): FloorPoint => {
@@ -80,7 +81,16 @@ export function newNavigation(venue: VenueMap): Navigation {
     return level * perFloor + row * columns + column;
   };
   const wallsOf = (floor: number): Walls => walls.get(floor) ?? wallsOfFloor(venue, floor);
-  const zoneAt = (point: FloorPoint): ZoneId | null => zones.find((zone) => pointInZone(point, zone))?.zoneId ?? null;
+  const zoneBuckets = newBuckets(zones.map(boxOf));
+  const zoneAt = (point: FloorPoint): ZoneId | null => {
+    // Zones stand in order of size: the first one that holds the point.
+    let first = zones.length;
+    zoneBuckets.along(point.xM, point.yM, point.xM, point.yM, 0, (i) => {
+      if (i < first && pointInZone(point, zones[i] as Zone)) first = i;
+      return false;
+    });
+    return zones[first]?.zoneId ?? null;
+  };
 
   for (let node = 0; node < count; node++) {
     const here = pointOf(node);
@@ -128,14 +138,24 @@ export function newNavigation(venue: VenueMap): Navigation {
   const closed = new Uint32Array(count);
   let search = 0;
 
+  /** The shortest that a way over the grid can be, floors aside. */
+  function apartM(a: number, b: number): number {
+    const across = Math.abs((a % columns) - (b % columns));
+    const along = Math.abs(Math.floor((a % perFloor) / columns) - Math.floor((b % perFloor) / columns));
+    return cellM * (Math.max(across, along) + (Math.SQRT2 - 1) * Math.min(across, along));
+  }
+
   function nodesBetween(start: number, goal: number): number[] | null {
     search++;
-    const target = pointOf(goal);
+    const goalLevel = Math.floor(goal / perFloor);
+    // To the next floor one must pass some stairs; over several floors the plain distance is guess enough.
+    const passages = [...stairs].filter(([, far]) => Math.floor(far / perFloor) === goalLevel).map(([near, far]) => ({ near, level: Math.floor(near / perFloor), beyondM: STAIRS_COST_M + apartM(far, goal) }));
     const guessM = (node: number): number => {
-      const here = pointOf(node);
-      const dxM = Math.abs(here.xM - target.xM);
-      const dyM = Math.abs(here.yM - target.yM);
-      return Math.max(dxM, dyM) + (Math.SQRT2 - 1) * Math.min(dxM, dyM);
+      const level = Math.floor(node / perFloor);
+      if (Math.abs(level - goalLevel) !== 1) return apartM(node, goal);
+      let bestM = Infinity;
+      for (const passage of passages) if (passage.level === level) bestM = Math.min(bestM, apartM(node, passage.near) + passage.beyondM);
+      return bestM;
     };
     const queue = newQueue();
     gM[start] = 0;
@@ -247,25 +267,15 @@ function stairsOf(venue: VenueMap, floors: readonly number[], nodeAt: (point: Fl
   return links;
 }
 
-function boxOf(zone: Zone) {
-  const xs = zone.polygons.flatMap((polygon) => polygon.map(([xM]) => xM));
-  const ys = zone.polygons.flatMap((polygon) => polygon.map(([, yM]) => yM));
-  return { minXM: Math.min(...xs), minYM: Math.min(...ys), maxXM: Math.max(...xs), maxYM: Math.max(...ys) };
+function boxOf(zone: Zone): Box {
+  return boxAround(zone.polygons.flat());
 }
 
-/** The box around zones, gateways and walls of all floors: they share one frame and one grid. */
-function boundsOf(venue: VenueMap) {
-  const bounds = { minXM: Infinity, minYM: Infinity, maxXM: -Infinity, maxYM: -Infinity };
-  const cover = (xM: number, yM: number): void => {
-    bounds.minXM = Math.min(bounds.minXM, xM);
-    bounds.minYM = Math.min(bounds.minYM, yM);
-    bounds.maxXM = Math.max(bounds.maxXM, xM);
-    bounds.maxYM = Math.max(bounds.maxYM, yM);
-  };
-  for (const zone of venue.zones) for (const polygon of zone.polygons) for (const [xM, yM] of polygon) cover(xM, yM);
-  for (const gateway of venue.gateways) cover(gateway.xM, gateway.yM);
-  if (bounds.minXM === Infinity) cover(0, 0);
-  return { minXM: bounds.minXM, minYM: bounds.minYM, maxXM: Math.max(bounds.maxXM, bounds.minXM + CELL_M), maxYM: Math.max(bounds.maxYM, bounds.minYM + CELL_M) };
+/** The box around zones and gateways of all floors: they share one frame and one grid. */
+function boundsOf(venue: VenueMap): Box {
+  const points = [...venue.zones.flatMap((zone) => zone.polygons.flat()), ...venue.gateways.map((gateway) => [gateway.xM, gateway.yM] as const)];
+  const box = boxAround(points.length > 0 ? points : [[0, 0]]);
+  return { ...box, maxXM: Math.max(box.maxXM, box.minXM + CELL_M), maxYM: Math.max(box.maxYM, box.minYM + CELL_M) };
 }
 
 /** Where zones overlap, a point belongs to the smallest: the stand, not the hall around it. */

@@ -223,8 +223,11 @@ export function newRadio(venue: VenueMap, seed: string | number, options: Partia
         for (const receiver of receivers.values()) {
           const { gatewayId } = receiver.gateway;
           if (gatewayId === self) continue;
+          // Walls only take away, and are looked for last: they cost most.
+          const openDbm = mean(receiver, tagId, place, 0);
+          if (openDbm < config.sensitivityDbm - HOPELESS_DB) continue;
           const walls = wallsCrossed(receiver.gateway, place);
-          const meanDbm = mean(receiver, tagId, place, walls);
+          const meanDbm = openDbm - config.wallLossDb * walls;
           if (meanDbm < config.sensitivityDbm - HOPELESS_DB) continue;
           const inSight = walls === 0 && receiver.gateway.floor === place.floor;
           const rssiDbm = meanDbm + fadingDb(own, inSight ? config.ricianKInSightDb : config.ricianKBlockedDb);

@@ -1,4 +1,5 @@
 import type { VenueMap } from "@konferenco/protocol";
+import { boxAround, newBuckets } from "./buckets.ts";
 
 /** The walls of one floor: what radio loses power through and nobody walks through. */
 export interface Walls {
@@ -16,45 +17,36 @@ export function wallsOfFloor(venue: VenueMap, floor: number): Walls {
   const segments = venue.walls
     .filter((wall) => wall[4] === undefined || wall[4] === floor)
     .map((wall) => [wall[0], wall[1], wall[2], wall[3]] as const);
-  const count = segments.length;
-  const x0 = Float64Array.from(segments, (wall) => wall[0]);
-  const y0 = Float64Array.from(segments, (wall) => wall[1]);
-  const x1 = Float64Array.from(segments, (wall) => wall[2]);
-  const y1 = Float64Array.from(segments, (wall) => wall[3]);
-  const beyond = (i: number, minXM: number, minYM: number, maxXM: number, maxYM: number): boolean =>
-    Math.max(at(x0, i), at(x1, i)) < minXM || Math.min(at(x0, i), at(x1, i)) > maxXM || Math.max(at(y0, i), at(y1, i)) < minYM || Math.min(at(y0, i), at(y1, i)) > maxYM;
+  const buckets = newBuckets(segments.map(([x0M, y0M, x1M, y1M]) => boxAround([[x0M, y0M], [x1M, y1M]])));
+  const wall = (i: number): readonly [number, number, number, number] => segments[i] as (typeof segments)[number];
 
   return {
     segments,
     crossings(axM, ayM, bxM, byM, atMost = Infinity) {
       let crossed = 0;
-      const minXM = Math.min(axM, bxM);
-      const maxXM = Math.max(axM, bxM);
-      const minYM = Math.min(ayM, byM);
-      const maxYM = Math.max(ayM, byM);
-      for (let i = 0; i < count && crossed < atMost; i++) {
-        if (beyond(i, minXM, minYM, maxXM, maxYM)) continue;
-        if (segmentsCross(axM, ayM, bxM, byM, at(x0, i), at(y0, i), at(x1, i), at(y1, i))) crossed++;
-      }
+      buckets.along(axM, ayM, bxM, byM, 0, (i) => {
+        const [x0M, y0M, x1M, y1M] = wall(i);
+        if (segmentsCross(axM, ayM, bxM, byM, x0M, y0M, x1M, y1M)) crossed++;
+        return crossed >= atMost;
+      });
       return crossed;
     },
     clear(axM, ayM, bxM, byM, clearanceM) {
-      const minXM = Math.min(axM, bxM) - clearanceM;
-      const maxXM = Math.max(axM, bxM) + clearanceM;
-      const minYM = Math.min(ayM, byM) - clearanceM;
-      const maxYM = Math.max(ayM, byM) + clearanceM;
-      for (let i = 0; i < count; i++) {
-        if (beyond(i, minXM, minYM, maxXM, maxYM)) continue;
-        if (segmentsDistanceM(axM, ayM, bxM, byM, at(x0, i), at(y0, i), at(x1, i), at(y1, i)) < clearanceM) return false;
-      }
-      return true;
+      let clear = true;
+      buckets.along(axM, ayM, bxM, byM, clearanceM, (i) => {
+        const [x0M, y0M, x1M, y1M] = wall(i);
+        clear = segmentsDistanceM(axM, ayM, bxM, byM, x0M, y0M, x1M, y1M) >= clearanceM;
+        return !clear;
+      });
+      return clear;
     },
     distanceM(xM, yM, farM) {
       let bestM = farM;
-      for (let i = 0; i < count; i++) {
-        if (beyond(i, xM - bestM, yM - bestM, xM + bestM, yM + bestM)) continue;
-        bestM = Math.min(bestM, pointSegmentDistanceM(xM, yM, at(x0, i), at(y0, i), at(x1, i), at(y1, i)));
-      }
+      buckets.along(xM, yM, xM, yM, farM, (i) => {
+        const [x0M, y0M, x1M, y1M] = wall(i);
+        bestM = Math.min(bestM, pointSegmentDistanceM(xM, yM, x0M, y0M, x1M, y1M));
+        return false;
+      });
       return bestM;
     },
   };
@@ -89,9 +81,4 @@ function pointSegmentDistanceM(xM: number, yM: number, axM: number, ayM: number,
   const lengthM2 = (bxM - axM) ** 2 + (byM - ayM) ** 2;
   const along = lengthM2 === 0 ? 0 : Math.max(0, Math.min(1, ((xM - axM) * (bxM - axM) + (yM - ayM) * (byM - ayM)) / lengthM2));
   return Math.hypot(xM - (axM + along * (bxM - axM)), yM - (ayM + along * (byM - ayM)));
-}
-
-/** Typed arrays are never sparse; noUncheckedIndexedAccess cannot know the index is in range. */
-function at(values: Float64Array, i: number): number {
-  return values[i] as number;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import fc from "fast-check";
+import { assert, integer, property } from "fast-check";
 import { venueMapSchema } from "@konferenco/protocol";
 import { demoVenue, newCrowd, newNavigation, newRandom, walkerRole, walkerTagIds, type WalkerState } from "@konferenco/simulators";
 
@@ -17,8 +17,8 @@ function walk(seed: number, forMs: number, everyMs: number, see: (walkers: Walke
 describe("walkers", () => {
   test("never walk through a wall, whatever the seed", () => {
     const navigation = newNavigation(venue);
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: 1e6 }), (seed) => {
+    assert(
+      property(integer({ min: 0, max: 1e6 }), (seed) => {
         const before = new Map<string, WalkerState>();
         walk(seed, 180_000, 200, (walkers) => {
           for (const now of walkers) {
