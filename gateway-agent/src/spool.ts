@@ -240,7 +240,7 @@ export class Spool {
   }
 
   #recover(): void {
-    fs.mkdirSync(this.#config.directory, { recursive: true, mode: 0o700 });
+    makeFolder(this.#config.directory);
     const names = fs.readdirSync(this.#config.directory).filter((name) => SEGMENT_NAME.test(name)).sort();
     for (const name of names) {
       this.#nextSegment = Math.max(this.#nextSegment, Number.parseInt(name, 10) + 1);
@@ -295,6 +295,13 @@ export class Spool {
     if (!this.#diskFailed) this.#config.log({ event: "spool-disk-failed", directory: this.#config.directory, reason: error.message });
     this.#diskFailed = true;
   }
+}
+
+/** Folder by folder: Node's own recursive mkdir turns in circles for ever where ENOENT means "not here", as in /proc (seen in 20.20). */
+function makeFolder(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  makeFolder(path.dirname(directory));
+  fs.mkdirSync(directory, { mode: 0o700 });
 }
 
 const SEGMENT_NAME = /^\d{12}\.spool$/;

@@ -51,7 +51,8 @@ export function newWifiScanner(config: WifiScannerConfig): WifiScanner {
   async function scanOnce(ask: () => Promise<WifiRow[]>, onScan: (scan: WifiScan) => void): Promise<void> {
     if (asking) return;
     asking = true;
-    const answer = ask().finally(() => (asking = false));
+    // Asynchronous, so that a provider that throws is one that rejects.
+    const answer = (async () => ask())().finally(() => (asking = false));
     try {
       const rows = await withinMs(answer, config.scanTimeoutMs ?? DEFAULT_SCAN_TIMEOUT_MS);
       if (stopped) return;
