@@ -1,6 +1,6 @@
 import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, RECENT_LOCATION_MS, StoreUnavailable, type Alert, type GatewayHealth, type Position, type ProximityTransition, type Update, type VenueOrigin, type ZoneTransition } from "@konferenco/protocol";
 import { emptyBatch, type CommitBatch, type FollowEvent, type Store } from "@konferenco/fusion";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 
 /** How the suite gets a new, empty store of the adapter under test. */
@@ -307,7 +307,7 @@ export function describeStore(name: string, harness: StoreHarness): void {
         await store.commit(batchOf({ positions: [positionOf("anna", { xM: 1 }), positionOf("ben", { xM: 2 })] }), T0_MS);
         await store.commit(batchOf({ positions: [positionOf("anna", { xM: 5, atMs: T0_MS + 500 })] }), T0_MS + 500);
         expect((await store.position("anna"))?.xM).toBe(5);
-        expect((await store.positions()).map((position) => [position.tagId, position.xM]).sort()).toEqual([["anna", 5], ["ben", 2]]);
+        expect((await store.positions()).map((position) => `${position.tagId} ${position.xM}`).sort()).toEqual(["anna 5", "ben 2"]);
         expect(await store.position("nobody")).toBeNull();
       });
 
