@@ -1,0 +1,170 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ZoneTransition } from "@konferenco/protocol";
+import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
+import { confidenceOf, detectZones, leaveZones, newZoneState, zoneStateAt, type WeighedEvidence, type ZoneState } from "../../../fusion/src/core/zones.ts";
+import { twoFloors, twoRooms } from "../venues.ts";
+
+const venue = indexVenue(twoRooms());
+const [LEFT, RIGHT] = [venue.zonePlace.get("left") as number, venue.zonePlace.get("right") as number];
+const OUTSIDE = venue.outsidePlace.get(0) as number;
+
+/** A look that gives these shares to places; a window's weight at 500 ms. */
+function look(shares: Record<number, number>, over: Partial<WeighedEvidence> = {}): WeighedEvidence {
+  const places = Object.keys(shares).map(Number);
+  return { evidence: { places, probability: places.map((place) => shares[place] as number), certain: false }, weight: config.evidencePerS / 2, independent: false, ...over };
+}
+
+const inLeft = look({ [LEFT]: 0.8, [RIGHT]: 0.2 });
+const inRight = look({ [LEFT]: 0.2, [RIGHT]: 0.8 });
+const outside = look({ [OUTSIDE]: 0.9, [LEFT]: 0.1 });
+
+/** One look every 500 ms; what was told, in order. */
+function watch(looks: readonly WeighedEvidence[], state: ZoneState = newZoneState(), fromMs = 0, index = venue): ZoneTransition[] {
+  return looks.flatMap((one, i) => detectZones(state, "tag", [one], fromMs + (i + 1) * 500, index, config));
+}
+
+const times = (count: number, one: WeighedEvidence) => Array.from({ length: count }, () => one);
+const told = (transitions: readonly ZoneTransition[]) => transitions.map(({ transition, zoneId }) => `${transition} ${zoneId}`);
+
+describe("zones", () => {
+  it("somebody who comes in enters the zone once", () => {
+    expect(told(watch(times(40, inLeft)))).toEqual(["enter left"]);
+  });
+
+  it("somebody who goes next door exits one room and enters the other in the same moment", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    const transitions = watch(times(20, inRight), state, 10_000);
+    expect(told(transitions)).toEqual(["exit left", "enter right"]);
+    expect(transitions[0]?.atMs).toBe(transitions[1]?.atMs);
+  });
+
+  it("a change of room is told within five seconds", () => {
+    const state = newZoneState();
+    watch(times(60, inLeft), state);
+    expect(watch(times(10, inRight), state, 30_000)).toHaveLength(2);
+  });
+
+  it("one odd window tells nothing, nor does every third", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    expect(watch([inRight, ...times(10, inLeft)], state, 10_000)).toEqual([]);
+    expect(watch(Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? inRight : inLeft)), state, 20_000)).toEqual([]);
+  });
+
+  it("somebody in the doorway stays where they were", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    expect(watch(times(100, look({ [LEFT]: 0.5, [RIGHT]: 0.5 })), state, 10_000)).toEqual([]);
+  });
+
+  it("a challenger must hold for a second although it is believed at once", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    const sure = look({ [RIGHT]: 1 }, { weight: 10 });
+    expect(watch([sure], state, 10_000)).toEqual([]);
+    expect(watch([sure], state, 10_500)).toEqual([]);
+    expect(told(watch([sure], state, 11_000))).toEqual(["exit left", "enter right"]);
+  });
+
+  it("who leaves the hall for nowhere exits and enters nothing", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    expect(told(watch(times(20, outside), state, 10_000))).toEqual(["exit left"]);
+    expect(told(watch(times(20, inLeft), state, 20_000))).toEqual(["enter left"]);
+  });
+
+  it("a stay of a minute is told as dwell, once, and again at the next stay", () => {
+    const state = newZoneState();
+    const transitions = watch(times(400, inLeft), state);
+    expect(told(transitions)).toEqual(["enter left", "dwell left"]);
+    expect((transitions[1] as ZoneTransition).atMs - (transitions[0] as ZoneTransition).atMs).toBe(config.dwellMs);
+    expect(told(watch(times(400, inRight), state, 200_000))).toEqual(["exit left", "enter right", "dwell right"]);
+  });
+
+  it("dwell is told to nobody who is nowhere", () => {
+    expect(watch(times(400, outside))).toEqual([]);
+  });
+
+  it("a check-in is believed at once, against any other evidence", () => {
+    const state = newZoneState();
+    watch(times(60, inLeft), state);
+    const desk = look({ [RIGHT]: 1 }, { evidence: { places: [RIGHT], probability: [1], certain: true }, independent: true, weight: 1 });
+    expect(told(watch([desk], state, 30_000))).toEqual(["exit left", "enter right"]);
+    expect(confidenceOf(state, 30_500, config)).toBe(1);
+  });
+
+  it("a change of floor must hold for three seconds", () => {
+    const floors = indexVenue(twoFloors());
+    const [below, above] = [floors.zonePlace.get("below") as number, floors.zonePlace.get("above") as number];
+    const state = zoneStateAt(below, 0);
+    const upstairs = look({ [above]: 1 }, { weight: 10 });
+    expect(watch(times(6, upstairs), state, 0, floors)).toEqual([]);
+    expect(told(watch([upstairs], state, 3_000, floors))).toEqual(["exit below", "enter above"]);
+  });
+
+  it("who falls silent leaves the zone, once", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    expect(told(leaveZones(state, "tag", 40_000, venue, config))).toEqual(["exit left"]);
+    expect(leaveZones(state, "tag", 40_500, venue, config)).toEqual([]);
+  });
+
+  it("confidence is what the windows say of the zone, and fades with silence", () => {
+    const state = newZoneState();
+    watch(times(100, inLeft), state);
+    expect(confidenceOf(state, 50_000, config)).toBeCloseTo(0.8, 1);
+    expect(confidenceOf(state, 65_000, config)).toBeCloseTo(0.4, 1);
+    expect(confidenceOf(state, 50_000 + config.forgetAfterMs, config)).toBe(0);
+  });
+
+  it("technologies that agree confirm each other", () => {
+    const state = newZoneState();
+    watch(times(100, inLeft), state);
+    const before = confidenceOf(state, 50_000, config);
+    watch([look({ [LEFT]: 0.5 }, { independent: true, weight: 1 })], state, 50_000);
+    expect(confidenceOf(state, 50_500, config)).toBeGreaterThan(before + 0.05);
+  });
+
+  it("enter and exit of a tag alternate and name the same zone, whatever the evidence", () => {
+    const shares = fc.record({ left: fc.double({ min: 0, max: 1, noNaN: true }), right: fc.double({ min: 0, max: 1, noNaN: true }), out: fc.double({ min: 0, max: 1, noNaN: true }) });
+    const anyLook = fc.tuple(shares, fc.boolean(), fc.integer({ min: 1, max: 20 }));
+    fc.assert(
+      fc.property(fc.array(anyLook, { maxLength: 60 }), fc.integer({ min: 500, max: 9_000 }), (looks, stepMs) => {
+        const state = newZoneState();
+        let inside: string | null = null;
+        let nowMs = 0;
+        const check = (transitions: readonly ZoneTransition[]) => {
+          for (const { transition, zoneId, confidence } of transitions) {
+            expect(confidence).toBeGreaterThanOrEqual(0);
+            expect(confidence).toBeLessThanOrEqual(1);
+            if (transition === "enter") {
+              expect(inside).toBeNull();
+              inside = zoneId;
+            } else {
+              expect(inside).toBe(zoneId);
+              if (transition === "exit") inside = null;
+            }
+          }
+        };
+        for (const [{ left, right, out }, certain, repeats] of looks) {
+          const total = left + right + out || 1;
+          const evidence = certain ? { places: [LEFT], probability: [1], certain } : { places: [LEFT, RIGHT, OUTSIDE], probability: [left / total, right / total, out / total], certain };
+          for (let i = 0; i < repeats; i++) check(detectZones(state, "tag", [{ evidence, weight: 1, independent: certain }], (nowMs += stepMs), venue, config));
+        }
+        check(leaveZones(state, "tag", nowMs + 1, venue, config));
+        expect(inside).toBeNull();
+      }),
+    );
+  });
+
+  it("a tag's belief holds eight places, however many are named", () => {
+    const state = newZoneState();
+    const many = Object.fromEntries(Array.from({ length: 30 }, (_, place) => [place, 1 / 30]));
+    watch(times(10, look(many)), state);
+    expect(state.believed.length).toBeLessThanOrEqual(8);
+    expect(state.belief.reduce((sum, belief) => sum + belief, 0)).toBeCloseTo(1);
+  });
+});
