@@ -22,16 +22,16 @@ export interface RadioConfig {
   wallLossDb: number;
   /** Behind this many walls power comes round them by other ways (COST 231's multi-wall losses grow less than linearly). */
   maxWallsCounted: number;
-  /** A concrete ceiling at 2.4 GHz; ITU-R P.1238 gives 10-19 dB for one floor. */
+  /** A concrete ceiling: ITU-R P.1238 gives 14 dB for one floor of an office at 2.4 GHz, COST 231 18.3 dB. */
   floorLossDb: number;
   floorHeightM: number;
   /** Standard deviation of what furniture and crowd do to a link; with fading it makes the 3.5-5.9 dB that Strzoda et al. measured. */
   shadowingDb: number;
-  /** Gudmundson 1991 (10.1049/el:19910328): shadowing forgets exponentially with distance; indoors within a few metres. */
+  /** Gudmundson 1991 (10.1049/el:19911328): shadowing forgets exponentially with distance; indoors within a few metres. */
   shadowingCorrelationM: number;
   /** Rician K of packets in sight: 3GPP TR 38.901 table 7.5-6, indoor office, 7 dB on average. That is 2.9 dB of standard deviation. */
   ricianKInSightDb: number;
-  /** And through a wall or a ceiling, where no ray dominates: nearly Rayleigh, 4.4 dB. */
+  /** And through a wall or a ceiling, where no ray dominates: nearly Rayleigh (5.6 dB), 4.9 dB. */
   ricianKBlockedDb: number;
   /** Loss when the wearer's body is between the badge and the gateway, less when turned: literature 5-20 dB at 2.4 GHz; in data of Ng et al. 2020 (arXiv 2005.13754) pocket against hand is 2-10 dB per body. */
   bodyLossDb: number;
@@ -261,7 +261,7 @@ export function newRadio(venue: VenueMap, seed: string | number, options: Partia
 
 /**
  * A Gaussian field over the floor with correlation exp(-distance / correlationM) (Gudmundson 1991) as a sum of
- * plane waves (Cai, Giannakis 2003, 10.1109/TVT.2003.819607). Its spectrum falls with (1 + (k L)^2)^(-3/2) in the
+ * plane waves (Cai, Giannakis 2003, IEEE Transactions on Vehicular Technology 52). Its spectrum falls with (1 + (k L)^2)^(-3/2) in the
  * plane; the radius of a wave vector is drawn by inverting that law's distribution, 1 - 1 / sqrt(1 + (k L)^2).
  */
 export function newShadowing(dice: Random, sigmaDb: number, correlationM: number): (xM: number, yM: number) => number {
