@@ -50,7 +50,7 @@ export interface Clock {
 
 /** What the surroundings tell: whether somebody looks, and moments at which a try at once is worth it. */
 export interface Surroundings {
-  /** While true, silence of 1.5 s is probed, so that a dead link is noticed within 3 s. Else the server's ping is waited for. */
+  /** While true, silence of 1.2 s is probed, so that a dead link is noticed within 3 s. Else the server's ping is waited for. */
   isWatched(): boolean;
   /** `online`: a network is there again. `attention`: the page became visible or changed network. Returns how to stop listening. */
   listen(onSignal: (signal: "online" | "offline" | "attention") => void): () => void;

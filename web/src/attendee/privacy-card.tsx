@@ -97,10 +97,10 @@ function SavedWord({ live }: { live: LiveMe }) {
 }
 
 function ConsentSwitch({ session, consent, onConsent }: Omit<PrivacyCardProps, "live">) {
-  const [isBusy, setBusy] = useState(false);
+  const [wanted, setWanted] = useState<boolean | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const change = async (given: boolean): Promise<void> => {
-    setBusy(true);
+    setWanted(given);
     setFault(null);
     try {
       const answer = await callApi<Consent>("me/consent", { method: "PUT", token: session.token, body: { given, version: CONSENT_VERSION } });
@@ -108,14 +108,14 @@ function ConsentSwitch({ session, consent, onConsent }: Omit<PrivacyCardProps, "
     } catch (error) {
       setFault(`Not saved. ${inWords(error)}`);
     } finally {
-      setBusy(false);
+      setWanted(null);
     }
   };
   return (
     <div>
       <label class="switch">
         <span>The event may use my location</span>
-        <input type="checkbox" role="switch" checked={consent} disabled={isBusy} onChange={(event) => void change(event.currentTarget.checked)} data-testid="consent" />
+        <input type="checkbox" role="switch" checked={wanted ?? consent} disabled={wanted !== null} onChange={(event) => void change(event.currentTarget.checked)} data-testid="consent" />
         <span class="muted small">Without this, nothing about you is shown to anybody. You can take it back at any time.</span>
       </label>
       {fault !== null && (
