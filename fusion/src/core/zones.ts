@@ -88,7 +88,8 @@ export function leaveZones(state: ZoneState, tagId: TagId, nowMs: number, venue:
 export function confidenceOf(state: ZoneState, nowMs: number, config: FusionConfig): number {
   if (state.place === -1) return 0;
   const silentMs = Math.max(0, nowMs - state.updatedAtMs);
-  return state.support * Math.max(0, 1 - silentMs / config.forgetAfterMs);
+  // Shares that sum to one may sum to a hair more.
+  return Math.min(1, state.support) * Math.max(0, 1 - silentMs / config.forgetAfterMs);
 }
 
 function detectDwell(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
