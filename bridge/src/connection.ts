@@ -41,6 +41,8 @@ export interface ReplayState {
   liveAlertsAfter: number;
   busy: boolean;
   gapTold: boolean;
+  /** Grows when a channel is added, which begins the replay again. */
+  restarts: number;
 }
 
 /** A cursor of `hello` serves the subscriptions that follow it within this time. */

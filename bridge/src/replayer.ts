@@ -1,4 +1,4 @@
-import { WHEREABOUTS_REPLAY_MS, isLogged, type Channel, type Update } from "@konferenco/protocol";
+import { WHEREABOUTS_REPLAY_MS, isLogged, type Channel, type Update, type UpdateId } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Connection, ReplayState } from "./connection.ts";
 import { projectUpdate, type Projection } from "./core/privacy.ts";
@@ -45,10 +45,11 @@ export class Replayer {
     const { resumeFrom } = connection;
     const { feed, nowMs } = this.#options;
     if (resumeFrom === null || nowMs() > connection.resumeUntilMs || channel === "nearby" || channel === "occupancy") return;
-    connection.replay ??= { channels: new Set(), after: resumeFrom, liveAlertsAfter: 0, busy: false, gapTold: false };
+    connection.replay ??= { channels: new Set(), after: resumeFrom, liveAlertsAfter: 0, busy: false, gapTold: false, restarts: 0 };
     connection.replay.channels.add(channel);
     // A channel that came while a replay runs: from the beginning for all; clients drop what they have by its id.
     connection.replay.after = resumeFrom;
+    connection.replay.restarts++;
     connection.replay.liveAlertsAfter = feed.at.offset;
     this.#replaying.add(connection);
   }
@@ -68,9 +69,9 @@ export class Replayer {
     replay.busy = true;
     try {
       while (connection.state === "open" && outbox.hasRoom) {
-        const from = replay.after;
+        const { restarts } = replay;
         const page = await this.#readPage(connection);
-        if (replay.after !== from) continue; // a channel came meanwhile: begin again
+        if (replay.restarts !== restarts) continue; // a channel came meanwhile: begin again
         for (const projection of page) {
           this.#offer(connection, projection);
           replay.after = { ...projection.update.updateId, atMs: replay.after.atMs };
@@ -106,8 +107,12 @@ export class Replayer {
     const { store, people, eventRefKey } = this.#options;
     const { replay } = connection;
     if (replay === null) return [];
-    const page = await store.readLog(replay.after, PAGE);
+    const { after, restarts } = replay;
+    const page = await store.readLog(after, PAGE);
+    if (replay.restarts !== restarts) return [];
     this.#tellGap(connection, replay, page.gap);
+    // Behind a gap the numbers may be a new log's: what was the place in the old one means nothing in it.
+    if (page.gap !== null) replay.after = { ...(page.updates[0] === undefined ? page.end : before(page.updates[0].updateId)), atMs: after.atMs };
     const updates = page.updates.filter((update) => isLogged(update.body));
     await people.loadTags(tagsOf(updates));
     return updates.map((update) => projectUpdate(update, eventRefOf(eventRefKey, update.updateId.epoch, update.updateId.offset), people.holderOf));
@@ -121,6 +126,10 @@ export class Replayer {
     if (projection.update.body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
     this.#options.hub.offer(connection, shown);
   }
+}
+
+function before({ epoch, offset }: UpdateId): UpdateId {
+  return { epoch, offset: offset - 1 };
 }
 
 function isOf({ update, people }: Projection, channels: ReadonlySet<Channel>, personId: string | null, liveAlertsAfter: number): boolean {

@@ -482,6 +482,8 @@ describe("how an update travels", () => {
   it("alerts in lane 0, transitions in 1, positions in 2, gateways, counts and people nearby in 3", () => {
     const staff = viewer("staff");
     expect([bodies.alert, bodies.zone, bodies.position, bodies.gateway].map((body) => shown(body, staff)?.lane)).toEqual([0, 1, 2, 3]);
+    const pair = { "tag-of-anna": policy("anna", { change: { proximityAlerts: true } }), "tag-of-ben": policy("ben", { change: { proximityAlerts: true } }) };
+    expect(projectUpdate(update(bodies.proximity), "ref", holders(pair)).forViewer(viewer("attendee", pair["tag-of-anna"]))).toMatchObject({ lane: 1, key: null, subject: "ben" });
     expect([showAlert(bodies.alert.alert), showOwnSettings(defaultPrivacySettings(), 0), showOccupancy([], 0), showNearby([], 0)].map(({ lane }) => lane)).toEqual([0, 1, 3, 3]);
   });
 

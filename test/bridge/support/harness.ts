@@ -256,7 +256,7 @@ export class TestClient {
       await Promise.race([
         new Promise<void>((resolve) => this.#waiters.push({ wanted, resolve })),
         new Promise<never>((_, reject) => {
-          timer = setTimeout(() => reject(new Error(`not seen within ${withinMs} ms; last frames: ${JSON.stringify(this.frames.slice(-6))}`)), withinMs);
+          timer = setTimeout(() => reject(new Error(`not seen within ${withinMs} ms; last frames: ${JSON.stringify(this.frames.slice(-6)).slice(0, 1_500)}`)), withinMs);
         }),
       ]);
     } finally {
