@@ -60,6 +60,20 @@ describe("zones", () => {
     expect(watch(times(100, look({ [LEFT]: 0.5, [RIGHT]: 0.5 })), state, 10_000)).toEqual([]);
   });
 
+  it("a first look that is in doubt tells nothing; more of the same do", () => {
+    const state = newZoneState();
+    const doubtful = look({ [LEFT]: 0.6, [RIGHT]: 0.4 });
+    expect(watch(times(3, doubtful), state)).toEqual([]);
+    expect(told(watch(times(20, doubtful), state, 1_500))).toEqual(["enter left"]);
+  });
+
+  it("a room that one window does not name is not ruled out by it", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    watch([look({ [RIGHT]: 1 })], state, 10_000);
+    expect(state.belief[state.believed.indexOf(LEFT)]).toBeGreaterThan(0.01);
+  });
+
   it("a challenger must hold for a second although it is believed at once", () => {
     const state = newZoneState();
     watch(times(20, inLeft), state);
@@ -118,6 +132,15 @@ describe("zones", () => {
     expect(confidenceOf(state, 50_000, config)).toBeCloseTo(0.8, 1);
     expect(confidenceOf(state, 65_000, config)).toBeCloseTo(0.4, 1);
     expect(confidenceOf(state, 50_000 + config.forgetAfterMs, config)).toBe(0);
+  });
+
+  it("confidence follows the windows within ten seconds, up and down", () => {
+    const state = newZoneState();
+    watch(times(20, inLeft), state);
+    watch(times(20, look({ [LEFT]: 0.6, [RIGHT]: 0.4 })), state, 10_000);
+    expect(confidenceOf(state, 20_000, config)).toBeCloseTo(0.63, 1);
+    watch(times(20, look({ [LEFT]: 1 })), state, 20_000);
+    expect(confidenceOf(state, 30_000, config)).toBeGreaterThan(0.9);
   });
 
   it("technologies that agree confirm each other", () => {
