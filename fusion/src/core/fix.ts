@@ -15,6 +15,8 @@ export interface Fix {
   source: Exclude<FixSource, "fusion">;
   /** How likely each place is, by this technology alone. Null when it says nothing about zones. */
   zoneEvidence: ZoneEvidence | null;
+  /** Already filtered over time: the track follows it as it stands, and its evidence is a belief, not one more look. */
+  filtered?: boolean;
 }
 
 /**

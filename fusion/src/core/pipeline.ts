@@ -1,12 +1,17 @@
-import { gatewayOfTag, type GatewayId, type Position, type ProximityTransition, type TagId, type VenueMap, type ZoneTransition } from "@konferenco/protocol";
+import { type GatewayId, type Position, type ProximityTransition, type TagId, type VenueMap, type ZoneTransition } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
+import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
+import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
+import { newGridFilter } from "./grid-filter.ts";
 import { detectProximity, leaveProximity, newProximityState, type ProximityState, type Whereabouts } from "./proximity.ts";
-import { advanceTrack, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
+import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
+import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
-import { addToLink, newLink, readWindow, type Link } from "./window.ts";
+import { newVenueGrid } from "./venue-grid.ts";
+import { addToLink, newLink, readWindow, type Link, type ReadingWindow } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, zoneStateAt, type WeighedEvidence, type ZoneState } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
@@ -57,6 +62,8 @@ export interface Pipeline {
   restore(position: Position): void;
   counts(): PipelineCounts;
   calibrationLinks(): CalibrationLink[];
+  /** What the radio model knows, from what, and how good; null where there is no plan to place anybody on. */
+  calibration(nowMs: number): CalibrationState | null;
   /** The prepared map, for fixes made outside. */
   readonly venue: VenueIndex;
   readonly config: FusionConfig;
@@ -70,6 +77,8 @@ interface Tag {
   /** Fixes of other technologies since the last tick; a tag has few, at most MAX_WAITING_FIXES. */
   waiting: Fix[];
   track: Track | null;
+  /** Where it may be on the grid; null before its first window, and where there is no plan. */
+  belief: TagBelief;
   zones: ZoneState;
   lastHeardAtMs: number;
   /** When another technology located it last; -Infinity when none did. */
@@ -77,20 +86,23 @@ interface Tag {
 }
 
 const MAX_WAITING_FIXES = 8;
+/** A first window is worth a look of this length. */
+const FIRST_LOOK_S = 2;
+/** And a look at the offset. */
+const OFFSET_LOOK_S = 1;
 /** Links of one tag; the one that was silent longest makes room. A person is in earshot of a dozen gateways, not of a hundred. */
 const MAX_LINKS_PER_TAG = 24;
-/** Directed gateway pairs within earshot: 2,000 gateways with 20 neighbours each, 250 B a link. */
-const MAX_CALIBRATION_LINKS = 40_000;
 
 export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}): Pipeline {
   const config: FusionConfig = { ...DEFAULT_FUSION_CONFIG, ...overrides };
   const venue = indexVenue(venueMap);
   const tags = new Map<TagId, Tag>();
   const candidates = new Map<TagId, Observation[]>();
-  const calibration = new Map<TagId, Map<GatewayId, Link>>();
+  const grid = newVenueGrid(venueMap, venue);
+  const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, config);
+  const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   const proximity = newProximityState();
   const counts = newCounts();
-  let calibrationLinkCount = 0;
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
 
@@ -115,7 +127,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, zones: newZoneState(), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, zones: newZoneState(), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
     tags.set(tagId, tag);
     tagsInOrder = null;
     return tag;
@@ -136,33 +148,48 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (hear(tag.links, gateway, observation, config)) counts.outliers++;
   }
 
-  function keepForCalibration(observation: Observation, fromGatewayId: GatewayId): void {
-    counts.calibration++;
-    const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
-    if (!venue.gatewayIndex.has(fromGatewayId)) return;
-    let links = calibration.get(fromGatewayId);
-    if (links === undefined) calibration.set(fromGatewayId, (links = new Map<GatewayId, Link>()));
-    const link = links.get(observation.gatewayId);
-    if (link !== undefined) {
-      addToLink(link, observation, config);
-    } else if (calibrationLinkCount < MAX_CALIBRATION_LINKS) {
-      links.set(observation.gatewayId, newLink(gateway, observation, config));
-      calibrationLinkCount++;
+  /** What the tag's beacons say: of the grid once it knows the radio, else of the centroid. Null when too little was heard. */
+  function locateByRadio(tag: Tag, window: ReadingWindow | null, nowMs: number): Fix | null {
+    if (filter === null || grid === null || calibration === null) return window === null ? null : locateByBeacons(window, venue, config);
+    if (tag.belief === null) {
+      if (window === null) return null;
+      const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
+      const offset = newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs);
+      lookForOffset(offset, tag, nowMs);
+      tag.belief = filter.begin(first, offset, nowMs);
+    } else {
+      const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
+      filter.predict(tag.belief, nowMs);
+      if (window !== null) {
+        if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
+        filter.weigh(tag.belief, hearingsOf(tag.links, venue, calibration, dtS, nowMs, config), dtS);
+      }
     }
+    return fixOfEstimate(tag.tagId, filter.estimate(tag.belief), grid, nowMs, config);
+  }
+
+  function lookForOffset(offset: TagOffset, tag: Tag, nowMs: number): number {
+    if (filter === null || calibration === null) return offsetOf(offset);
+    noteLook(offset, nowMs, config);
+    filter.weighOffsets(offset, hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config));
+    return offsetOf(offset);
   }
 
   /** One tag through one tick: window, fix, track, zones. */
   function tickTag(tag: Tag, nowMs: number, output: FusionOutput): Whereabouts | null {
     const window = readWindow(tag.tagId, tag.links, nowMs, config);
     if (window !== null) counts.windows++;
-    const beaconFix = window === null ? null : locateByBeacons(window, venue, config);
+    const beaconFix = locateByRadio(tag, window, nowMs);
     const fixes = beaconFix === null ? tag.waiting : [...tag.waiting, beaconFix];
     tag.waiting = [];
     counts.fixes += fixes.length;
 
-    if (tag.track !== null) advanceTrack(tag.track, nowMs, config);
+    const elapsedMs = tag.track === null ? 0 : nowMs - tag.track.atMs;
+    const alone = beaconFix?.filtered === true && nowMs - tag.lastLocatedAtMs > config.forgetAfterMs;
+    if (tag.track !== null && !alone) advanceTrack(tag.track, nowMs, config);
     for (const fix of fixes) {
       if (tag.track === null) tag.track = newTrack(fix, nowMs, config);
+      else if (alone) followFix(tag.track, fix, elapsedMs, nowMs);
       else updateTrack(tag.track, fix, nowMs, config);
     }
     if (tag.track === null) return null;
@@ -199,8 +226,14 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         counts.unknownGateway++;
         return;
       }
-      const fromGatewayId = gatewayOfTag(observation.tagId);
-      if (fromGatewayId !== null) return keepForCalibration(observation, fromGatewayId);
+      const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
+      calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
+      const sender = senderOf(observation.tagId, venue);
+      if (sender !== null) {
+        counts.calibration++;
+        if (sender !== -1) calibration?.noteLink(sender, gateway, observation);
+        return;
+      }
       const tag = tags.get(observation.tagId) ?? admit(observation);
       if (tag !== null) listen(tag, observation);
     },
@@ -225,6 +258,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     },
 
     tick(nowMs) {
+      calibration?.refresh(nowMs);
       const output: FusionOutput = { positions: [], zoneTransitions: [], proximityTransitions: [], droppedTags: [] };
       tagsInOrder ??= [...tags.values()].sort((a, b) => (a.tagId < b.tagId ? -1 : 1));
       const whereabouts: Whereabouts[] = [];
@@ -248,18 +282,20 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return output;
     },
 
-    counts: () => ({ ...counts, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibrationLinkCount }),
+    counts: () => ({ ...counts, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibration?.links().length ?? 0 }),
 
     calibrationLinks: () =>
-      [...calibration].flatMap(([fromGatewayId, links]) =>
-        [...links].map(([byGatewayId, { filter, heardCount }]) => ({
-          fromGatewayId,
-          byGatewayId,
-          rssiDbm: filter.rssiDbm,
-          varianceDb2: filter.varianceDb2,
-          samples: heardCount,
-        })),
-      ),
+      (calibration?.links() ?? []).map(({ from, by, meanDbm, varianceDb2, samples }) => ({
+        fromGatewayId: (venue.gateways[from] as { gatewayId: GatewayId }).gatewayId,
+        byGatewayId: (venue.gateways[by] as { gatewayId: GatewayId }).gatewayId,
+        rssiDbm: meanDbm,
+        varianceDb2,
+        samples,
+      })),
+
+    // DEBUG
+    ...({ debug(tagId: string, at: {xM:number;yM:number}, nowMs: number) { const t = tags.get(tagId) as Tag; const b = t.belief; if (!b || !grid || !calibration) return null; const cell = [...Array(grid.cells).keys()].reduce((m, c) => Math.hypot((grid.xM[c] as number)-at.xM,(grid.yM[c] as number)-at.yM) < Math.hypot((grid.xM[m] as number)-at.xM,(grid.yM[m] as number)-at.yM) ? c : m, 0); return { off: b.offsetDb.toFixed(1), n: b.count, h: hearingsOf(t.links, venue, calibration, 0.5, nowMs, config).map(h => `${h.gateway+1}:${h.rssiDbm.toFixed(0)}/${((calibration.levels.levelDbm[h.gateway] as Float32Array)[cell] as number).toFixed(0)}w${h.weight.toFixed(2)}`).join(" ") }; } } as object),
+    calibration: (nowMs) => calibration?.state(nowMs) ?? null,
   };
 }
 
@@ -284,6 +320,7 @@ function hear(links: Link[], gateway: number, observation: Observation, config: 
 /** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
 function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
   if (fix.zoneEvidence === null) return [];
+  if (fix.filtered === true) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true }];
   const independent = fix.source !== "beacon";
   return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }

@@ -13,6 +13,8 @@ export interface IndexedGateway {
   gatewayId: GatewayId;
   xM: number;
   yM: number;
+  /** Height above its floor; null when the map does not say. */
+  zM: number | null;
   floor: number;
   /** Index of its zone among the places. */
   place: number;
@@ -25,6 +27,8 @@ export interface VenueIndex {
   drawn: boolean[];
   /** Whether walls are around it, as far as its kind tells. */
   walled: boolean[];
+  /** Whether it is a room: what lies between a room and anything else attenuates. Corridors and halls are open space. */
+  room: boolean[];
   gateways: IndexedGateway[];
   gatewayIndex: Map<GatewayId, number>;
   zonePlace: Map<ZoneId, number>;
@@ -58,11 +62,12 @@ export function indexVenue(venue: VenueMap): VenueIndex {
     outsidePlace.set(floor, places.length);
     places.push({ zoneId: null, floor });
   }
-  const gateways = venue.gateways.map(({ gatewayId, xM, yM, floor, zoneId }) => ({ gatewayId, xM, yM, floor, place: zonePlace.get(zoneId) as number }));
+  const gateways = venue.gateways.map(({ gatewayId, xM, yM, zM, floor, zoneId }) => ({ gatewayId, xM, yM, zM: zM ?? null, floor, place: zonePlace.get(zoneId) as number }));
   const index: VenueIndex = {
     places,
     drawn: places.map((_, place) => (venue.zones[place]?.polygons.length ?? 0) > 0),
     walled: places.map((_, place) => WALLED_KINDS.has(venue.zones[place]?.kind ?? "")),
+    room: places.map((_, place) => venue.zones[place]?.kind === "room"),
     gateways,
     gatewayIndex: new Map(gateways.map(({ gatewayId }, gateway) => [gatewayId, gateway])),
     zonePlace,

@@ -9,6 +9,8 @@ export interface WeighedEvidence {
   weight: number;
   /** Not a look at the same readings again: a scan or a check-in, which confirms what others say. */
   independent: boolean;
+  /** A belief already (the posterior of a filter): it stands for all that was heard so far and is not added up again. */
+  standing?: boolean;
 }
 
 /** What fusion holds of one tag's whereabouts by zone, about 300 bytes. */
@@ -67,7 +69,9 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   }
   if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
   const heldMs = nowMs - state.challengedAtMs;
-  const enough = beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
+  const standing = looks.some((look) => look.standing === true);
+  const needed = standing ? config.enterMass : config.enterBelief;
+  const enough = beliefIn(state, challenger) >= needed && heldMs >= (standing ? massHoldMs(state, challenger, venue, config) : holdMs(state, challenger, venue, config));
   if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
   const left = transitionOf("exit", state, tagId, nowMs, venue, config);
   state.place = challenger;
@@ -104,6 +108,12 @@ function holdMs(state: ZoneState, challenger: number, venue: VenueIndex, config:
   return floorOf(venue, state.place) === floorOf(venue, challenger) ? config.enterHoldMs : config.floorHoldMs;
 }
 
+/** The same for the posterior of a filter, which is calm by itself. */
+function massHoldMs(state: ZoneState, challenger: number, venue: VenueIndex, config: FusionConfig): number {
+  if (state.place === -1) return 0;
+  return floorOf(venue, state.place) === floorOf(venue, challenger) ? config.massHoldMs : config.floorHoldMs;
+}
+
 function floorOf(venue: VenueIndex, place: number): number | undefined {
   return venue.places[place]?.floor;
 }
@@ -132,8 +142,8 @@ function probabilityOf(evidence: ZoneEvidence, place: number): number {
   return named === -1 ? 0 : (evidence.probability[named] as number);
 }
 
-function weighEvidence(state: ZoneState, { evidence, weight }: WeighedEvidence, nowMs: number, config: FusionConfig): void {
-  if (evidence.certain || state.believed.length === 0) {
+function weighEvidence(state: ZoneState, { evidence, weight, standing }: WeighedEvidence, nowMs: number, config: FusionConfig): void {
+  if (evidence.certain || standing === true || state.believed.length === 0) {
     state.believed = [...evidence.places];
     state.belief = [...evidence.probability];
     normalise(state);

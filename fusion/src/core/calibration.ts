@@ -1,0 +1,201 @@
+import { gatewayOfTag, type VenueMap } from "@konferenco/protocol";
+import type { Observation } from "./accept.ts";
+import { calibrateByLinks, type LinkMeasurement } from "./calibrate-links.ts";
+import type { FusionConfig } from "./fusion-config.ts";
+import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
+import type { VenueGrid } from "./venue-grid.ts";
+import type { VenueIndex } from "./venue-index.ts";
+
+/** What is calibrated, from what, and how good: for the console and for /metrics. */
+export interface CalibrationState {
+  /** What the expected levels rest on. */
+  basis: "prior" | "links" | "traffic" | "survey";
+  rssiAt1mDbm: number;
+  pathLossExponent: number;
+  wallLossDb: number;
+  /** Standard deviation of what the model leaves unexplained, in dB; null before there is anything to compare. */
+  residualDb: number | null;
+  heardLinks: number;
+  unheardLinks: number;
+  gateways: { gatewayId: string; offsetDb: number; sensitivityDbm: number; listening: boolean }[];
+  /** When the levels were last made anew; -Infinity before. */
+  calibratedAtMs: number;
+}
+
+/** What gateways tell of each other and of themselves. */
+export interface Calibration {
+  readonly levels: LevelMap;
+  readonly sensitivityDbm: Float64Array;
+  readonly model: RadioModel;
+  /** Whether the gateway has heard anything of late. A dead one's silence is no evidence. */
+  isListening(gateway: number, nowMs: number): boolean;
+  /** Any observation: the gateway is alive, and hears at least this weak. */
+  noteHeard(gateway: number, rssiDbm: number, heardAtMs: number): void;
+  /** A gateway's own transmitter, heard by another. */
+  noteLink(from: number, by: number, observation: Observation): void;
+  /** Calibrates anew when it is due. True when levels changed. */
+  refresh(nowMs: number): boolean;
+  links(): GatewayLink[];
+  state(nowMs: number): CalibrationState;
+}
+
+/** The level of one gateway's transmitter at another, averaged over a long while. */
+export interface GatewayLink {
+  from: number;
+  by: number;
+  meanDbm: number;
+  varianceDb2: number;
+  samples: number;
+  heardAtMs: number;
+}
+
+/** Directed gateway pairs within earshot: 2,000 gateways with 20 neighbours each, 250 B a link. */
+const MAX_LINKS = 40_000;
+/** Pairs farther apart than this are not expected to hear each other: their silence says nothing new. */
+const MAX_SILENT_LINK_M = 60;
+/** First soon, then ever rarer: the building does not change. */
+const FIRST_REFRESH_MS = 3_000;
+const LAST_REFRESH_MS = 120_000;
+
+export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid, config: FusionConfig): Calibration {
+  const count = index.gateways.length;
+  const reaches = reachOfGateways(map, index, grid, config);
+  const levels = newLevelMap(reaches);
+  let model = priorModel(count, config);
+  fillLevels(levels, reaches, model);
+  const sensitivityDbm = new Float64Array(count).fill(config.priorSensitivityDbm);
+  const lastHeardMs = new Float64Array(count).fill(-Infinity);
+  const links = new Map<number, GatewayLink>();
+  let basis: CalibrationState["basis"] = "prior";
+  let residualDb: number | null = null;
+  let heardLinks = 0;
+  let unheardLinks = 0;
+  let calibratedAtMs = -Infinity;
+  let dueMs = Infinity;
+  let pauseMs = FIRST_REFRESH_MS;
+  const wallsCache = new Map<number, number>();
+
+  function isListening(gateway: number, nowMs: number): boolean {
+    return nowMs - (lastHeardMs[gateway] as number) <= config.listeningForMs;
+  }
+
+  function measurements(nowMs: number): LinkMeasurement[] {
+    const senders = new Set<number>();
+    for (const link of links.values()) if (nowMs - link.heardAtMs <= config.linkMemoryMs) senders.add(link.from);
+    const found: LinkMeasurement[] = [];
+    for (const from of senders) {
+      for (let by = 0; by < count; by++) {
+        if (by === from) continue;
+        const a = index.gateways[from] as VenueIndex["gateways"][number];
+        const b = index.gateways[by] as VenueIndex["gateways"][number];
+        const floors = Math.abs(a.floor - b.floor);
+        const link = links.get(from * count + by);
+        const flatM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
+        const isHeard = link !== undefined && link.samples >= 3;
+        if (!isHeard && (link !== undefined || floors > 1 || flatM > MAX_SILENT_LINK_M || !isListening(by, nowMs))) continue;
+        const riseM = (a.floor - b.floor) * 3.5 + (a.zM ?? config.gatewayHeightM) - (b.zM ?? config.gatewayHeightM);
+        found.push({
+          from,
+          by,
+          rssiDbm: isHeard ? link.meanDbm : NaN,
+          pathDb: pathDbOf(Math.hypot(flatM, riseM)),
+          walls: floors > 0 ? 0 : wallsOf(from, by),
+          floors,
+        });
+      }
+    }
+    return found;
+  }
+
+  function wallsOf(from: number, by: number): number {
+    const key = Math.min(from, by) * count + Math.max(from, by);
+    let walls = wallsCache.get(key);
+    if (walls === undefined) {
+      const a = index.gateways[Math.min(from, by)] as VenueIndex["gateways"][number];
+      const b = index.gateways[Math.max(from, by)] as VenueIndex["gateways"][number];
+      walls = wallsBetween(a, b, a.floor, index, map.walls.filter((wall) => wall[4] === undefined || wall[4] === a.floor));
+      wallsCache.set(key, walls);
+    }
+    return walls;
+  }
+
+  return {
+    levels,
+    sensitivityDbm,
+    get model() {
+      return model;
+    },
+    isListening,
+
+    noteHeard(gateway, rssiDbm, heardAtMs) {
+      if (heardAtMs > (lastHeardMs[gateway] as number)) lastHeardMs[gateway] = heardAtMs;
+      // Towards a low quantile of what it hears, quickly down and slowly up, never above the prior.
+      const known = sensitivityDbm[gateway] as number;
+      if (rssiDbm < known) sensitivityDbm[gateway] = Math.max(-104, known - 0.5);
+      else sensitivityDbm[gateway] = Math.min(config.priorSensitivityDbm, known + 0.005);
+    },
+
+    noteLink(from, by, observation) {
+      const key = from * count + by;
+      const link = links.get(key);
+      const { rssiDbm, heardAtMs } = observation;
+      if (link === undefined) {
+        if (links.size < MAX_LINKS) links.set(key, { from, by, meanDbm: rssiDbm, varianceDb2: 0, samples: 1, heardAtMs });
+      } else {
+        // A mean over what came lately: of all at first, later with a memory of LINK_SAMPLES.
+        link.samples++;
+        const share = 1 / Math.min(link.samples, LINK_SAMPLES);
+        const offDb = rssiDbm - link.meanDbm;
+        link.meanDbm += share * offDb;
+        link.varianceDb2 = (1 - share) * (link.varianceDb2 + share * offDb * offDb);
+        link.heardAtMs = Math.max(link.heardAtMs, heardAtMs);
+      }
+      if (dueMs === Infinity) dueMs = observation.heardAtMs + FIRST_REFRESH_MS;
+    },
+
+    refresh(nowMs) {
+      if (nowMs < dueMs) return false;
+      dueMs = nowMs + pauseMs;
+      pauseMs = Math.min(LAST_REFRESH_MS, pauseMs * 1.5);
+      const measured = measurements(nowMs);
+      if (measured.filter(({ rssiDbm }) => !Number.isNaN(rssiDbm)).length < MIN_LINKS) return false;
+      const fit = calibrateByLinks(measured, count, sensitivityDbm, config);
+      ({ residualDb, heardLinks, unheardLinks } = fit);
+      model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
+      fillLevels(levels, reaches, model);
+      basis = "links";
+      calibratedAtMs = nowMs;
+      return true;
+    },
+
+    links: () => [...links.values()],
+
+    state: (nowMs) => ({
+      basis,
+      rssiAt1mDbm: model.rssiAt1mDbm,
+      pathLossExponent: model.pathLossExponent,
+      wallLossDb: model.wallLossDb,
+      residualDb,
+      heardLinks,
+      unheardLinks,
+      gateways: index.gateways.map(({ gatewayId }, gateway) => ({
+        gatewayId,
+        offsetDb: model.gatewayOffsetDb[gateway] as number,
+        sensitivityDbm: sensitivityDbm[gateway] as number,
+        listening: isListening(gateway, nowMs),
+      })),
+      calibratedAtMs,
+    }),
+  };
+}
+
+/** Advertisements of a gateway that its mean level remembers: ten minutes at one a second. */
+const LINK_SAMPLES = 600;
+/** Fewer links than this say less than the prior. */
+const MIN_LINKS = 3;
+
+/** Who sent it, when it is a gateway of the map; -1 when a gateway that is not; null when it is a tag. */
+export function senderOf(tagId: string, index: VenueIndex): number | null {
+  const gatewayId = gatewayOfTag(tagId);
+  return gatewayId === null ? null : (index.gatewayIndex.get(gatewayId) ?? -1);
+}
