@@ -2,6 +2,7 @@ import type { FusionConfig } from "./fusion-config.ts";
 
 /** How one gateway hears another's own transmitter, or does not. */
 export interface LinkMeasurement {
+  /** The gateway that sends; -1: a transmitter of the kind's own power, as a surveyor carries. */
   from: number;
   by: number;
   /** NaN: both are alive, and nothing is heard. */
@@ -49,7 +50,7 @@ export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: nu
         level[i] = link.rssiDbm;
         return;
       }
-      const meanDbm = expected(link) + (transmitDb[link.from] as number) + (receiveDb[link.by] as number);
+      const meanDbm = expected(link) + (transmitDb[link.from] ?? 0) + (receiveDb[link.by] as number);
       level[i] = meanBelow(meanDbm, sigmaDb, sensitivityDbm[link.by] as number);
     });
     // Three parameters of all links: normal equations with the priors as three more measurements.
@@ -57,14 +58,14 @@ export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: nu
     const b = prior.map((value, k) => value / priorSigma[k as 0 | 1 | 2] ** 2);
     links.forEach((link, i) => {
       const row = [1, -link.pathDb, -link.walls];
-      const y = (level[i] as number) + config.floorLossDb * link.floors - (transmitDb[link.from] as number) - (receiveDb[link.by] as number);
+      const y = (level[i] as number) + config.floorLossDb * link.floors - (transmitDb[link.from] ?? 0) - (receiveDb[link.by] as number);
       for (let r = 0; r < 3; r++) {
         for (let c = 0; c < 3; c++) a[3 * r + c] = (a[3 * r + c] as number) + ((row[r] as number) * (row[c] as number)) / sigmaDb ** 2;
         b[r] = (b[r] as number) + ((row[r] as number) * y) / sigmaDb ** 2;
       }
     });
     [rssiAt1mDbm, exponent, wallLossDb] = solve3(a, b);
-    exponent = Math.max(1.6, Math.min(4, exponent));
+    exponent = Math.max(config.leastPathLossExponent, Math.min(4, exponent));
     wallLossDb = Math.max(0, Math.min(15, wallLossDb));
     shrinkOffsets(receiveDb, (link) => link.by, transmitDb, (link) => link.from);
     shrinkOffsets(transmitDb, (link) => link.from, receiveDb, (link) => link.by);
@@ -75,11 +76,21 @@ export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: nu
     const count = new Float64Array(gateways);
     links.forEach((link, i) => {
       const gateway = ownOf(link);
-      sum[gateway] = (sum[gateway] as number) + (level[i] as number) - expected(link) - (other[otherOf(link)] as number);
+      if (gateway === -1) return;
+      sum[gateway] = (sum[gateway] as number) + (level[i] as number) - expected(link) - (other[otherOf(link)] ?? 0);
       count[gateway] = (count[gateway] as number) + 1;
     });
     const shrink = sigmaDb ** 2 / config.gatewayOffsetSigmaDb ** 2;
-    for (let gateway = 0; gateway < gateways; gateway++) own[gateway] = (sum[gateway] as number) / ((count[gateway] as number) + shrink);
+    let [total, with_] = [0, 0];
+    for (let gateway = 0; gateway < gateways; gateway++) {
+      own[gateway] = (sum[gateway] as number) / ((count[gateway] as number) + shrink);
+      if (count[gateway] === 0) continue;
+      total += own[gateway] as number;
+      with_++;
+    }
+    // What they have in common is the level at 1 m; left here, it would creep there over hundreds of rounds.
+    for (let gateway = 0; gateway < gateways; gateway++) if (count[gateway] !== 0) own[gateway] = (own[gateway] as number) - total / with_;
+    if (with_ > 0) rssiAt1mDbm += total / with_;
   }
 
   let squares = 0;
@@ -87,7 +98,7 @@ export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: nu
   for (const link of links) {
     if (Number.isNaN(link.rssiDbm)) continue;
     heard++;
-    squares += (link.rssiDbm - expected(link) - (transmitDb[link.from] as number) - (receiveDb[link.by] as number)) ** 2;
+    squares += (link.rssiDbm - expected(link) - (transmitDb[link.from] ?? 0) - (receiveDb[link.by] as number)) ** 2;
   }
   return {
     rssiAt1mDbm,

@@ -2,7 +2,8 @@ import { gatewayOfTag, type VenueMap } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
 import { calibrateByLinks, type LinkMeasurement } from "./calibrate-links.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
+import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
+import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, tagHeightOf, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
@@ -15,6 +16,7 @@ export interface CalibrationState {
   wallLossDb: number;
   /** Standard deviation of what the model leaves unexplained, in dB; null before there is anything to compare. */
   residualDb: number | null;
+  surveySpots: number;
   heardLinks: number;
   unheardLinks: number;
   gateways: { gatewayId: string; offsetDb: number; sensitivityDbm: number; listening: boolean }[];
@@ -27,8 +29,14 @@ export interface Calibration {
   readonly levels: LevelMap;
   readonly sensitivityDbm: Float64Array;
   readonly model: RadioModel;
-  /** Whether the gateway has heard anything of late. A dead one's silence is no evidence. */
-  isListening(gateway: number, nowMs: number): boolean;
+  readonly basis: CalibrationState["basis"];
+  /**
+   * How far a gateway's silence is evidence, 0-1. None of one that seems dead: it used to hear its
+   * neighbours and does not any more, or tags pass by it unheard. Half of one that never spoke.
+   */
+  listening(gateway: number, nowMs: number): number;
+  /** A tag that the gateway should hear well was not heard by it for so long. */
+  missed(gateway: number, elapsedS: number): void;
   /** Any observation: the gateway is alive, and hears at least this weak. */
   noteHeard(gateway: number, rssiDbm: number, heardAtMs: number): void;
   /** A gateway's own transmitter, heard by another. */
@@ -57,7 +65,7 @@ const MAX_SILENT_LINK_M = 60;
 const FIRST_REFRESH_MS = 3_000;
 const LAST_REFRESH_MS = 120_000;
 
-export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid, config: FusionConfig): Calibration {
+export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid, survey: readonly SurveyPoint[], config: FusionConfig): Calibration {
   const count = index.gateways.length;
   const reaches = reachOfGateways(map, index, grid, config);
   const levels = newLevelMap(reaches);
@@ -65,6 +73,8 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   fillLevels(levels, reaches, model);
   const sensitivityDbm = new Float64Array(count).fill(config.priorSensitivityDbm);
   const lastHeardMs = new Float64Array(count).fill(-Infinity);
+  const lastLinkMs = new Float64Array(count).fill(-Infinity);
+  const missedS = new Float64Array(count);
   const links = new Map<number, GatewayLink>();
   let basis: CalibrationState["basis"] = "prior";
   let residualDb: number | null = null;
@@ -73,10 +83,24 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   let calibratedAtMs = -Infinity;
   let dueMs = Infinity;
   let pauseMs = FIRST_REFRESH_MS;
+  const radioMap = survey.length === 0 ? null : newRadioMap(survey, map, index, grid, levels, sensitivityDbm, tagHeightOf(map, config), config);
+  if (radioMap !== null) {
+    const { fit } = radioMap;
+    model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
+    fillLevels(levels, reaches, model, radioMap.correctionDb);
+    basis = "survey";
+    residualDb = radioMap.residualDb;
+    calibratedAtMs = 0;
+  }
   const wallsCache = new Map<number, number>();
 
-  function isListening(gateway: number, nowMs: number): boolean {
-    return nowMs - (lastHeardMs[gateway] as number) <= config.listeningForMs;
+  function listening(gateway: number, nowMs: number): number {
+    const heardAtMs = lastHeardMs[gateway] as number;
+    if (nowMs - heardAtMs <= config.listeningForMs) return 1;
+    if ((missedS[gateway] as number) > config.deadAfterMissedS) return 0;
+    // Gateways advertise without a pause: who used to hear them and does not is deaf.
+    if (nowMs - (lastLinkMs[gateway] as number) < Infinity) return 0;
+    return heardAtMs === -Infinity ? 0.5 : 1;
   }
 
   function measurements(nowMs: number): LinkMeasurement[] {
@@ -92,7 +116,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
         const link = links.get(from * count + by);
         const flatM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
         const isHeard = link !== undefined && link.samples >= 3;
-        if (!isHeard && (link !== undefined || floors > 1 || flatM > MAX_SILENT_LINK_M || !isListening(by, nowMs))) continue;
+        if (!isHeard && (link !== undefined || floors > 1 || flatM > MAX_SILENT_LINK_M || listening(by, nowMs) < 1)) continue;
         const riseM = (a.floor - b.floor) * 3.5 + (a.zM ?? config.gatewayHeightM) - (b.zM ?? config.gatewayHeightM);
         found.push({
           from,
@@ -122,13 +146,21 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   return {
     levels,
     sensitivityDbm,
+    get basis() {
+      return basis;
+    },
     get model() {
       return model;
     },
-    isListening,
+    listening,
+
+    missed(gateway, elapsedS) {
+      missedS[gateway] = (missedS[gateway] as number) + elapsedS;
+    },
 
     noteHeard(gateway, rssiDbm, heardAtMs) {
       if (heardAtMs > (lastHeardMs[gateway] as number)) lastHeardMs[gateway] = heardAtMs;
+      missedS[gateway] = 0;
       // Towards a low quantile of what it hears, quickly down and slowly up, never above the prior.
       const known = sensitivityDbm[gateway] as number;
       if (rssiDbm < known) sensitivityDbm[gateway] = Math.max(-104, known - 0.5);
@@ -139,6 +171,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       const key = from * count + by;
       const link = links.get(key);
       const { rssiDbm, heardAtMs } = observation;
+      lastLinkMs[by] = Math.max(lastLinkMs[by] as number, heardAtMs);
       if (link === undefined) {
         if (links.size < MAX_LINKS) links.set(key, { from, by, meanDbm: rssiDbm, varianceDb2: 0, samples: 1, heardAtMs });
       } else {
@@ -154,7 +187,8 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     },
 
     refresh(nowMs) {
-      if (nowMs < dueMs) return false;
+      // A survey was measured with tags: nothing that gateways hear of each other beats it.
+      if (nowMs < dueMs || radioMap !== null) return false;
       dueMs = nowMs + pauseMs;
       pauseMs = Math.min(LAST_REFRESH_MS, pauseMs * 1.5);
       const measured = measurements(nowMs);
@@ -176,13 +210,14 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       pathLossExponent: model.pathLossExponent,
       wallLossDb: model.wallLossDb,
       residualDb,
+      surveySpots: radioMap?.spots ?? 0,
       heardLinks,
       unheardLinks,
       gateways: index.gateways.map(({ gatewayId }, gateway) => ({
         gatewayId,
         offsetDb: model.gatewayOffsetDb[gateway] as number,
         sensitivityDbm: sensitivityDbm[gateway] as number,
-        listening: isListening(gateway, nowMs),
+        listening: listening(gateway, nowMs) > 0,
       })),
       calibratedAtMs,
     }),

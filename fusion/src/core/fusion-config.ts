@@ -59,6 +59,8 @@ export interface FusionConfig {
   /** ITU-R P.1238: 2.0 in sight to 3.0 in offices; 2.45 measured at 5-16 m (Strzoda et al. 2022). */
   priorPathLossExponent: number;
   priorPathLossExponentSigma: number;
+  /** No exponent below this is believed: free regression on heard links gave 1.1-1.5 where 2-3 was right. */
+  leastPathLossExponent: number;
   /** COST 231 (4.7.2): 3.4 dB a light wall, 6.9 dB a heavy one. */
   priorWallLossDb: number;
   priorWallLossSigmaDb: number;
@@ -66,6 +68,11 @@ export interface FusionConfig {
   gatewayOffsetSigmaDb: number;
   /** What furniture makes of a fixed link, beyond the model. */
   linkSigmaDb: number;
+  /** What a survey finds beyond the law of distance: its spread, and how far it reaches. */
+  surveySigmaDb: number;
+  surveyCorrelationM: number;
+  /** A tag against the surveyor's. */
+  surveyOffsetSigmaDb: number;
   /** A link that was not heard for this long is not there any more. */
   linkMemoryMs: number;
   /** Heights where the map names none: a badge, and a gateway on a wall. */
@@ -79,6 +86,10 @@ export interface FusionConfig {
   hearingWidthDb: number;
   /** A gateway that heard nobody for so long may be dead: its silence is no evidence. */
   listeningForMs: number;
+  /** Or not, as long as no tag that it should hear well was this long near it, all tags together. */
+  deadAfterMissedS: number;
+  /** Well heard: this much above the sensitivity. */
+  wellHeardDb: number;
 
   // grid-filter
   /** Student's t of levels: scale to the weak side, to the strong side, degrees of freedom. */
@@ -189,10 +200,14 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   priorRssiAt1mSigmaDb: 10,
   priorPathLossExponent: 2.2,
   priorPathLossExponentSigma: 0.35,
+  leastPathLossExponent: 1.6,
   priorWallLossDb: 5,
   priorWallLossSigmaDb: 2,
   gatewayOffsetSigmaDb: 2,
   linkSigmaDb: 6,
+  surveySigmaDb: 5,
+  surveyCorrelationM: 3,
+  surveyOffsetSigmaDb: 3,
   linkMemoryMs: 300_000,
   tagHeightM: 1.2,
   gatewayHeightM: 2,
@@ -200,6 +215,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   hearingShare: 0.9,
   hearingWidthDb: 3.5,
   listeningForMs: 15_000,
+  deadAfterMissedS: 20,
+  wellHeardDb: 10,
 
   weakSigmaDb: 7,
   strongSigmaDb: 5,

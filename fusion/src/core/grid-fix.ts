@@ -28,8 +28,9 @@ export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibratio
       const spreadDb2 = config.strongSigmaDb ** 2;
       const aged = varianceDb2 + (config.processNoiseDb2PerS * Math.max(0, silentMs)) / 1_000;
       hearings.push({ gateway, rssiDbm, weight: (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)) });
-    } else if (calibration.isListening(gateway, nowMs)) {
-      hearings.push({ gateway, rssiDbm: NaN, weight: silence });
+    } else {
+      const listening = calibration.listening(gateway, nowMs);
+      if (listening > 0) hearings.push({ gateway, rssiDbm: NaN, weight: silence * listening });
     }
   }
   return hearings;

@@ -5,12 +5,13 @@ import { newCalibration, senderOf, type CalibrationState } from "./calibration.t
 import type { Fix } from "./fix.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
-import { newGridFilter } from "./grid-filter.ts";
+import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
 import { detectProximity, leaveProximity, newProximityState, type ProximityState, type Whereabouts } from "./proximity.ts";
+import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
-import { newVenueGrid } from "./venue-grid.ts";
+import { cellNear, newVenueGrid } from "./venue-grid.ts";
 import { addToLink, newLink, readWindow, type Link, type ReadingWindow } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, zoneStateAt, type WeighedEvidence, type ZoneState } from "./zones.ts";
 
@@ -93,16 +94,23 @@ const OFFSET_LOOK_S = 1;
 /** Links of one tag; the one that was silent longest makes room. A person is in earshot of a dozen gateways, not of a hundred. */
 const MAX_LINKS_PER_TAG = 24;
 
-export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}): Pipeline {
+/** What is known of a venue besides its map. */
+export interface PipelineOptions {
+  /** A survey walked by hand: levels at known spots. */
+  survey?: readonly SurveyPoint[] | null;
+}
+
+export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}, options: PipelineOptions = {}): Pipeline {
   const config: FusionConfig = { ...DEFAULT_FUSION_CONFIG, ...overrides };
   const venue = indexVenue(venueMap);
   const tags = new Map<TagId, Tag>();
   const candidates = new Map<TagId, Observation[]>();
   const grid = newVenueGrid(venueMap, venue);
-  const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, config);
+  const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   const proximity = newProximityState();
   const counts = newCounts();
+  let tagHearings: Hearing[] = [];
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
 
@@ -154,7 +162,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.belief === null) {
       if (window === null) return null;
       const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
-      const offset = newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs);
+      const offset = calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs);
       lookForOffset(offset, tag, nowMs);
       tag.belief = filter.begin(first, offset, nowMs);
     } else {
@@ -162,10 +170,24 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       filter.predict(tag.belief, nowMs);
       if (window !== null) {
         if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
-        filter.weigh(tag.belief, hearingsOf(tag.links, venue, calibration, dtS, nowMs, config), dtS);
+        filter.weigh(tag.belief, (tagHearings = hearingsOf(tag.links, venue, calibration, dtS, nowMs, config)), dtS);
       }
     }
-    return fixOfEstimate(tag.tagId, filter.estimate(tag.belief), grid, nowMs, config);
+    const estimate = filter.estimate(tag.belief);
+    if (window !== null) noteMissed(tag.belief, estimate);
+    return fixOfEstimate(tag.tagId, estimate, grid, nowMs, config);
+  }
+
+  /** Gateways that should hear the tag where it is believed to be, and do not: one that misses everybody is dead. */
+  function noteMissed(belief: Belief, estimate: GridEstimate): void {
+    if (grid === null || calibration === null) return;
+    const cell = cellNear(grid, estimate.floorIndex, estimate.xM, estimate.yM);
+    for (const { gateway, rssiDbm } of tagHearings) {
+      if (!Number.isNaN(rssiDbm) || cell === -1) continue;
+      const level = (calibration.levels.levelDbm[gateway] as Float32Array)[cell - (calibration.levels.firstCell[gateway] as number)];
+      if (level === undefined || level + belief.offsetDb < (calibration.sensitivityDbm[gateway] as number) + config.wellHeardDb) continue;
+      calibration.missed(gateway, config.tickMs / 1_000);
+    }
   }
 
   function lookForOffset(offset: TagOffset, tag: Tag, nowMs: number): number {

@@ -60,10 +60,15 @@ export function wallsCounted(walls: number): number {
   return WALLS_COUNTED[Math.min(walls, WALLS_COUNTED.length - 1)] as number;
 }
 
+/** The map may say how high tags hang; else as badges do. */
+export function tagHeightOf(map: VenueMap, config: FusionConfig): number {
+  const heights = map.tags.flatMap(({ zM }) => (zM === undefined ? [] : [zM]));
+  return heights.length === 0 ? config.tagHeightM : heights.reduce((sum, zM) => sum + zM, 0) / heights.length;
+}
+
 /** Prepared once: ranges and walls do not change while levels are calibrated. */
 export function reachOfGateways(map: VenueMap, index: VenueIndex, grid: VenueGrid, config: FusionConfig): GatewayReach[] {
-  const heights = map.tags.flatMap(({ zM }) => (zM === undefined ? [] : [zM]));
-  const tagHeightM = heights.length === 0 ? config.tagHeightM : heights.reduce((sum, zM) => sum + zM, 0) / heights.length;
+  const tagHeightM = tagHeightOf(map, config);
   const wallsOfFloor = new Map(grid.floors.map(({ floor }) => [floor, map.walls.filter((wall) => wall[4] === undefined || wall[4] === floor)]));
   return index.gateways.map((gateway) => {
     const near = grid.floors.filter(({ floor }) => Math.abs(floor - gateway.floor) <= 1);
@@ -156,16 +161,18 @@ export function newLevelMap(reaches: readonly GatewayReach[]): LevelMap {
 }
 
 /** Writes the model's levels into the map; the arrays stay where they are. */
-export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel): void {
+export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, correctionDb: readonly Float32Array[] | null = null): void {
   reaches.forEach((reach, gateway) => {
     const level = levels.levelDbm[gateway] as Float32Array;
+    const correction = correctionDb?.[gateway];
     const atOneMetre = model.rssiAt1mDbm + (model.gatewayOffsetDb[gateway] as number);
     for (let at = 0; at < level.length; at++) {
       level[at] =
         atOneMetre -
         model.pathLossExponent * (reach.pathDb[at] as number) -
         (model.wallLossDb / 10) * (reach.walls[at] as number) -
-        model.floorLossDb * (reach.floors[at] as number);
+        model.floorLossDb * (reach.floors[at] as number) +
+        (correction?.[at] ?? 0);
     }
   });
 }
