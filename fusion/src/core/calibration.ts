@@ -1,6 +1,7 @@
 import { gatewayOfTag, type VenueMap } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
 import { calibrateByLinks, type LinkMeasurement } from "./calibrate-links.ts";
+import { learnFromTraffic, MIN_SNAPSHOTS, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
 import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, tagHeightOf, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
@@ -17,6 +18,8 @@ export interface CalibrationState {
   /** Standard deviation of what the model leaves unexplained, in dB; null before there is anything to compare. */
   residualDb: number | null;
   surveySpots: number;
+  /** How much likelier held-back traffic became by learning from the rest, in nats; null when it was not believed. */
+  trafficGainNats: number | null;
   heardLinks: number;
   unheardLinks: number;
   gateways: { gatewayId: string; offsetDb: number; sensitivityDbm: number; listening: boolean }[];
@@ -41,6 +44,9 @@ export interface Calibration {
   noteHeard(gateway: number, rssiDbm: number, heardAtMs: number): void;
   /** A gateway's own transmitter, heard by another. */
   noteLink(from: number, by: number, observation: Observation): void;
+  /** Whether a snapshot of somebody's hearings is wanted: one a second of all tags together. */
+  wantsSnapshot(nowMs: number): boolean;
+  learn(snapshot: Snapshot, nowMs: number): void;
   /** Calibrates anew when it is due. True when levels changed. */
   refresh(nowMs: number): boolean;
   links(): GatewayLink[];
@@ -92,6 +98,37 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     residualDb = radioMap.residualDb;
     calibratedAtMs = 0;
   }
+  const snapshots: Snapshot[] = [];
+  let nextSnapshotMs = -Infinity;
+  let trafficDueMs = Infinity;
+  let trafficPauseMs = FIRST_TRAFFIC_MS;
+  let trafficGainNats: number | null = null;
+  /** What traffic corrects: learned from there each time, so that corrections do not feed on themselves. */
+  let taught: RadioModel = model;
+  const trafficCells = sampleCells(grid);
+
+  /** Corrects the model by what tags sent, when that explains held-back traffic better. */
+  function refreshByTraffic(nowMs: number): boolean {
+    if (nowMs < trafficDueMs) return false;
+    trafficDueMs = nowMs + trafficPauseMs;
+    trafficPauseMs = Math.min(LAST_TRAFFIC_MS, trafficPauseMs * 1.5);
+    fillLevels(levels, reaches, taught, radioMap?.correctionDb ?? null);
+    const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, reaches, sensitivityDbm }, config);
+    model = taught;
+    trafficGainNats = null;
+    if (fit === null) return true;
+    trafficGainNats = fit.gainNats;
+    model = {
+      ...model,
+      pathLossExponent: Math.max(config.leastPathLossExponent, model.pathLossExponent + fit.exponent),
+      gatewayOffsetDb: model.gatewayOffsetDb.map((offsetDb, gateway) => offsetDb + (fit.offsetDb[gateway] as number)),
+    };
+    fillLevels(levels, reaches, model, radioMap?.correctionDb ?? null);
+    if (basis === "prior") basis = "traffic";
+    calibratedAtMs = nowMs;
+    return true;
+  }
+
   const wallsCache = new Map<number, number>();
 
   function listening(gateway: number, nowMs: number): number {
@@ -186,7 +223,17 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       if (dueMs === Infinity) dueMs = observation.heardAtMs + FIRST_REFRESH_MS;
     },
 
+    wantsSnapshot: (nowMs) => nowMs >= nextSnapshotMs,
+
+    learn(snapshot, nowMs) {
+      nextSnapshotMs = nowMs + SNAPSHOT_EVERY_MS;
+      if (snapshots.length + 1 >= MIN_SNAPSHOTS && trafficDueMs === Infinity) trafficDueMs = nowMs;
+      snapshots.push(snapshot);
+      if (snapshots.length > MAX_SNAPSHOTS) snapshots.shift();
+    },
+
     refresh(nowMs) {
+      if (refreshByTraffic(nowMs)) return true;
       // A survey was measured with tags: nothing that gateways hear of each other beats it.
       if (nowMs < dueMs || radioMap !== null) return false;
       dueMs = nowMs + pauseMs;
@@ -197,6 +244,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       ({ residualDb, heardLinks, unheardLinks } = fit);
       model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
       fillLevels(levels, reaches, model);
+      taught = model;
       basis = "links";
       calibratedAtMs = nowMs;
       return true;
@@ -210,6 +258,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       pathLossExponent: model.pathLossExponent,
       wallLossDb: model.wallLossDb,
       residualDb,
+      trafficGainNats,
       surveySpots: radioMap?.spots ?? 0,
       heardLinks,
       unheardLinks,
@@ -226,6 +275,23 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
 
 /** Advertisements of a gateway that its mean level remembers: ten minutes at one a second. */
 const LINK_SAMPLES = 600;
+/** Two minutes of traffic, 600 bytes a snapshot. Learning from them takes 30 ms at ten gateways. */
+const MAX_SNAPSHOTS = 120;
+const SNAPSHOT_EVERY_MS = 1_000;
+const FIRST_TRAFFIC_MS = 15_000;
+const LAST_TRAFFIC_MS = 300_000;
+/** Cells of a floor on which traffic is explained. */
+const TRAFFIC_CELLS = 200;
+
+function sampleCells(grid: VenueGrid): Int32Array {
+  const cells: number[] = [];
+  for (const { firstCell, cellCount } of grid.floors) {
+    const stride = Math.max(1, Math.ceil(cellCount / TRAFFIC_CELLS));
+    for (let cell = firstCell; cell < firstCell + cellCount; cell += stride) cells.push(cell);
+  }
+  return Int32Array.from(cells);
+}
+
 /** Fewer links than this say less than the prior. */
 const MIN_LINKS = 3;
 

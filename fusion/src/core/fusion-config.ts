@@ -73,6 +73,10 @@ export interface FusionConfig {
   surveyCorrelationM: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
+  /** Traffic may turn the exponent by this… */
+  trafficExponentSigma: number;
+  /** …and is believed when what was held back became likelier by so much, in nats a snapshot. */
+  trafficGainNats: number;
   /** A link that was not heard for this long is not there any more. */
   linkMemoryMs: number;
   /** Heights where the map names none: a badge, and a gateway on a wall. */
@@ -208,6 +212,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveySigmaDb: 5,
   surveyCorrelationM: 3,
   surveyOffsetSigmaDb: 3,
+  trafficExponentSigma: 0.3,
+  trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
   tagHeightM: 1.2,
   gatewayHeightM: 2,

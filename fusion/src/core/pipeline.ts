@@ -80,6 +80,8 @@ interface Tag {
   track: Track | null;
   /** Where it may be on the grid; null before its first window, and where there is no plan. */
   belief: TagBelief;
+  /** Where the radio model last learned from it. */
+  learnedAt: { xM: number; yM: number } | null;
   zones: ZoneState;
   lastHeardAtMs: number;
   /** When another technology located it last; -Infinity when none did. */
@@ -91,6 +93,8 @@ const MAX_WAITING_FIXES = 8;
 const FIRST_LOOK_S = 2;
 /** And a look at the offset. */
 const OFFSET_LOOK_S = 1;
+/** Shadowing forgets within a few metres. */
+const LEARN_EVERY_M = 1.5;
 /** Links of one tag; the one that was silent longest makes room. A person is in earshot of a dozen gateways, not of a hundred. */
 const MAX_LINKS_PER_TAG = 24;
 
@@ -135,7 +139,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, zones: newZoneState(), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
     tags.set(tagId, tag);
     tagsInOrder = null;
     return tag;
@@ -169,6 +173,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
       filter.predict(tag.belief, nowMs);
       if (window !== null) {
+        if (calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
+          calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
+        }
         if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
         filter.weigh(tag.belief, (tagHearings = hearingsOf(tag.links, venue, calibration, dtS, nowMs, config)), dtS);
       }
@@ -188,6 +195,15 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       if (level === undefined || level + belief.offsetDb < (calibration.sensitivityDbm[gateway] as number) + config.wellHeardDb) continue;
       calibration.missed(gateway, config.tickMs / 1_000);
     }
+  }
+
+  /** Since it was last learned from. A tag that lies on a table teaches its table. */
+  function hasMoved(tag: Tag): boolean {
+    if (tag.track === null) return false;
+    const { xM, yM } = tag.track;
+    if (tag.learnedAt !== null && Math.hypot(xM - tag.learnedAt.xM, yM - tag.learnedAt.yM) < LEARN_EVERY_M) return false;
+    tag.learnedAt = { xM, yM };
+    return true;
   }
 
   function lookForOffset(offset: TagOffset, tag: Tag, nowMs: number): number {
