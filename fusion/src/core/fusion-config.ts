@@ -71,6 +71,10 @@ export interface FusionConfig {
   /** What a survey finds beyond the law of distance: its spread, and how far it reaches. */
   surveySigmaDb: number;
   surveyCorrelationM: number;
+  /** Scatter around a radio map against scatter around a law of distance: shadows are known. */
+  surveySigmaShare: number;
+  /** And looks that share less error may follow each other sooner. */
+  surveyLookShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
   /** Traffic may turn the exponent by this… */
@@ -207,29 +211,31 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   leastPathLossExponent: 1.6,
   priorWallLossDb: 5,
   priorWallLossSigmaDb: 2,
-  gatewayOffsetSigmaDb: 2,
+  gatewayOffsetSigmaDb: 2.5,
   linkSigmaDb: 6,
   surveySigmaDb: 5,
   surveyCorrelationM: 3,
-  surveyOffsetSigmaDb: 3,
+  surveySigmaShare: 0.75,
+  surveyLookShare: 0.5,
+  surveyOffsetSigmaDb: 1,
   trafficExponentSigma: 0.3,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
   tagHeightM: 1.2,
   gatewayHeightM: 2,
   priorSensitivityDbm: -91,
-  hearingShare: 0.9,
+  hearingShare: 0.95,
   hearingWidthDb: 3.5,
   listeningForMs: 15_000,
   deadAfterMissedS: 20,
   wellHeardDb: 10,
 
-  weakSigmaDb: 7,
-  strongSigmaDb: 5,
-  tailDegrees: 4,
-  lookMemoryMs: 1_500,
-  silenceMemoryMs: 3_000,
-  beliefMemoryMs: 8_000,
+  weakSigmaDb: 6,
+  strongSigmaDb: 6,
+  tailDegrees: 6,
+  lookMemoryMs: 1_200,
+  silenceMemoryMs: 1_500,
+  beliefMemoryMs: 6_000,
   unheardAfterMs: 4_000,
   walkMps: 4,
   setOffPerS: 1,

@@ -105,7 +105,7 @@ export interface PipelineOptions {
 }
 
 export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}, options: PipelineOptions = {}): Pipeline {
-  const config: FusionConfig = { ...DEFAULT_FUSION_CONFIG, ...overrides };
+  const config = configOf(overrides, options);
   const venue = indexVenue(venueMap);
   const tags = new Map<TagId, Tag>();
   const candidates = new Map<TagId, Observation[]>();
@@ -334,6 +334,18 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     // DEBUG
     ...({ debug(tagId: string, at: {xM:number;yM:number}, nowMs: number) { const t = tags.get(tagId) as Tag; const b = t.belief; if (!b || !grid || !calibration) return null; const cell = [...Array(grid.cells).keys()].reduce((m, c) => Math.hypot((grid.xM[c] as number)-at.xM,(grid.yM[c] as number)-at.yM) < Math.hypot((grid.xM[m] as number)-at.xM,(grid.yM[m] as number)-at.yM) ? c : m, 0); return { off: b.offsetDb.toFixed(1), n: b.count, h: hearingsOf(t.links, venue, calibration, 0.5, nowMs, config).map(h => `${h.gateway+1}:${h.rssiDbm.toFixed(0)}/${((calibration.levels.levelDbm[h.gateway] as Float32Array)[cell] as number).toFixed(0)}w${h.weight.toFixed(2)}`).join(" ") }; } } as object),
     calibration: (nowMs) => calibration?.state(nowMs) ?? null,
+  };
+}
+
+/** Around a radio map levels scatter less than around a law of distance. */
+function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions): FusionConfig {
+  const config: FusionConfig = { ...DEFAULT_FUSION_CONFIG, ...overrides };
+  if (survey === undefined || survey === null || survey.length === 0) return config;
+  return {
+    ...config,
+    weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
+    strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
+    lookMemoryMs: config.lookMemoryMs * config.surveyLookShare,
   };
 }
 

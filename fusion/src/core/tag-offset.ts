@@ -32,9 +32,17 @@ export function noteLook(offset: TagOffset, nowMs: number, config: FusionConfig)
   for (let k = 0; k < offset.logEvidence.length; k++) offset.logEvidence[k] = (offset.logEvidence[k] as number) * config.offsetLookKept;
 }
 
+/** Most tags are as expected, some are another product: a narrow Gaussian, and a tenth of a wide one. */
+function logPrior(offDb: number, sigmaDb: number): number {
+  const wideDb = Math.max(OTHER_PRODUCT_DB, sigmaDb);
+  return Math.log((0.9 * Math.exp(-(offDb ** 2) / (2 * sigmaDb ** 2))) / sigmaDb + (0.1 * Math.exp(-(offDb ** 2) / (2 * wideDb ** 2))) / wideDb);
+}
+
+const OTHER_PRODUCT_DB = 8;
+
 /** The mean of the offsets by their evidence and the prior. */
 export function offsetOf(offset: TagOffset): number {
-  const weights = OFFSETS_DB.map((offsetDb, k) => (offset.logEvidence[k] as number) - (offsetDb - offset.priorDb) ** 2 / (2 * offset.sigmaDb ** 2));
+  const weights = OFFSETS_DB.map((offsetDb, k) => (offset.logEvidence[k] as number) + logPrior(offsetDb - offset.priorDb, offset.sigmaDb));
   const best = Math.max(...weights);
   let [total, sum] = [0, 0];
   weights.forEach((weight, k) => {
