@@ -153,9 +153,12 @@ export interface FusionConfig {
   enterBelief: number;
   /** …for this long, before the tag leaves one zone for the other. */
   enterHoldMs: number;
-  /** Of a posterior over the grid: mass that a challenger needs, and for how long. */
-  enterMass: number;
-  massHoldMs: number;
+  /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
+  closeCallNats: number;
+  /** …and more must add up to this over time: 1.5 nats for a second, 3 for half of one. */
+  enterNatS: number;
+  /** Times so much across floors. */
+  floorNatShare: number;
   /** The same across floors, where a mistake is dearer. */
   floorHoldMs: number;
   /** A stay this long is told as `dwell`, once. */
@@ -247,7 +250,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   tagOffsetPriorDb: -3,
   offsetLookKept: 0.97,
   settledVarianceDb2: 12,
-  gridRadiusScale: 1,
+  gridRadiusScale: 0.95,
   gridRadiusFloorM: 1,
 
   speedSigmaMps: 0.7,
@@ -260,8 +263,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   placeChangePerS: 0.02,
   enterBelief: 0.95,
   enterHoldMs: 1_000,
-  enterMass: 0.6,
-  massHoldMs: 500,
+  closeCallNats: 0.5,
+  enterNatS: 1,
+  floorNatShare: 3,
   floorHoldMs: 3_000,
   dwellMs: 60_000,
 
