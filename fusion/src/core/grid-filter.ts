@@ -45,14 +45,13 @@ export interface GridFilter {
   begin(hearings: readonly Hearing[], offset: TagOffset, nowMs: number): Belief;
   /** How well each offset explains what is heard at one moment, wherever the tag may be: adds to the offset's evidence. */
   weighOffsets(offset: TagOffset, hearings: readonly Hearing[]): void;
-  /** Time passes: who stands may set off, who walks moves on. */
-  predict(belief: Belief, nowMs: number): void;
-  weigh(belief: Belief, hearings: readonly Hearing[], elapsedS: number): void;
+  /** Time passes: who stands may set off, who walks moves on; then what is heard decides. Without hearings it only gets vaguer. */
+  advance(belief: Belief, hearings: readonly Hearing[], nowMs: number): void;
   estimate(belief: Belief): GridEstimate;
 }
 
 /** Cells of a floor on which offsets are weighed: a sample is enough, the offset is one number. */
-const OFFSET_CELLS = 250;
+const OFFSET_CELLS = 120;
 /** Radii are told in bins of this, in cells. */
 const RADIUS_BINS = 400;
 const RADIUS_BIN_M = 0.25;
@@ -66,6 +65,8 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   const list = new Int32Array(grid.cells);
   const logWeight = new Float64Array(grid.cells);
   const massOfPlace = new Float64Array(places + 1);
+  const going = new Float32Array(grid.cells);
+  const { neighbour, passage } = grid;
   const bins = new Float64Array(RADIUS_BINS);
   const floorMass = new Float64Array(grid.floors.length);
   const gatewayFloor = levels.levelDbm.map((level, gateway) => {
@@ -89,12 +90,12 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       const reference = heard ? rssiDbm - offsetDb : (sensitivityDbm[gateway] as number) - offsetDb;
       const base = MAX_OFF_DB * PER_DB - sign * reference;
       const reach = level.length;
+      // Beyond its reach a gateway hears nothing: as quiet as the table goes.
+      const beyond = heard ? TABLE_LENGTH - 1 : 0;
       for (let i = 0; i < count; i++) {
         const at = (cells[i] as number) - firstCell;
-        // Beyond its reach a gateway hears nothing: as quiet as the table goes.
-        let index = at >= 0 && at < reach ? (base + sign * (level[at] as number)) | 0 : heard ? TABLE_LENGTH - 1 : 0;
-        if (index < 0) index = 0;
-        else if (index >= TABLE_LENGTH) index = TABLE_LENGTH - 1;
+        let index = at >= 0 && at < reach ? (base + sign * (level[at] as number)) | 0 : beyond;
+        index = index < 0 ? 0 : index > TABLE_LENGTH - 1 ? TABLE_LENGTH - 1 : index;
         logWeight[i] = (logWeight[i] as number) + weight * (table[index] as number);
       }
     }
@@ -106,59 +107,139 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     return best;
   }
 
-  /** Keeps the cells that matter and scales them to 1. At most maxActiveCells: the bound rises until they fit. */
-  function keep(belief: Belief, cells: Int32Array, count: number, standing: Float32Array, walking: Float32Array, isByCell: boolean): void {
-    let total = 0;
+  /**
+   * Takes the first `count` cells of `list`, with their masses in the by-cell scratch, over into the
+   * belief: those that matter, scaled to 1. At most maxActiveCells: the bound rises until they fit. Clears the scratch.
+   */
+  function settle(belief: Belief, count: number): void {
     let peak = 0;
     for (let i = 0; i < count; i++) {
-      const at = isByCell ? (cells[i] as number) : i;
-      const mass = (standing[at] as number) + (walking[at] as number);
-      total += mass;
+      const cell = list[i] as number;
+      const mass = (nextStanding[cell] as number) + (nextWalking[cell] as number);
       if (mass > peak) peak = mass;
     }
     let bound = peak * config.leastCellShare;
-    let kept = 0;
-    for (;;) {
-      kept = 0;
-      for (let i = 0; i < count; i++) {
-        const at = isByCell ? (cells[i] as number) : i;
-        if ((standing[at] as number) + (walking[at] as number) >= bound) kept++;
-      }
-      if (kept <= config.maxActiveCells) break;
-      bound *= 2;
+    let kept = countAbove(count, bound);
+    while (kept > config.maxActiveCells) {
+      bound = Math.max(peak * 1e-6, bound * 1.5);
+      kept = countAbove(count, bound);
     }
     if (belief.cells.length < kept || belief.cells.length > 4 * kept + 64) {
-      const room = Math.min(config.maxActiveCells, Math.ceil(kept * 1.5) + 16);
-      // The old arrays may be the source: they are read before they are dropped.
-      const [newCells, newStanding, newWalking] = [new Int32Array(room), new Float32Array(room), new Float32Array(room)];
-      copyKept(newCells, newStanding, newWalking);
-      belief.cells = newCells;
-      belief.standing = newStanding;
-      belief.walking = newWalking;
-    } else {
-      copyKept(belief.cells, belief.standing, belief.walking);
+      const room = Math.ceil(kept * 1.3) + 16;
+      belief.cells = new Int32Array(room);
+      belief.standing = new Float32Array(room);
+      belief.walking = new Float32Array(room);
     }
-    belief.count = kept;
+    const { cells, standing, walking } = belief;
+    let to = 0;
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const s = nextStanding[cell] as number;
+      const w = nextWalking[cell] as number;
+      nextStanding[cell] = 0;
+      nextWalking[cell] = 0;
+      touched[cell] = 0;
+      if (s + w < bound) continue;
+      cells[to] = cell;
+      standing[to] = s;
+      walking[to] = w;
+      total += s + w;
+      to++;
+    }
+    const scale = 1 / total;
+    for (let i = 0; i < to; i++) {
+      standing[i] = (standing[i] as number) * scale;
+      walking[i] = (walking[i] as number) * scale;
+    }
+    belief.count = to;
+  }
 
-    function copyKept(toCells: Int32Array, toStanding: Float32Array, toWalking: Float32Array): void {
-      let keptMass = 0;
-      let to = 0;
-      for (let i = 0; i < count; i++) {
-        const at = isByCell ? (cells[i] as number) : i;
-        const mass = (standing[at] as number) + (walking[at] as number);
-        if (mass < bound) continue;
-        const [s, w] = [standing[at] as number, walking[at] as number];
-        toCells[to] = cells[i] as number;
-        toStanding[to] = s;
-        toWalking[to] = w;
-        keptMass += s + w;
-        to++;
-      }
-      for (let i = 0; i < to; i++) {
-        toStanding[i] = (toStanding[i] as number) / keptMass;
-        toWalking[i] = (toWalking[i] as number) / keptMass;
+  function countAbove(count: number, bound: number): number {
+    let above = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      if ((nextStanding[cell] as number) + (nextWalking[cell] as number) >= bound) above++;
+    }
+    return above;
+  }
+
+  function touch(cell: number, count: number): number {
+    if (touched[cell] === 1) return count;
+    touched[cell] = 1;
+    list[count] = cell;
+    return count + 1;
+  }
+
+  /** Spreads the belief over `list` and the by-cell scratch: who stands may set off, who walks moves on. Returns how many cells. */
+  function spread(belief: Belief, dtS: number): number {
+    let count = 0;
+    const { cells, standing, walking } = belief;
+    for (let i = 0; i < belief.count; i++) {
+      const cell = cells[i] as number;
+      count = touch(cell, count);
+      nextStanding[cell] = standing[i] as number;
+      nextWalking[cell] = walking[i] as number;
+    }
+    if (dtS <= 0) return count;
+    const cellM = (grid.floors[grid.floorOf[cells[0] as number] as number] as { cellM: number }).cellM;
+    // Eight equal steps cover 1.2 cells on average; a walker who goes farther takes several.
+    const wayCells = (config.walkMps * dtS) / (1.2 * cellM);
+    const rounds = Math.max(1, Math.ceil(wayCells - 1e-9));
+    const hop = wayCells / rounds;
+    const setOff = 1 - Math.exp(-config.setOffPerS * dtS);
+    const stop = 1 - Math.exp(-config.stopPerS * dtS);
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const stands = nextStanding[cell] as number;
+      const walks = nextWalking[cell] as number;
+      nextStanding[cell] = stands * (1 - setOff) + walks * stop;
+      nextWalking[cell] = walks * (1 - stop) + stands * setOff;
+    }
+    for (let round = 0; round < rounds; round++) {
+      const before = count;
+      for (let i = 0; i < before; i++) going[i] = (nextWalking[list[i] as number] as number) * hop;
+      for (let i = 0; i < before; i++) {
+        const goes = going[i] as number;
+        // A trickle is not worth eight steps: it stays.
+        if (goes < LEAST_GOING) continue;
+        const cell = list[i] as number;
+        let left = 0;
+        for (let k = cell * NEIGHBOURS, end = k + NEIGHBOURS; k < end; k++) {
+          const next = neighbour[k] as number;
+          if (next < 0) continue;
+          const share = goes * (passage[k] as number);
+          left += share;
+          if (touched[next] === 0) count = touch(next, count);
+          nextWalking[next] = (nextWalking[next] as number) + share;
+        }
+        nextWalking[cell] = (nextWalking[cell] as number) - left;
       }
     }
+    return count;
+  }
+
+  /** Drops what is too little to be weighed. Returns how many cells are left in `list`. */
+  function prune(count: number): number {
+    let peak = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const mass = (nextStanding[cell] as number) + (nextWalking[cell] as number);
+      if (mass > peak) peak = mass;
+    }
+    const bound = peak * config.leastCellShare;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      if ((nextStanding[cell] as number) + (nextWalking[cell] as number) >= bound) {
+        list[kept++] = cell;
+      } else {
+        nextStanding[cell] = 0;
+        nextWalking[cell] = 0;
+        touched[cell] = 0;
+      }
+    }
+    return kept;
   }
 
   /** The cells of the floors where these gateways are, at most `atMost` a floor, into `list`. Returns how many. */
@@ -181,12 +262,10 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       const best = greatest(count);
       for (let i = 0; i < count; i++) {
         const mass = Math.exp((logWeight[i] as number) - best) / 2;
-        nextStanding[i] = mass;
-        nextWalking[i] = mass;
+        nextStanding[list[i] as number] = mass;
+        nextWalking[list[i] as number] = mass;
       }
-      keep(belief, list, count, nextStanding, nextWalking, false);
-      nextStanding.fill(0, 0, count);
-      nextWalking.fill(0, 0, count);
+      settle(belief, count);
       return belief;
     },
 
@@ -202,69 +281,28 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       });
     },
 
-    predict(belief, nowMs) {
-      const dtS = Math.min(MAX_PREDICTED_S, (nowMs - belief.atMs) / 1_000);
+    advance(belief, hearings, nowMs) {
+      const elapsedS = Math.max(0, Math.min(MAX_PREDICTED_S, (nowMs - belief.atMs) / 1_000));
       belief.atMs = nowMs;
-      if (dtS <= 0) return;
-      const floor = grid.floors[grid.floorOf[belief.cells[0] as number] as number] as { cellM: number };
-      // Eight equal steps cover 1.2 cells on average; a walker who goes farther takes several.
-      const wayCells = (config.walkMps * dtS) / (1.2 * floor.cellM);
-      const rounds = Math.max(1, Math.ceil(wayCells - 1e-9));
-      const hop = wayCells / rounds;
-      const setOff = 1 - Math.exp((-config.setOffPerS * dtS) / rounds);
-      const stop = 1 - Math.exp((-config.stopPerS * dtS) / rounds);
-      for (let round = 0; round < rounds; round++) {
-        let count = 0;
-        for (let i = 0; i < belief.count; i++) {
-          const cell = belief.cells[i] as number;
-          const standing = belief.standing[i] as number;
-          const walking = belief.walking[i] as number;
-          const walks = walking * (1 - stop) + standing * setOff;
-          if (touched[cell] === 0) {
-            touched[cell] = 1;
-            list[count++] = cell;
-          }
-          nextStanding[cell] = (nextStanding[cell] as number) + standing * (1 - setOff) + walking * stop;
-          let stays = walks;
-          if (walks > 0) {
-            for (let k = cell * NEIGHBOURS; k < cell * NEIGHBOURS + NEIGHBOURS; k++) {
-              const next = grid.neighbour[k] as number;
-              if (next < 0) continue;
-              const goes = walks * hop * (grid.passage[k] as number);
-              stays -= goes;
-              if (touched[next] === 0) {
-                touched[next] = 1;
-                list[count++] = next;
-              }
-              nextWalking[next] = (nextWalking[next] as number) + goes;
-            }
-          }
-          nextWalking[cell] = (nextWalking[cell] as number) + stays;
-        }
-        keep(belief, list, count, nextStanding, nextWalking, true);
+      let count = prune(spread(belief, elapsedS));
+      if (hearings.length > 0) {
+        count = reseed(hearings, count);
+        addLogLikelihood(list, count, hearings, belief.offsetDb);
+        // What was heard long ago says less of now: the old belief is flattened as time passes.
+        const flatten = Math.exp((-elapsedS * 1_000) / config.beliefMemoryMs) - 1;
         for (let i = 0; i < count; i++) {
           const cell = list[i] as number;
-          touched[cell] = 0;
-          nextStanding[cell] = 0;
-          nextWalking[cell] = 0;
+          logWeight[i] = (logWeight[i] as number) + flatten * Math.log((nextStanding[cell] as number) + (nextWalking[cell] as number));
+        }
+        const best = greatest(count);
+        for (let i = 0; i < count; i++) {
+          const cell = list[i] as number;
+          const weight = Math.exp((logWeight[i] as number) - best);
+          nextStanding[cell] = (nextStanding[cell] as number) * weight;
+          nextWalking[cell] = (nextWalking[cell] as number) * weight;
         }
       }
-    },
-
-    weigh(belief, hearings, elapsedS) {
-      if (hearings.length === 0) return;
-      reseed(belief, hearings);
-      addLogLikelihood(belief.cells, belief.count, hearings, belief.offsetDb);
-      // What was heard long ago says less of now: the old belief is flattened as time passes.
-      const flatten = Math.exp((-elapsedS * 1_000) / config.beliefMemoryMs) - 1;
-      for (let i = 0; i < belief.count; i++) logWeight[i] = (logWeight[i] as number) + flatten * Math.log(massAt(belief, i));
-      const best = greatest(belief.count);
-      for (let i = 0; i < belief.count; i++) {
-        const weight = Math.exp((logWeight[i] as number) - best);
-        belief.standing[i] = (belief.standing[i] as number) * weight;
-        belief.walking[i] = (belief.walking[i] as number) * weight;
-      }
-      keep(belief, belief.cells, belief.count, belief.standing, belief.walking, false);
+      settle(belief, count);
     },
 
     estimate(belief) {
@@ -294,16 +332,20 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       const onFloor = floorMass[floorIndex] as number;
       xM /= onFloor;
       yM /= onFloor;
-      bins.fill(0);
+      let lastBin = 0;
       for (let i = 0; i < belief.count; i++) {
         const cell = belief.cells[i] as number;
         if (grid.floorOf[cell] !== floorIndex) continue;
-        const bin = Math.min(RADIUS_BINS - 1, (Math.hypot((grid.xM[cell] as number) - xM, (grid.yM[cell] as number) - yM) / RADIUS_BIN_M) | 0);
+        const dxM = (grid.xM[cell] as number) - xM;
+        const dyM = (grid.yM[cell] as number) - yM;
+        const bin = Math.min(RADIUS_BINS - 1, (Math.sqrt(dxM * dxM + dyM * dyM) / RADIUS_BIN_M) | 0);
         bins[bin] = (bins[bin] as number) + massAt(belief, i);
+        if (bin > lastBin) lastBin = bin;
       }
       let left = 0.05 * onFloor;
-      let bin = RADIUS_BINS - 1;
+      let bin = lastBin;
       while (bin > 0 && left >= (bins[bin] as number)) left -= bins[bin--] as number;
+      bins.fill(0, 0, lastBin + 1);
       touchedPlaces.sort((a, b) => a - b);
       const placeMass = touchedPlaces.map((place) => massOfPlace[place] as number);
       for (const place of touchedPlaces) massOfPlace[place] = 0;
@@ -316,31 +358,23 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
    * that opened, a lift. A little mass around the loudest gateway is always in play; what is heard
    * decides whether it grows.
    */
-  function reseed(belief: Belief, hearings: readonly Hearing[]): void {
-    let loudest: Hearing | null = null;
-    for (const hearing of hearings) if (!Number.isNaN(hearing.rssiDbm) && (loudest === null || hearing.rssiDbm > loudest.rssiDbm)) loudest = hearing;
-    if (loudest === null) return;
-    const seeds = seedsOf(loudest.gateway);
-    if (seeds.length === 0) return;
-    for (let i = 0; i < belief.count; i++) touched[belief.cells[i] as number] = 1;
-    const missing = seeds.filter((cell) => touched[cell] === 0);
-    for (let i = 0; i < belief.count; i++) touched[belief.cells[i] as number] = 0;
-    if (missing.length === 0 || belief.count + missing.length > config.maxActiveCells) return;
-    const count = belief.count + missing.length;
-    if (belief.cells.length < count) {
-      const room = Math.min(config.maxActiveCells, Math.ceil(count * 1.5));
-      const grown = { cells: new Int32Array(room), standing: new Float32Array(room), walking: new Float32Array(room) };
-      grown.cells.set(belief.cells.subarray(0, belief.count));
-      grown.standing.set(belief.standing.subarray(0, belief.count));
-      grown.walking.set(belief.walking.subarray(0, belief.count));
-      Object.assign(belief, grown);
+  function reseed(hearings: readonly Hearing[], count: number): number {
+    let loudest = -1;
+    let loudestDbm = -Infinity;
+    for (const { gateway, rssiDbm } of hearings) {
+      if (rssiDbm <= loudestDbm || Number.isNaN(rssiDbm)) continue;
+      loudest = gateway;
+      loudestDbm = rssiDbm;
     }
-    missing.forEach((cell, i) => {
-      belief.cells[belief.count + i] = cell;
-      belief.standing[belief.count + i] = 0;
-      belief.walking[belief.count + i] = config.strayShare / seeds.length;
-    });
-    belief.count = count;
+    if (loudest === -1) return count;
+    const seeds = seedsOf(loudest);
+    for (let i = 0; i < seeds.length; i++) {
+      const cell = seeds[i] as number;
+      if (touched[cell] === 1) continue;
+      count = touch(cell, count);
+      nextWalking[cell] = config.strayShare / seeds.length;
+    }
+    return count;
   }
 
   /** A coarse sample of the cells around a gateway, made when first asked for. */
@@ -368,6 +402,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
 }
 
 const MAX_PREDICTED_S = 5;
+const LEAST_GOING = 1e-5;
 const SEED_REACH_M = 3;
 
 function massAt(belief: Belief, i: number): number {

@@ -171,14 +171,15 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       tag.belief = filter.begin(first, offset, nowMs);
     } else {
       const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
-      filter.predict(tag.belief, nowMs);
+      tagHearings = [];
       if (window !== null) {
         if (calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
           calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
         }
         if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
-        filter.weigh(tag.belief, (tagHearings = hearingsOf(tag.links, venue, calibration, dtS, nowMs, config)), dtS);
+        tagHearings = hearingsOf(tag.links, venue, calibration, dtS, nowMs, config);
       }
+      filter.advance(tag.belief, tagHearings, nowMs);
     }
     const estimate = filter.estimate(tag.belief);
     if (window !== null) noteMissed(tag.belief, estimate);

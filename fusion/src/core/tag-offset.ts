@@ -18,7 +18,7 @@ export const OFFSETS_DB: readonly number[] = Array.from({ length: 15 }, (_, k) =
 /** The first looks come fast, then rarer: a person walks on between them. */
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 30_000;
-const PAUSE_GROWTH = 1.25;
+const PAUSE_GROWTH = 1.3;
 
 export function newTagOffset(priorDb: number, sigmaDb: number, nowMs: number): TagOffset {
   return { logEvidence: new Float64Array(OFFSETS_DB.length), priorDb, sigmaDb, looks: 0, nextLookAtMs: nowMs };
