@@ -65,7 +65,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const logins = new Logins(keys.password, config.logins);
   const api = apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, authority, tickets, logins, publishAlert: config.publishAlert, nowMs });
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
-  const server = newHttpServer({ routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: metrics.observeRequest });
+  const server = newHttpServer({ routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
 
   await feed.open();

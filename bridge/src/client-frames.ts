@@ -129,8 +129,8 @@ export class ClientFrames {
         hub.unsubscribe(connection, frame.ch);
         connection.sendFrame({ op: "ok", re: frame.id, ch: frame.ch });
         return null;
-      case "probe":
-        connection.sendFrame({ op: "ping", now: nowMs() });
+      default:
+        connection.sendFrame({ op: "ping", now: nowMs() }); // the answer to a probe
         return null;
     }
   }
@@ -169,8 +169,7 @@ export class ClientFrames {
       return hub.close(connection, CLOSE_CODES.connectionLimit, "too many connections");
     }
     const resume = await this.#placeToResume(claims, frame.resume);
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- the socket may have closed while we waited
-    if ((connection.state as string) === "closed") return;
+    if (isClosed(connection)) return; // while we waited
     connection.state = "open";
     connection.subject = claims.subject;
     connection.viewer = { role: claims.role, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
@@ -216,7 +215,7 @@ export class ClientFrames {
   async #auth(connection: Connection, frame: Frame<"auth">): Promise<void> {
     const { nowMs } = this.#options;
     const claims = await this.#verify(connection, frame);
-    if (claims === null || connection.state === "closed") return;
+    if (claims === null || isClosed(connection)) return;
     if (claims.subject !== connection.subject || claims.role !== connection.viewer.role) {
       return this.#refuse(connection, frame.id, "forbidden", "the token is somebody else's: open a new connection for it");
     }
@@ -271,10 +270,16 @@ export class ClientFrames {
         return feed.recentAlerts().map(showAlert);
       case "occupancy":
         return surroundings.occupancy(viewer);
-      case "nearby":
+      default:
+        // "nearby": the list takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
         connection.lastNearby = null;
         return [];
     }
   }
+}
+
+/** Asked anew after every wait: the compiler remembers what it was before. */
+function isClosed(connection: Connection): boolean {
+  return connection.state === "closed";
 }

@@ -194,7 +194,7 @@ export class Hub {
     const tagChanged = tagBefore !== tagAfter;
     // What we know of a tag was its holder's; the next position is the next holder's, or the thing's.
     if (tagBefore !== null && (tagChanged || change.erased)) this.#options.picture.drop(tagBefore);
-    for (const connection of [...(this.byPerson.get(personId) ?? [])]) this.#applyOwnChange(connection, change);
+    for (const connection of this.byPerson.get(personId) ?? []) this.#applyOwnChange(connection, change);
     for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, tagChanged);
     for (const connection of this.connections) {
       if (connection.shown?.has(personId) !== true) continue;

@@ -14,7 +14,7 @@ export interface PolicyChange {
   tagAfter: TagId | null;
   erased: boolean;
   /** The registry did not answer: the person is hidden until it does. */
-  error: unknown;
+  error: Error | null;
 }
 
 interface Known {
@@ -95,11 +95,11 @@ export class PeopleCache {
     const known = this.#people.get(personId) ?? null;
     this.#people.delete(personId);
     let person: Person | null = null;
-    let error: unknown = null;
+    let error: Error | null = null;
     try {
       if (change.kind === "person") person = await this.#registry.person(personId);
     } catch (thrown) {
-      error = thrown;
+      error = thrown instanceof Error ? thrown : new Error(String(thrown));
     }
     const tagBefore = known?.person.tagId ?? (change.kind === "erased" ? change.tagId : null);
     if (person !== null) {

@@ -181,7 +181,7 @@ export function projectUpdate(update: Update, ref: string | null, holderOf: (tag
       return projectPair(update, ref, body.proximity, holderOf);
     case "alert":
       return projectForAll(update, () => true, () => reveal(0, { t: "alert", at: body.alert.atMs, d: shownAlert(body.alert) }, null, { update, ref }));
-    case "gateway":
+    default:
       return projectForAll(update, seesThings, () => gatewayUpdate(body.gateway));
   }
 }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   LEVELS,
@@ -324,6 +324,16 @@ describe("bands of people nearby", () => {
     [50.6, "same_zone"],
   ] as const)("someone precise at %d m is %s: distances are between grid points", (xM, expected) => expect(band(precise, { xM })).toBe(expected));
 
+  it("both ends of a distance are grid points, on both axes", () => {
+    const standing = { xM: 100.4, yM: 50.4, floor: 0, zoneId: null };
+    const of = (xM: number, yM: number, from = standing) => bandOf(policy("anna", { change: precise }), { ...standing, xM, yM }, ben, from);
+    // From (100, 50): 10 m to 110.49 and 60.49, which are 10 m away on the grid and 10.09 m off it.
+    expect([of(110.49, 50.4), of(100.4, 60.49), of(110.51, 50.4), of(100.4, 60.51)]).toEqual(["10m", "10m", "50m", "50m"]);
+    expect([of(100.4, 50.4, { ...standing, xM: 90.49 }), of(100.4, 50.4, { ...standing, yM: 40.49 })]).toEqual(["10m", "10m"]);
+    expect([of(100.4, 50.4, { ...standing, xM: 89.51 }), of(100.4, 50.4, { ...standing, yM: 39.51 })]).toEqual(["10m", "10m"]);
+    expect([of(100.4, 50.4, { ...standing, xM: 89.49 }), of(100.4, 50.4, { ...standing, yM: 39.49 })]).toEqual(["50m", "50m"]);
+  });
+
   it("one at zone level is in the same zone or just at the venue, however near", () => {
     expect(band({}, { xM: 1 })).toBe("same_zone");
     expect(band({}, { xM: 1, zoneId: "room-b" })).toBe("same_venue");
@@ -505,6 +515,18 @@ describe("how an update travels", () => {
     const umlaut = { ...anna, name: "Änne Grün 東京" };
     const shownUmlaut = projectUpdate(update(bodies.zone), "ref", () => umlaut).forViewer(viewer("staff"));
     expect(shownUmlaut?.bytes).toBe(Buffer.byteLength(shownUmlaut?.json ?? ""));
+  });
+
+  it("a state is a transition's equal: in order with them, and exact for things", () => {
+    const standing: Standing = { tagId: "tag-of-anna", position: null, zoneId: "room-a", floor: 1, zoneSinceMs: 17 };
+    expect(showStanding(standing, anna, viewer("staff"))).toMatchObject({ lane: 1, key: null, subject: "anna", offset: null });
+    expect(showStanding({ ...standing, position }, "nobody", viewer("staff"))).toMatchObject({ lane: 2, key: "position tag-of-anna", subject: "tag-of-anna" });
+    expect(showStanding(standing, "nobody", viewer("staff"))).toMatchObject({ lane: 1, subject: "tag-of-anna" });
+  });
+
+  it("an accuracy is rounded up, never down, and is never finer than the grid", () => {
+    const accuracyOf = (accuracy95M: number) => (JSON.parse(shown({ kind: "position", position: { ...position, accuracy95M } }, viewer("staff"))?.json ?? "null") as { d: { accuracy95M: number } }).d.accuracy95M;
+    expect([0.1, 1, 2.3, 7].map(accuracyOf)).toEqual([1, 1, 3, 7]);
   });
 
   it("people concerned are named for routing, unknown ones and things are not", () => {
