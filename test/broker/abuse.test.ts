@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { closed, connectPacket, gone, openTestBroker, packet, publishPacket, remainingLength, until, type TestBroker } from "./helper.ts";
 
 let venue: TestBroker;
