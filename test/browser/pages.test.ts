@@ -167,6 +167,23 @@ describe("the operator's console", () => {
   });
 });
 
+it("a screen for everybody shows counts and alerts, and neither people nor controls", async () => {
+  await stand.addPerson({ personId: "ada", name: "Ada Lovelace", tagId: "tag-1", level: "precise", staff: "precise" });
+  await stand.tagMovesTo("tag-1", null, { zoneId: "hall", xM: 5, yM: 9 });
+  const screen = await open(`${stand.bridge().url}/console/`);
+  await screen.getByLabel("Login").fill("screen");
+  await screen.getByLabel("Password").fill("screen-password");
+  await screen.keyboard.press("Enter");
+  await isLive(screen);
+  await stand.alert({ severity: "info", title: "Lunch is served", text: "In the food court." });
+  await expect.poll(() => text(screen, "feed")).toContain("Lunch is served");
+  await expect.poll(() => text(screen, "zone-hall")).toMatch(/Main hall (few|\d+)/);
+  expect(await isDotAt(screen, { xM: 5, yM: 9 })).toBe(false);
+  expect(await screen.getByRole("tab").count()).toBe(0);
+  expect(await screen.locator("body").innerText()).not.toMatch(/Ada|gw-hall/);
+  expect(complaints).toEqual([]);
+});
+
 describe("an attendee's page", () => {
   beforeEach(async () => {
     await stand.addPerson({ personId: "ada", name: "Ada Lovelace", tagId: "tag-1", level: "precise", staff: "precise" });

@@ -77,7 +77,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
         <BrandMark />
         <div class="console-title">
           <h1>{venue.name ?? venue.venueId}</h1>
-          <p class="muted small console-event">Operator console · {session.eventId}</p>
+          <p class="muted small console-event">{isDisplay ? "Live counts" : "Operator console"} · {session.eventId}</p>
         </div>
         <Figures live={live} venue={venue} isDisplay={isDisplay} />
         <LinkChip link={live.link} />
@@ -86,7 +86,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
         </button>
       </header>
       <main class="console-main">
-        <LiveMap live={live} venue={venue} floor={floor} onFloor={setFloor} selected={selected} onSelect={select} />
+        <LiveMap live={live} venue={venue} showPeople={!isDisplay} floor={floor} onFloor={setFloor} selected={selected} onSelect={select} />
         <aside class="console-side" aria-label="Details">
           {!isDisplay && <Tabs tab={tab} onTab={setTab} />}
           <div class="console-panel" id="panel" role={isDisplay ? undefined : "tabpanel"} aria-labelledby={isDisplay ? undefined : `tab-${tab}`}>
