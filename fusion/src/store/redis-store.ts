@@ -132,7 +132,7 @@ class StoreInRedis implements RedisStore {
   }
 
   async follow(listener: (event: FollowEvent) => void): Promise<{ close(): Promise<void> }> {
-    if (this.#link.isClosed) await this.#state(); // rejects in the store's words
+    await this.ping(); // fails quickly when there is nobody to follow
     if (this.#feed.followers >= MAX_FOLLOWERS) throw new StoreUnavailable(`${MAX_FOLLOWERS} followers are there already: somebody does not close theirs`);
     return this.#feed.follow(listener);
   }
