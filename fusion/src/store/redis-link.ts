@@ -48,7 +48,10 @@ export class RedisLink {
       retryStrategy: (attempt) => Math.min(MAX_RETRY_MS, 25 * 2 ** Math.min(attempt, 10)) * (0.8 + 0.2 * Math.random()),
     });
     // ioredis tells every failed attempt; without a listener the process would end.
-    this.client.on("error", (error: Error) => (this.#lastError = error.message || String((error as NodeJS.ErrnoException).code)));
+    this.client.on("error", (error: Error) => {
+      this.#lastError = error.message || String((error as NodeJS.ErrnoException).code);
+      if (LOGIN.test(this.#lastError)) this.#wake(); // waiting longer does not help
+    });
     this.client.on("ready", () => void this.#greet());
     this.client.on("close", () => {
       if (this.#runId !== null) this.#brokenAtMs = performance.now();

@@ -34,8 +34,13 @@ export interface RedisStore extends Store {
   stats(): RedisStoreStats;
 }
 
-/** Live entries kept, one per commit: half a minute at two commits a second. A reader who is further behind is told ("overflow"). */
-export const MAX_LIVE_ENTRIES = 64;
+/**
+ * How much of the past the live stream keeps for readers that are behind, one entry per commit; who is
+ * further behind is told ("overflow"). 500 positions a commit: 140 entries, over a minute. 5,000: 16, 8 s.
+ */
+const LIVE_BYTES = 16 * 1024 * 1024;
+const MIN_LIVE_ENTRIES = 16;
+const MAX_LIVE_ENTRIES = 4_096;
 
 /** Nearby questions wider than this look at everybody on the floor: 10 km is no venue. */
 const MAX_GEO_RADIUS_M = 10_000;
@@ -85,7 +90,7 @@ class StoreInRedis implements RedisStore {
     try {
       const fields = this.#fieldsOf(batch);
       const [offset, duplicateAlerts, eras, refusedTags, refusedGateways] = await this.#run((client, runId) =>
-        client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, ...fields),
+        client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, liveEntriesFor(batch), ...fields),
       );
       this.#unsure.delete(batch);
       this.#stats.refusedTags += refusedTags;
@@ -260,7 +265,12 @@ class StoreInRedis implements RedisStore {
   }
 }
 
-const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS, MAX_LIVE_ENTRIES];
+const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS];
+
+function liveEntriesFor(batch: CommitBatch): number {
+  const bytes = 230 * batch.positions.length + 150 * batch.gateways.length + 100;
+  return Math.max(MIN_LIVE_ENTRIES, Math.min(MAX_LIVE_ENTRIES, Math.floor(LIVE_BYTES / bytes)));
+}
 
 /** A name for the era that begins if this call finds the log lost; else unused. */
 function newEpoch(): string {
