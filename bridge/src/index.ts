@@ -3,4 +3,4 @@ export { DEFAULT_LIMITS } from "./config.ts";
 export type { Bearer, Bridge, BridgeConfig, BridgeLimits, BridgeStats, LaneName, Login } from "./config.ts";
 export { VIEWER_ROLES } from "./core/privacy.ts";
 export type { ViewerRole } from "./core/privacy.ts";
-export type { Registry, RegistryChange } from "./registry/registry.ts";
+export * from "./registry/index.ts";
