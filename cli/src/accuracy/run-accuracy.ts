@@ -103,7 +103,7 @@ async function withStore(
     try {
       return await how({ recording, store, eventId, log, startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
     } finally {
-      // And it leaves nothing behind there.
+      // And it leaves no tag and no log behind there.
       for (const { tagId } of await store.positions()) await store.dropTag(tagId);
       await store.sweep(Date.now() + FAR_MS);
       await store.close();

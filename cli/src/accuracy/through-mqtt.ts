@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { WebSocket } from "ws";
 import { openBridge, openEmbeddedRegistry } from "@konferenco/bridge";
 import { newPassword, openBroker } from "@konferenco/broker";
-import { connect, type DeliveredEvent, type WebSocketConstructor } from "@konferenco/client";
+import { connect, type DeliveredEvent } from "@konferenco/client";
 import { openFusionService, type FusionService } from "@konferenco/fusion";
 import type { ProximityTransition, TagId } from "@konferenco/protocol";
 import { openReplay } from "@konferenco/simulators";
@@ -126,7 +126,7 @@ async function openRecordingClient(url: string, token: string, recorder: Recorde
     url,
     token,
     channels: [],
-    WebSocket: WebSocket as unknown as WebSocketConstructor,
+    WebSocket,
     name: ["konferenco-accuracy", "1"],
     onEvent: (event) => recorder.take(event),
     onState(state) {

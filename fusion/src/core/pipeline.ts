@@ -3,7 +3,7 @@ import type { Observation } from "./accept.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
 import type { Fix } from "./fix.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
-import { detectProximity, leaveProximity, newProximityState, type ProximityState, type Whereabouts } from "./proximity.ts";
+import { detectProximity, leaveProximity, newProximityState, type Whereabouts } from "./proximity.ts";
 import { advanceTrack, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
 import { addToLink, newLink, readWindow, type Link } from "./window.ts";
