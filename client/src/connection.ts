@@ -405,8 +405,10 @@ class Connection implements KonferencoClient {
     const attempt = ++this.#tries;
     const afterMs = Math.round(this.#askedWaitMs ?? (options.atOnce === true && attempt === 1 ? 0 : backoffMs(attempt, this.#clock.random())));
     this.#askedWaitMs = null;
+    const generation = this.#generation;
     this.#setState({ kind: "reconnecting", attempt, afterMs, staleSinceMs });
-    if (!this.#closed) this.#waitSlice(afterMs);
+    // Told, the application may have called retry() or close() already.
+    if (generation === this.#generation && !this.#closed) this.#waitSlice(afterMs);
   }
 
   /** Waits in slices: a machine that slept goes on at once instead of finishing the wait. */
