@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // Tests run on the sources: packages resolve through the export condition "@konferenco/source", no build first.
-const conditions = ["@konferenco/source", "module", "node", "import", "default"];
+const conditions = ["@konferenco/source", "module", "node"];
 
 export default defineConfig({
   resolve: { conditions },
