@@ -491,6 +491,15 @@ describe("tokens", () => {
     expect(world.sockets).toHaveLength(2);
   });
 
+  it("one page too many is told so, and does not knock again and again", async () => {
+    const world = newWorld();
+    world.socket().emit("open");
+    world.socket().say({ op: "err", re: 1, code: "limit", n: 4220, retry: false, detail: "at most 16 connections at once" });
+    expect(world.states.at(-1)).toMatchObject({ kind: "failed", code: "connection_limit", message: "at most 16 connections at once" });
+    await world.clock.advance(60_000);
+    expect(world.sockets).toHaveLength(1);
+  });
+
   it("a refused hello stops the client with the server's own words", () => {
     const world = newWorld();
     world.socket().emit("open");
