@@ -1,193 +1,254 @@
-import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
-import path from "node:path";
-import { lockFolder, remedyFor, systemCode, writeFileAtomic, type FolderLock } from "@konferenco/fusion";
-import { ConfigError, MAX_PEOPLE_PER_EVENT, personSchema, StoreUnavailable, type PersonId } from "@konferenco/protocol";
-import { PeopleBook, type PeopleFact } from "./people-book.ts";
-import type { Registry, RegistryChange } from "./registry.ts";
+import { MAX_PEOPLE_PER_EVENT, StoreUnavailable, type Person, type PersonId, type TagId } from "@konferenco/protocol";
+import { lockFolder, type FolderLock } from "./folder-lock.ts";
+import { PeopleBook, PeopleDraft, type PeopleFact } from "./people-book.ts";
+import { PeopleJournal } from "./people-journal.ts";
+import { RegistryRefusal, type Registry, type RegistryChange } from "./registry.ts";
 
 export interface EmbeddedRegistryOptions {
-  /** Null keeps everything in memory. */
+  /** Where the journal lives; null keeps everything in memory. */
   dataDir: string | null;
   nowMs: () => number;
   log?: (event: object) => void;
 }
 
-/** The journal is written anew when it holds this many facts more than twice the people: 600 bytes a fact. */
-const SPARE_FACTS = 1_000;
+/** Changes that wait for the disk; beyond it a change is refused as unavailable. */
+export const MAX_WAITING_CHANGES = 10_000;
 
-/** Changes that wait for the disk; beyond it a change is refused, for the disk does not keep up. */
-const MAX_WAITING_CHANGES = 10_000;
+/** Changes that share one write and one sync: an import of 10,000 rows makes some dozens of syncs, not 10,000. */
+const CHANGES_PER_WRITE = 512;
 
-/** People in a journal of one fact per line, on disk before a change is in force. Rejects with `ConfigError` for an unusable folder. */
+type Listener = (change: RegistryChange) => void;
+
+/** A change that waits: what it makes of the draft, and whom it answers. */
+interface WaitingChange {
+  kind: "change";
+  /** The facts to keep, or null when there is nothing to do; may throw a refusal. */
+  draft: (draft: PeopleDraft) => PeopleFact[] | null;
+  answer: (facts: PeopleFact[] | null) => void;
+  fail: (error: unknown) => void;
+}
+
+interface WaitingErasure {
+  kind: "erasure";
+  personId: PersonId;
+  answer: (erased: { tagId: TagId | null } | null) => void;
+  fail: (error: unknown) => void;
+}
+
+/** People in a journal of one change per line, on disk before a change is in force. Throws `ConfigError` for an unusable folder. */
 export async function openEmbeddedRegistry(options: EmbeddedRegistryOptions): Promise<Registry> {
   const book = new PeopleBook();
-  const journal = options.dataDir === null ? null : await openJournal(options.dataDir, book, options.log ?? (() => undefined));
-  const listeners = new Set<(change: RegistryChange) => void>();
-  const tell = (change: RegistryChange) => listeners.forEach((listener) => listener(change));
-  // One change at a time: the next one is worked out on what this one made true.
-  let turn: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  let closed = false;
-
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (closed) return Promise.reject(new StoreUnavailable("the registry is closed"));
-    if (waiting >= MAX_WAITING_CHANGES) return Promise.reject(new StoreUnavailable(`${MAX_WAITING_CHANGES} changes of people wait for the disk: it does not keep up`));
-    waiting++;
-    const done = turn.then(work);
-    turn = done.then(
-      () => waiting--,
-      () => waiting--,
-    );
-    return done;
-  }
-
-  /** Keeps the facts, then puts them in force and tells who follows. */
-  async function keep(facts: PeopleFact[]): Promise<void> {
-    if (facts.length === 0) return;
-    await journal?.append(facts);
-    for (const fact of facts) book.apply(fact);
-    for (const fact of facts) if ("person" in fact) tell({ kind: "person", personId: fact.person.profile.personId });
-  }
-
-  return {
-    putPerson: (given) =>
-      inTurn(async () => {
-        const { personId } = given.profile;
-        if (book.person(personId) === null && book.size >= MAX_PEOPLE_PER_EVENT) throw new StoreUnavailable(`the event has ${MAX_PEOPLE_PER_EVENT} people, its limit`);
-        await keep(book.put(given));
-        return known(book, personId);
-      }),
-    person: async (personId) => book.person(personId),
-    people: async ({ after, limit }) => book.page(after, limit),
-    countPeople: async () => book.size,
-
-    assignTag: (tagId, personId) =>
-      inTurn(async () => {
-        const facts = book.assign(tagId, personId);
-        if (facts === null) throw new ConfigError(`no person "${personId}": a tag goes to somebody who is there`);
-        await keep(facts);
-      }),
-    releaseTag: (tagId) => inTurn(() => keep(book.release(tagId))),
-    holderOf: async (tagId) => book.holderOf(tagId),
-
-    setConsent: (personId, consent) => inTurn(() => change(book.consent(personId, consent), personId)),
-    changeSettings: (personId, settings) => inTurn(() => change(book.settings(personId, settings), personId)),
-    erase: (personId) =>
-      inTurn(async () => {
-        const person = book.person(personId);
-        if (person === null) return null;
-        // Out of force first: should the disk fail, the person is hidden and the caller knows to try again.
-        book.apply({ gone: personId });
-        tell({ kind: "erased", personId, tagId: person.tagId });
-        // The journal is written anew without them: what is appended to still holds their bytes.
-        await journal?.compact(book);
-        return { tagId: person.tagId };
-      }),
-
-    async follow(listener) {
-      listeners.add(listener);
-      return { close: async () => void listeners.delete(listener) };
-    },
-    async ping() {
-      if (closed) throw new StoreUnavailable("the registry is closed");
-    },
-    async close() {
-      closed = true;
-      await turn;
-      await journal?.close();
-    },
-  };
-
-  async function change(facts: PeopleFact[] | null, personId: PersonId) {
-    if (facts === null) return null;
-    await keep(facts);
-    return known(book, personId);
-  }
-}
-
-function known(book: PeopleBook, personId: PersonId) {
-  const person = book.person(personId);
-  if (person === null) throw new Error(`${personId} was just kept and is not there`);
-  return person;
-}
-
-interface Journal {
-  append(facts: PeopleFact[]): Promise<void>;
-  compact(book: PeopleBook): Promise<void>;
-  close(): Promise<void>;
-}
-
-async function openJournal(dataDir: string, book: PeopleBook, log: (event: object) => void): Promise<Journal> {
-  const lock = await lockFolder(dataDir, "registry.lock");
+  if (options.dataDir === null) return new InProcessRegistry(book, null, null);
+  const lock = await lockFolder(options.dataDir, "registry.lock");
   try {
-    return await readJournal(path.join(dataDir, "people.ndjson"), book, lock, log);
+    const journal = await PeopleJournal.open(options.dataDir, book);
+    if (journal.damagedLines > 0) options.log?.({ event: "registry journal damaged", lines: journal.damagedLines, remedy: "the people of these lines are gone: import them again" });
+    if (journal.damagedLines > 0 || journal.needsRewrite(book.size)) await journal.rewrite(book);
+    return new InProcessRegistry(book, journal, lock);
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function readJournal(file: string, book: PeopleBook, lock: FolderLock, log: (event: object) => void): Promise<Journal> {
-  await mkdir(path.dirname(file), { recursive: true });
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    if (systemCode(error) === "ENOENT") return "";
-    throw new ConfigError(`${file} cannot be read: ${remedyFor(error, path.dirname(file))}`, { cause: error });
-  });
-  let facts = 0;
-  let damaged = 0;
-  for (const line of text.split("\n")) {
-    if (line === "") continue;
-    const fact = parseFact(line);
-    // A torn last line was never acknowledged; any other damaged one costs that fact, and is told.
-    if (fact === null) damaged++;
-    else book.apply(fact);
-    facts++;
+class InProcessRegistry implements Registry {
+  readonly #book: PeopleBook;
+  readonly #journal: PeopleJournal | null;
+  readonly #lock: FolderLock | null;
+  readonly #listeners = new Set<Listener>();
+  readonly #waiting: (WaitingChange | WaitingErasure)[] = [];
+  /** Erased in memory, but their bytes may still stand in the journal. */
+  readonly #unfinished = new Map<PersonId, TagId | null>();
+  #working: Promise<void> | null = null;
+  #isClosed = false;
+
+  constructor(book: PeopleBook, journal: PeopleJournal | null, lock: FolderLock | null) {
+    this.#book = book;
+    this.#journal = journal;
+    this.#lock = lock;
   }
-  if (damaged > 0) log({ event: "registry journal damaged", file, lines: damaged });
-  let handle: FileHandle | null = null;
 
-  const journal: Journal = {
-    async append(added) {
-      try {
-        handle ??= await open(file, "a", 0o600);
-        await handle.write(added.map((fact) => `${JSON.stringify(fact)}\n`).join(""));
-        await handle.datasync();
-      } catch (error) {
-        throw new StoreUnavailable(`people cannot be kept in ${file}: ${remedyFor(error, path.dirname(file))}`, { cause: error });
+  async putPerson(given: Parameters<Registry["putPerson"]>[0]): Promise<Person> {
+    const person = await this.#change((draft) => {
+      if (draft.person(given.profile.personId) === null && draft.size >= MAX_PEOPLE_PER_EVENT) {
+        throw new RegistryRefusal("PEOPLE_LIMIT", `the event has ${MAX_PEOPLE_PER_EVENT} people, its limit: delete some, or run a second event`);
       }
-      facts += added.length;
-      if (facts > 2 * book.size + SPARE_FACTS) await journal.compact(book);
-    },
-    async compact(current) {
-      await handle?.close();
-      handle = null;
-      const lines = [...current.all()].map((person) => `${JSON.stringify({ person })}\n`);
-      try {
-        await writeFileAtomic(file, lines.join(""));
-      } catch (error) {
-        throw new StoreUnavailable(`people cannot be kept in ${file}: ${remedyFor(error, path.dirname(file))}`, { cause: error });
-      }
-      facts = lines.length;
-    },
-    async close() {
-      await handle?.close();
-      handle = null;
-      await lock.release();
-    },
-  };
-  // Old facts, and a torn line that the next append would be glued to.
-  if (damaged > 0 || facts > book.size) await journal.compact(book);
-  return journal;
-}
+      return draft.put(given);
+    });
+    return person as Person; // a put always makes a person
+  }
 
-/** Never trusts what is on disk: a record that does not fit the schema is no person. */
-function parseFact(line: string): PeopleFact | null {
-  try {
-    const json = JSON.parse(line) as { person?: unknown; gone?: unknown };
-    if (typeof json.gone === "string") return { gone: json.gone };
-    const person = personSchema.safeParse(json.person);
-    return person.success ? { person: person.data } : null;
-  } catch {
-    return null;
+  async person(personId: PersonId): Promise<Person | null> {
+    this.#assertOpen();
+    return this.#book.person(personId);
+  }
+
+  async people(page: { after: PersonId | null; limit: number }): Promise<Person[]> {
+    this.#assertOpen();
+    return this.#book.page(page.after, page.limit);
+  }
+
+  async countPeople(): Promise<number> {
+    this.#assertOpen();
+    return this.#book.size;
+  }
+
+  async assignTag(tagId: TagId, personId: PersonId): Promise<void> {
+    await this.#change((draft) => {
+      const facts = draft.assign(tagId, personId);
+      if (facts === null) throw new RegistryRefusal("PERSON_UNKNOWN", `no person "${personId}": a tag goes to somebody who is there`);
+      return facts;
+    });
+  }
+
+  async releaseTag(tagId: TagId): Promise<void> {
+    await this.#change((draft) => draft.release(tagId));
+  }
+
+  async holderOf(tagId: TagId): Promise<PersonId | null> {
+    this.#assertOpen();
+    return this.#book.holderOf(tagId);
+  }
+
+  async setConsent(personId: PersonId, consent: Parameters<Registry["setConsent"]>[1]): Promise<Person | null> {
+    return this.#change((draft) => draft.consent(personId, consent));
+  }
+
+  async changeSettings(personId: PersonId, change: Parameters<Registry["changeSettings"]>[1]): Promise<Person | null> {
+    return this.#change((draft) => draft.settings(personId, change));
+  }
+
+  async erase(personId: PersonId): Promise<{ tagId: TagId | null } | null> {
+    return new Promise((answer, fail) => this.#enqueue({ kind: "erasure", personId, answer, fail }, fail));
+  }
+
+  async follow(listener: Listener): Promise<{ close(): Promise<void> }> {
+    this.#assertOpen();
+    const own: Listener = (change) => listener(change);
+    this.#listeners.add(own);
+    return { close: async () => void this.#listeners.delete(own) };
+  }
+
+  async ping(): Promise<void> {
+    this.#assertOpen();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#working;
+    this.#listeners.clear();
+    try {
+      await this.#journal?.close();
+    } finally {
+      await this.#lock?.release();
+    }
+  }
+
+  /** The person as the change leaves them; null when there is none. */
+  #change(draft: WaitingChange["draft"]): Promise<Person | null> {
+    return new Promise((resolve, fail) => {
+      const answer = (facts: PeopleFact[] | null) => {
+        const last = facts?.at(-1);
+        resolve(last !== undefined && "person" in last ? last.person : null);
+      };
+      this.#enqueue({ kind: "change", draft, answer, fail }, fail);
+    });
+  }
+
+  #enqueue(work: WaitingChange | WaitingErasure, fail: (error: unknown) => void): void {
+    if (this.#isClosed) return fail(new StoreUnavailable("the registry is closed"));
+    if (this.#waiting.length >= MAX_WAITING_CHANGES) return fail(new StoreUnavailable(`${MAX_WAITING_CHANGES} changes of people wait for the disk: it is slower than they come`));
+    this.#waiting.push(work);
+    this.#working ??= this.#workOff();
+  }
+
+  async #workOff(): Promise<void> {
+    await Promise.resolve(); // what is asked for in the same breath shares the first write
+    while (this.#waiting.length > 0) {
+      const { kind } = this.#waiting[0] as WaitingChange | WaitingErasure;
+      const stop = this.#waiting.findIndex((work, i) => work.kind !== kind || i === CHANGES_PER_WRITE);
+      const group = this.#waiting.splice(0, stop === -1 ? this.#waiting.length : stop);
+      if (kind === "change") await this.#keep(group as WaitingChange[]);
+      else await this.#erase(group as WaitingErasure[]);
+    }
+    this.#working = null;
+  }
+
+  async #keep(group: WaitingChange[]): Promise<void> {
+    const draft = new PeopleDraft(this.#book);
+    const drafted: { facts: PeopleFact[] | null; change: WaitingChange }[] = [];
+    for (const change of group) {
+      try {
+        drafted.push({ facts: change.draft(draft), change });
+      } catch (error) {
+        change.fail(error);
+      }
+    }
+    try {
+      const lines = drafted.flatMap(({ facts }) => (facts === null || facts.length === 0 ? [] : [facts]));
+      if (lines.length > 0) await this.#journal?.append(lines);
+    } catch (error) {
+      for (const { change } of drafted) change.fail(error);
+      return;
+    }
+    for (const { facts, change } of drafted) {
+      for (const fact of facts ?? []) {
+        this.#book.apply(fact);
+        if ("person" in fact) this.#tell({ kind: "person", personId: fact.person.profile.personId });
+      }
+      change.answer(facts);
+    }
+    // Everything is kept already; should rewriting fail, the journal is only longer than it need be.
+    if (this.#unfinished.size > 0 || this.#journal?.needsRewrite(this.#book.size) === true) await this.#rewrite().catch(() => undefined);
+  }
+
+  /** Hidden at once; resolved when their bytes are gone. Erasures that came together share the rewriting. */
+  async #erase(group: WaitingErasure[]): Promise<void> {
+    const erased: { erasure: WaitingErasure; tagId: TagId | null }[] = [];
+    for (const erasure of group) {
+      const { personId } = erasure;
+      const person = this.#book.person(personId);
+      const tagId = person?.tagId ?? this.#unfinished.get(personId) ?? null;
+      if (person === null && !this.#unfinished.has(personId)) {
+        erasure.answer(null);
+        continue;
+      }
+      this.#book.apply({ gone: personId });
+      if (this.#journal !== null) this.#unfinished.set(personId, tagId);
+      if (person !== null) this.#tell({ kind: "erased", personId, tagId });
+      erased.push({ erasure, tagId });
+    }
+    if (erased.length === 0) return;
+    try {
+      await this.#rewrite();
+      for (const { erasure, tagId } of erased) erasure.answer({ tagId });
+    } catch (error) {
+      // Should the process end now, the person must not be back: one short line, if the disk takes it.
+      await this.#journal?.append([erased.map(({ erasure }) => ({ gone: erasure.personId }))]).catch(() => undefined);
+      for (const { erasure } of erased) erasure.fail(error);
+    }
+  }
+
+  async #rewrite(): Promise<void> {
+    await this.#journal?.rewrite(this.#book);
+    this.#unfinished.clear();
+  }
+
+  #tell(change: RegistryChange): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        // A bug of the listener's: it ends the process, but neither this change nor the other followers.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new StoreUnavailable("the registry is closed");
   }
 }

@@ -1,2 +1,2 @@
-export type { Registry, RegistryChange } from "./registry.ts";
+export { RegistryRefusal, type Registry, type RegistryChange } from "./registry.ts";
 export { openEmbeddedRegistry, type EmbeddedRegistryOptions } from "./embedded-registry.ts";
