@@ -160,7 +160,9 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const gateways = watch.changes(nowMs, (gatewayId) => clockOffsetMs(acceptor, gatewayId));
     const { zoneTransitions, proximityTransitions, droppedTags } = output;
     if (positions.length + zoneTransitions.length + proximityTransitions.length + gateways.length + droppedTags.length === 0) return;
-    queue.push({ batch: { ...emptyBatch(), zoneTransitions, proximityTransitions, positions, gateways }, droppedTags, nowMs });
+    // What happened carries the tick's time; it is stored now.
+    const storedAtMs = config.time === "report" ? nowMs : config.nowMs();
+    queue.push({ batch: { ...emptyBatch(), zoneTransitions, proximityTransitions, positions, gateways }, droppedTags, nowMs: storedAtMs });
   }
 
   // ---- messages, by topic
@@ -268,10 +270,19 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   let restored: Promise<void> = Promise.resolve();
   if (config.time === "wall") {
     restored = restoreTags();
-    timer = setInterval(() => {
-      const dueMs = Math.floor(config.nowMs() / tickMs) * tickMs;
-      if (dueMs > lastTickMs) tick(dueMs);
-    }, tickMs);
+    scheduleTick();
+  }
+
+  /** On the grid: a timer that ran between its lines would make every update late by its phase, up to 500 ms. */
+  function scheduleTick(): void {
+    timer = setTimeout(
+      () => {
+        const dueMs = Math.floor(config.nowMs() / tickMs) * tickMs;
+        if (dueMs > lastTickMs) tick(dueMs);
+        scheduleTick();
+      },
+      tickMs - (config.nowMs() % tickMs),
+    );
   }
 
   /** Tags that an earlier process left in the store go on where they were, or leave by silence. */
@@ -337,7 +348,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     },
 
     async close() {
-      if (timer !== null) clearInterval(timer);
+      if (timer !== null) clearTimeout(timer);
       timer = null;
       await restored;
       await queue.close();
