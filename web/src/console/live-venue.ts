@@ -1,4 +1,4 @@
-import type { Channel, DeliveredEvent } from "@konferenco/client";
+import type { Channel, ClientEvent, DeliveredEvent } from "@konferenco/client";
 import type { Alert, GatewayHealth, Session, VenueMap } from "@konferenco/protocol";
 import { batch, signal, type Signal } from "@preact/signals";
 import { openLiveLink, type LiveLink } from "../common/live-link.ts";
@@ -8,7 +8,7 @@ import { keyOf, labelOf, namesByZone, notePresence, sweepPresences, type Presenc
 
 /** A line of the activity list. `subject`: whom it is about, so that it can be forgotten. */
 export type FeedItem = { id: number; atMs: number; subject: string | null } & (
-  | { kind: "moved"; transition: "enter" | "exit"; name: string; zoneId: string }
+  | { kind: "moved"; name: string; from: string | null; to: string | null }
   | { kind: "alert"; alert: Alert }
   | { kind: "gateway"; gatewayId: string; state: GatewayHealth["state"] }
   | { kind: "note"; text: string }
@@ -17,6 +17,8 @@ export type FeedItem = { id: number; atMs: number; subject: string | null } & (
 /** Lists are renewed this often at most; the map follows every frame (requirement E23). */
 const REFRESH_MS = 500;
 const SWEEP_EVERY_MS = 5_000;
+/** Leaving one zone and entering the next within this time is one walk, and one line. */
+const ONE_WALK_MS = 3_000;
 /** Older lines go: a list that nobody can read to its end is only memory. */
 const MAX_FEED_ITEMS = 200;
 
@@ -75,12 +77,34 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     feed.length = Math.min(feed.length, MAX_FEED_ITEMS);
   };
 
+  const addMove = ({ t, at, d }: Extract<ClientEvent, { t: `zone.${string}` }>): void => {
+    const subject = keyOf(d.subj);
+    const isEnter = t === "zone.enter";
+    // The other half of the walk is the subject's newest line, if it lacks this half.
+    const index = feed.findIndex((item) => item.subject === subject);
+    const other = feed[index];
+    const isSameWalk =
+      other?.kind === "moved" &&
+      (isEnter ? other.to : other.from) === null &&
+      (isEnter ? other.from : other.to) !== d.zoneId &&
+      Math.abs(at - other.atMs) < ONE_WALK_MS;
+    if (isSameWalk) feed.splice(index, 1);
+    addToFeed({
+      kind: "moved",
+      atMs: at,
+      subject,
+      name: labelOf(d.subj),
+      from: isEnter ? (isSameWalk ? other.from : null) : d.zoneId,
+      to: isEnter ? d.zoneId : isSameWalk ? other.to : null,
+    });
+  };
+
   const take = (event: DeliveredEvent, isNews: boolean): void => {
     if (notePresence(presences, event, Date.now())) map?.changed();
     switch (event.t) {
       case "zone.enter":
       case "zone.exit":
-        if (isNews) addToFeed({ kind: "moved", atMs: event.at, subject: keyOf(event.d.subj), transition: event.t === "zone.enter" ? "enter" : "exit", name: labelOf(event.d.subj), zoneId: event.d.zoneId });
+        if (isNews) addMove(event);
         break;
       case "alert":
         if (!feed.some((item) => item.kind === "alert" && item.alert.alertId === event.d.alertId)) addToFeed({ kind: "alert", atMs: event.at, subject: null, alert: event.d });
