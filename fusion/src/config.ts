@@ -60,5 +60,5 @@ export function parseFusionSettings(json: unknown, fileName: string): FusionConf
   const result = fusionSettingsSchema.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw new ConfigError(`${fileName}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not a set of fusion settings"} (settings: docs/settings.md)`);
+  throw new ConfigError(`${fileName}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not a set of fusion settings"} (names, units and reasons: fusion/src/core/fusion-config.ts)`);
 }

@@ -21,7 +21,7 @@ import {
   type VenueMap,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
-import { acceptReport, clockOffsetMs, newAcceptor } from "./core/accept.ts";
+import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
 import { locateByCheckIn } from "./core/checkin-fix.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
@@ -233,6 +233,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     if (!pipeline.venue.gatewayIndex.has(gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
     const nowMs = config.time === "wall" ? message.receivedAtMs : Math.max(reportNowMs, parsed.value.sentAtMs ?? reportNowMs);
     if (nowMs !== -Infinity) watch.noteStatus(parsed.value, nowMs);
+    const { bootId, sentAtMs } = parsed.value;
+    if (config.time === "wall" && bootId !== undefined && sentAtMs !== undefined) noteClock(acceptor, { gatewayId, bootId, sentAtMs }, message.receivedAtMs);
   }
 
   function ingestAlert(severity: AlertSeverity, message: FusionMessage): void | Promise<void> {
