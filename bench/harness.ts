@@ -14,6 +14,8 @@ export interface BenchRow {
 /** Rounds of each, in turn, so that a machine that slows down slows both. */
 const ROUNDS = 15;
 const WARM_UP_ROUNDS = 3;
+/** How often `compare` calls each of its two functions. */
+export const TIMES = ROUNDS + WARM_UP_ROUNDS;
 
 /** Keeps results alive, so that work whose result nobody reads is not optimised away. */
 let sink = 0;
@@ -24,7 +26,7 @@ let sink = 0;
  */
 export function compare(operations: number, subject: () => number, baseline: () => number): { figureNs: number; baselineNs: number } {
   const times: { figure: number[]; baseline: number[] } = { figure: [], baseline: [] };
-  for (let round = 0; round < ROUNDS + WARM_UP_ROUNDS; round++) {
+  for (let round = 0; round < TIMES; round++) {
     const figure = timed(subject);
     const other = timed(baseline);
     if (round < WARM_UP_ROUNDS) continue;
