@@ -296,7 +296,7 @@ describe("the WebSocket's door", () => {
     const silent = await shy.client("operator", null, { hello: false });
     await expect(shy.client("operator", null, { hello: false })).rejects.toThrow(/429/);
     expect((await silent.closed).code).toBe(4502);
-    await shy.client("operator");
+    for (let n = 0; n < 5; n++) await shy.client("operator");
     await shy.close();
   });
 
