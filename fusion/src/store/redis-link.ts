@@ -1,9 +1,6 @@
 import { ConfigError, StoreUnavailable } from "@konferenco/protocol";
 import { Redis } from "ioredis";
 
-// The same text stands in fusion/src/store and bridge/src/registry (test/contract/twins.test.ts holds them
-// together): the two may run apart, so neither imports the other's code, and protocol does no I/O.
-
 /** A command that has no answer by then has failed; the connection is made anew, for it may be dead without saying so. */
 export const COMMAND_TIMEOUT_MS = 2_000;
 
