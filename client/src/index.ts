@@ -1,4 +1,4 @@
-export { connect } from "./connection.ts";
+export { connect } from "./connect.ts";
 export { MAX_TRIES } from "./backoff.ts";
 export { ConnectionClosed, RefusedByServer } from "./options.ts";
 export type {

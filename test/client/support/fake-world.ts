@@ -142,6 +142,7 @@ export function newWorld(options: Partial<ConnectOptions> & { clock?: FakeClock 
     onForget: (subject) => forgotten.push(subject),
     onGap: (why) => gaps.push(why),
     surroundings,
+    fetch: null,
     WebSocket: class extends FakeSocket {
       constructor(url: string, protocol?: string | string[]) {
         super(url, String(protocol));
