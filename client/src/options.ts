@@ -1,4 +1,5 @@
 import type { Channel, ClientErrorCode, ClientEvent, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { Tabs } from "./tabs.ts";
 import type { WireKind } from "./wire.ts";
 
 /** What to listen to. `hz` bounds positions a second (server's default 2); `every` asks for each position in order (staff only). */
@@ -79,6 +80,8 @@ export interface ConnectOptions {
   WebSocket?: WebSocketConstructor;
   /** For the fallbacks where WebSocket is blocked; null: none. The runtime's own where it is absent. */
   fetch?: typeof fetch | null;
+  /** Shares the connection with other tabs: `browserTabs(key)`. Absent or null: a connection of its own. */
+  tabs?: Tabs | null;
   clock?: Clock;
   surroundings?: Surroundings;
   /** Name and version that the server logs. */
@@ -117,19 +120,24 @@ export interface KonferencoClient {
   close(): void;
 }
 
+/** What the server says with a refusal. */
+export type Refusal = Pick<Extract<ServerFrame, { op: "err" }>, "code" | "n" | "retry" | "after" | "detail">;
+
 /** The server's `err` answer. */
 export class RefusedByServer extends Error {
+  readonly refusal: Refusal;
   readonly code: ClientErrorCode;
   readonly number: number;
   readonly retryable: boolean;
   readonly afterMs: number | null;
-  constructor(frame: Extract<ServerFrame, { op: "err" }>) {
-    super(frame.detail ?? frame.code);
+  constructor(refusal: Refusal) {
+    super(refusal.detail ?? refusal.code);
     this.name = "RefusedByServer";
-    this.code = frame.code;
-    this.number = frame.n;
-    this.retryable = frame.retry;
-    this.afterMs = frame.after ?? null;
+    this.refusal = refusal;
+    this.code = refusal.code;
+    this.number = refusal.n;
+    this.retryable = refusal.retry;
+    this.afterMs = refusal.after ?? null;
   }
 }
 
