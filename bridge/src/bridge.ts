@@ -40,7 +40,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
 
   const authority = await newTokenAuthority(keys.token, eventId, nowMs);
   const tickets = new Tickets();
-  const people = new PeopleCache(registry);
+  const people = new PeopleCache(registry, nowMs);
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
@@ -48,12 +48,13 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard: (update, when) => talk.heard(update, when), eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
-  const surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, log });
+  const surroundings: Surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
   const talk: Talk = new Talk({ hub, people, eventRefKey: keys.eventRef, nowMs });
   const desk = new PeopleDesk({ registry, feed, nowMs });
   const frames = new ClientFrames({ store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  feed.onErased = (personId) => surroundings.forget(personId);
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
@@ -85,11 +86,15 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     hub.tick();
     replayer.tick();
     void surroundings.tickNearby();
+    surroundings.tickEncounters();
   }, TICK_MS);
   const second = setInterval(() => {
     transport.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
+    surroundings.tickParted();
+    // Shares that have ended: their policies are made anew, and who saw is told to forget.
+    for (const personId of people.endedShares()) void feed.applyPerson({ kind: "person", personId }).catch(() => {});
   }, SECOND_MS);
 
   let closing: Promise<void> | null = null;

@@ -52,6 +52,8 @@ export class UpdateFeed {
   #closed = false;
   #at: UpdateId = { epoch: "", offset: 0 };
   #peopleFailing = false;
+  /** The person is erased: whoever keeps something about them lets it go. */
+  onErased: (personId: string) => void = () => {};
   updatesIn = 0;
   gaps = 0;
   /** True while the store or the registry does not answer. */
@@ -199,6 +201,7 @@ export class UpdateFeed {
       return job.failed?.(change.error);
     }
     try {
+      if (change.erased) this.onErased(change.personId);
       if (change.erased && change.tagBefore !== null) await store.dropTag(change.tagBefore);
       job.done?.();
     } catch (error) {
