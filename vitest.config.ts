@@ -1,13 +1,14 @@
 import { defineConfig } from "vitest/config";
 
 // Tests run on the sources: packages resolve through the export condition "@konferenco/source", no build first.
-const conditions = ["@konferenco/source", "module", "node", "import", "default"];
+const conditions = ["@konferenco/source", "module", "node"];
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/support/dice.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

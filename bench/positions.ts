@@ -1,27 +1,13 @@
 import { venueMapSchema, type VenueMap } from "@konferenco/protocol";
-import { newCalibration } from "../fusion/src/core/calibration.ts";
-import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "../fusion/src/core/fusion-config.ts";
-import { newGridFilter, type Belief, type Hearing } from "../fusion/src/core/grid-filter.ts";
-import { newPipeline } from "../fusion/src/core/pipeline.ts";
-import { newTagOffset } from "../fusion/src/core/tag-offset.ts";
-import { newVenueGrid } from "../fusion/src/core/venue-grid.ts";
-import { indexVenue } from "../fusion/src/core/venue-index.ts";
-import { newRandom } from "../simulators/src/random.ts";
+import { DEFAULT_FUSION_CONFIG, indexVenue, newCalibration, newGridFilter, newPipeline, newTagOffset, newVenueGrid, type Belief, type FusionConfig, type Hearing } from "@konferenco/fusion";
+import { newRandom } from "@konferenco/simulators";
+import { row, type BenchRow } from "./harness.ts";
 
 /**
  * What a position costs. Promised: at 20 gateways an update of a tag with up to 100 active cells in 10 us,
  * one over the full half-metre grid of an office in 150 us, and no dearer per tag at 100,000 tags than at 1,000.
  * The baseline beside it is what no filter can do without: one logarithm per gateway and active cell.
  */
-export interface BenchRow {
-  bench: string;
-  metric: string;
-  figure: number;
-  unit: string;
-  baseline: number;
-  ratio: number;
-}
-
 /** 18 x 14 m of rooms with 20 gateways: 1,008 cells of half a metre. */
 function office(): VenueMap {
   const zones = Array.from({ length: 12 }, (_, i) => {
@@ -49,45 +35,38 @@ function prepared(config: FusionConfig) {
   return { grid, filter, hearings };
 }
 
-/** Median over batches of the mean of one call, in microseconds: what others do to the machine falls out. */
+/** Processor time of one call in microseconds, the lower quartile over batches: what others do to the machine falls out. */
 function timed(call: () => void, calls: number): number {
   const batches: number[] = [];
-  for (let i = 0; i < calls; i++) call();
-  for (let batch = 0; batch < 15; batch++) {
-    const beganMs = performance.now();
+  for (let batch = -2; batch < 15; batch++) {
+    const began = process.cpuUsage();
     for (let i = 0; i < calls; i++) call();
-    batches.push(((performance.now() - beganMs) * 1_000) / calls);
+    const { user, system } = process.cpuUsage(began);
+    if (batch >= 0) batches.push((user + system) / calls);
   }
   return batches.sort((a, b) => a - b)[3] as number;
 }
 
-function updateCost(config: FusionConfig, atCells: number): { cells: number; us: number; logUs: number } {
+function updateCost(config: FusionConfig, lookWeight: number): { cells: number; us: number; logUs: number } {
   const { filter, hearings } = prepared(config);
-  const first = hearings(1);
-  let belief: Belief = filter.begin(first, newTagOffset(0, 3, 0), 0);
-  const looks = Array.from({ length: 16 }, () => hearings(0.34));
+  const belief: Belief = filter.begin(hearings(lookWeight), newTagOffset(0, 3, 0), 0);
+  const looks = Array.from({ length: 16 }, () => hearings(lookWeight));
   let nowMs = 0;
-  // Until the belief has the size that it keeps.
-  for (let i = 0; i < 40; i++) step();
-  const start = { ...belief, cells: belief.cells.slice(), standing: belief.standing.slice(), walking: belief.walking.slice() };
-  function step(): void {
+  let cells = 0;
+  let updates = 0;
+  const us = timed(() => {
     nowMs += 500;
     filter.advance(belief, looks[(nowMs / 500) % looks.length] as Hearing[], nowMs);
     filter.estimate(belief);
-  }
-  const cells: number[] = [];
-  const us = timed(() => {
-    step();
-    cells.push(belief.count);
-  }, atCells > 500 ? 200 : 2_000);
-  belief = start;
-  const mean = cells.reduce((sum, count) => sum + count, 0) / cells.length;
-  const count = Math.round(mean);
+    cells += belief.count;
+    updates++;
+  }, 1_000);
+  const count = Math.round(cells / updates);
   let sink = 0;
   const logUs = timed(() => {
     for (let i = 0; i < count * 20; i++) sink += Math.log(1 + i + (sink & 1));
-  }, 500);
-  return { cells: mean, us, logUs };
+  }, 200);
+  return { cells: count, us, logUs };
 }
 
 /** A whole tick of the pipeline, per tag, after everybody has been heard for some seconds. */
@@ -105,26 +84,23 @@ function tickCost(tags: number): number {
         if (rangeM < 7) pipeline.step({ tagId: `tag-${tag}`, gatewayId: gateway.gatewayId, rssiDbm: -62 - 25 * Math.log10(Math.max(1, rangeM)) + 3 * dice.gaussian(), heardAtMs: nowMs - 200 }, nowMs);
       }
     });
-    const beganMs = performance.now();
+    const began = process.cpuUsage();
     pipeline.tick(nowMs);
-    if (tick > 8) usPerTag = Math.min(usPerTag, ((performance.now() - beganMs) * 1_000) / tags);
+    const { user, system } = process.cpuUsage(began);
+    if (tick > 8) usPerTag = Math.min(usPerTag, (user + system) / tags);
   }
   return usPerTag;
 }
 
 export async function run(): Promise<BenchRow[]> {
-  const row = (metric: string, figure: number, unit: string, baseline: number): BenchRow => ({ bench: "positions", metric, figure: round(figure), unit, baseline: round(baseline), ratio: round(figure / baseline) });
-  const small = updateCost({ ...DEFAULT_FUSION_CONFIG, maxActiveCells: 100 }, 100);
-  const full = updateCost({ ...DEFAULT_FUSION_CONFIG, leastCellShare: 0 }, 1_000);
+  const small = updateCost({ ...DEFAULT_FUSION_CONFIG, maxActiveCells: 100 }, 0.34);
+  // Looks that say next to nothing leave every cell in play: the dearest case.
+  const full = updateCost({ ...DEFAULT_FUSION_CONFIG, leastCellShare: 0 }, 0.001);
   const thousand = tickCost(1_000);
-  const many = tickCost(20_000);
+  const many = tickCost(10_000);
   return [
-    row(`update, ${small.cells.toFixed(0)} active cells, 20 gateways`, small.us, "us", small.logUs),
-    row(`update, full office grid of ${full.cells.toFixed(0)} cells, 20 gateways`, full.us, "us", full.logUs),
-    row("tick per tag, 20,000 tags against 1,000", many, "us", thousand),
+    row("positions", `update, ${small.cells} active cells, 20 gateways`, "us", small.us, small.logUs),
+    row("positions", `update, full office grid of ${full.cells} cells, 20 gateways`, "us", full.us, full.logUs),
+    row("positions", "tick per tag, 10,000 tags against 1,000", "us", many, thousand),
   ];
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

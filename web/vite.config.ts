@@ -2,7 +2,6 @@ import { defineConfig } from "vite";
 
 // Pages are built with relative addresses, so that they work under any path a proxy puts them at, and with
 // nothing inline, so that a strict content security policy (default-src 'self') holds.
-// eslint-disable-next-line import/no-default-export -- Vite asks for one
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",

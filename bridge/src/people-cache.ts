@@ -14,7 +14,7 @@ export interface PolicyChange {
   tagAfter: TagId | null;
   erased: boolean;
   /** The registry did not answer: the person is hidden until it does. */
-  error: unknown;
+  error: Error | null;
 }
 
 interface Known {
@@ -31,11 +31,18 @@ export class PeopleCache {
   readonly #people = new Map<PersonId, Known>();
   /** Null: the registry says that nobody carries it. */
   readonly #holders = new Map<TagId, PersonId | null>();
+  /** When the first of a person's shares ends: then their policy is made anew. */
+  readonly #shareEnds = new Map<PersonId, number>();
+  readonly #changed = new Set<TagId>();
+  readonly #nowMs: () => number;
+  /** Who sits in a session, by tag; set once the picture of the venue is there. */
+  isInSession: (tagId: TagId) => boolean = () => false;
   /** Tags of erased people: hidden until somebody else carries them, for the person may still do. */
   readonly #erasedTags = new Set<TagId>();
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, nowMs: () => number = () => 0) {
     this.#registry = registry;
+    this.#nowMs = nowMs;
   }
 
   holderOf = (tagId: TagId): Holder => {
@@ -51,9 +58,7 @@ export class PeopleCache {
     return personId === null || (personId !== undefined && this.#people.has(personId));
   }
 
-  policyOf(personId: PersonId): SubjectPolicy | null {
-    return this.#people.get(personId)?.policy ?? null;
-  }
+  policyOf = (personId: PersonId): SubjectPolicy | null => this.#people.get(personId)?.policy ?? null;
 
   personOf(personId: PersonId): Person | null {
     return this.#people.get(personId)?.person ?? null;
@@ -61,6 +66,19 @@ export class PeopleCache {
 
   tagOf(personId: PersonId): TagId | null {
     return this.#people.get(personId)?.person.tagId ?? null;
+  }
+
+  /** Whose policy still shows somebody what they were to see until now. */
+  endedShares(): PersonId[] {
+    const nowMs = this.#nowMs();
+    return [...this.#shareEnds].flatMap(([personId, untilMs]) => (untilMs <= nowMs ? [personId] : []));
+  }
+
+  /** Tags whose holder's policy was read since the last call. */
+  takeChanged(): TagId[] {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    return changed;
   }
 
   get size(): number {
@@ -76,6 +94,11 @@ export class PeopleCache {
       // A change that came meanwhile knows better.
       if (!this.knowsTag(tagId)) this.#setHolder(tagId, personId);
     });
+  }
+
+  /** Reads those who are not here yet; who does not exist stays unknown. */
+  loadPeople(personIds: Iterable<PersonId>): Promise<void> {
+    return inParallel(personIds, async (personId) => void (await this.loadPerson(personId)));
   }
 
   async loadPerson(personId: PersonId): Promise<Person | null> {
@@ -94,16 +117,19 @@ export class PeopleCache {
     const { personId } = change;
     const known = this.#people.get(personId) ?? null;
     this.#people.delete(personId);
+    this.#shareEnds.delete(personId);
     let person: Person | null = null;
-    let error: unknown = null;
+    let error: Error | null = null;
     try {
       if (change.kind === "person") person = await this.#registry.person(personId);
     } catch (thrown) {
-      error = thrown;
+      error = thrown instanceof Error ? thrown : new Error(String(thrown));
     }
-    const tagBefore = known?.person.tagId ?? (change.kind === "erased" ? change.tagId : null);
+    const tagBefore = known === null ? this.#tagBeforeOf(change, person) : known.person.tagId;
+    // Whom nobody has asked about yet is read when somebody does: an import of 200,000 people would be 200 MB here.
+    const wanted = known !== null || (typeof person?.tagId === "string" && this.#holders.has(person.tagId));
     if (person !== null) {
-      this.#keep(person);
+      if (wanted) this.#keep(person);
       if (tagBefore !== null && tagBefore !== person.tagId && this.#holders.get(tagBefore) === personId) this.#holders.delete(tagBefore);
     } else if (error === null && tagBefore !== null && (this.#holders.get(tagBefore) ?? personId) === personId) {
       this.#holders.set(tagBefore, null);
@@ -113,8 +139,22 @@ export class PeopleCache {
     return { personId, before: known?.policy ?? null, after: this.policyOf(personId), tagBefore, tagAfter, erased: error === null && person === null, error };
   }
 
+  /** Of a person whom we did not have: theirs already, unless we took the tag for a thing. */
+  #tagBeforeOf(change: RegistryChange, person: Person | null): TagId | null {
+    if (change.kind === "erased") return change.tagId;
+    const tagId = person?.tagId ?? null;
+    return tagId !== null && this.#holders.get(tagId) === null ? null : tagId;
+  }
+
   #keep(person: Person): void {
-    this.#people.set(person.profile.personId, { person, policy: compilePolicy(person) });
+    const { personId } = person.profile;
+    const { tagId } = person;
+    const nowMs = this.#nowMs();
+    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: () => tagId !== null && this.isInSession(tagId) }) });
+    const endsMs = Math.min(...(person.settings.shares ?? []).map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > nowMs));
+    if (endsMs === Infinity) this.#shareEnds.delete(personId);
+    else this.#shareEnds.set(personId, endsMs);
+    if (tagId !== null) this.#changed.add(tagId);
     if (person.tagId !== null) this.#setHolder(person.tagId, person.profile.personId);
   }
 

@@ -1,6 +1,6 @@
 import http from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocket, WebSocketServer, type RawData } from "ws";
+import { WebSocket, WebSocketServer, type RawData, type ServerOptions } from "ws";
 import { CLIENT_ERRORS, CLOSE_CODES, MAX_CLIENT_FRAME_BYTES, SUBPROTOCOL, type ClientErrorCode } from "@konferenco/protocol";
 import type { ClientFrames } from "./client-frames.ts";
 import type { BridgeLimits } from "./config.ts";
@@ -48,7 +48,8 @@ export class WsTransport {
     const { maxUpgradesPerS } = options.limits;
     this.#upgradeRate = { perS: maxUpgradesPerS, burst: maxUpgradesPerS };
     this.#upgrades = newBucket(this.#upgradeRate, options.nowMs());
-    this.#server = new WebSocketServer({
+    // The last two are not in @types/ws 8.18 yet.
+    const settings: ServerOptions & { maxBufferedChunks: number; closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
       // One compressed message costs 226 KB per connection from then on; and compressing secrets beside chosen text leaks (CRIME).
@@ -56,9 +57,11 @@ export class WsTransport {
       maxPayload: MAX_CLIENT_FRAME_BYTES,
       // ws allows 16,384 fragments and 262,144 chunks: a client could make us keep one object per byte.
       maxFragments: 16,
-      ...{ maxBufferedChunks: 64, closeTimeout: CLOSE_TIMEOUT_MS }, // not in @types/ws 8.18 yet
+      maxBufferedChunks: 64,
+      closeTimeout: CLOSE_TIMEOUT_MS,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-    });
+    };
+    this.#server = new WebSocketServer(settings);
   }
 
   get connections(): number {
@@ -117,11 +120,11 @@ export class WsTransport {
 
   closed(socket: WebSocket, connection: Connection, code: number): void {
     this.#sockets.delete(socket);
-    this.#greeted(connection);
+    this.greeted(connection);
     this.#options.hub.remove(connection, code);
   }
 
-  #greeted(connection: Connection): void {
+  greeted(connection: Connection): void {
     if (!this.#greeting.delete(connection)) return;
     const left = (this.#greetingByAddress.get(connection.address) ?? 1) - 1;
     if (left === 0) this.#greetingByAddress.delete(connection.address);
@@ -133,8 +136,7 @@ export class WsTransport {
     const { hub, limits, nowMs, seal, feedOffset } = this.#options;
     const atMs = nowMs();
     for (const connection of this.#greeting) {
-      if (connection.state !== "greeting") this.#greeted(connection);
-      else if (atMs - connection.openedAtMs >= limits.helloTimeoutMs) hub.close(connection, CLOSE_CODES.helloTimeout, "no hello");
+      if (atMs - connection.openedAtMs >= limits.helloTimeoutMs) hub.close(connection, CLOSE_CODES.helloTimeout, "no hello");
       else break; // in order of arrival: the rest came later
     }
     for (const connection of hub.connections) {

@@ -122,8 +122,9 @@ function gatewayFault(gateway: Extract<Principal, { kind: "gateway" }>, topic: T
       if (topic.gatewayId === gateway.gatewayId) return null;
       return { code: "GATEWAY_FOREIGN", detail: `${nameOf(gateway)} may not speak for gateway "${topic.gatewayId}"` };
     case "alert":
-      return { code: "TOPIC_RIGHT_MISSING", detail: `${nameOf(gateway)} may not raise alerts` };
+      break;
   }
+  return { code: "TOPIC_RIGHT_MISSING", detail: `${nameOf(gateway)} may not raise alerts` };
 }
 
 function applicationFault(application: Extract<Principal, { kind: "application" }>, topic: Topic): Fault | null {

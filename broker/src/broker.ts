@@ -71,7 +71,7 @@ export async function openBroker(config: BrokerConfig): Promise<Broker> {
   aedes.on("client", (client) => {
     const session = doorkeeper.sessions.get(client) as Session;
     loggedIn.add(client);
-    countGateway(session, +1);
+    countGateway(session, 1);
   });
   aedes.on("clientDisconnect", (client) => {
     const session = doorkeeper.sessions.get(client) as Session;
@@ -95,14 +95,18 @@ export async function openBroker(config: BrokerConfig): Promise<Broker> {
     else if (count === 0) config.log({ event: "gateway.lost", gatewayId: principal.gatewayId, because: lostBecause });
   }
 
+  /** Whom a refusal is about: a user name counts only once it is proven, or an attacker fills the log with names. */
+  function subjectOf(session: Session | undefined, stream: object): string {
+    return session !== undefined && session.principal !== null ? session.userName : (arrivals.get(stream)?.address ?? "unknown");
+  }
+
   /** What aedes refuses by itself: counted here, where it tells. What we refused has been counted. */
   function noteError(client: Client, error: Error & { code?: string; errorCode?: number }): void {
     if (error instanceof Refused) return;
     const session = doorkeeper.sessions.get(client);
-    const subject = session === undefined ? ((arrivals.get(client.conn) as Arrival | undefined)?.address ?? "unknown") : session.userName || session.address;
     const code = refusalOfAedesError(error);
     if (code === null) return;
-    ledger.refuse(code, subject, error.message);
+    ledger.refuse(code, subjectOf(session, client.conn), error.message);
     if (session !== undefined) session.lostBecause = code;
   }
 
@@ -122,7 +126,7 @@ export async function openBroker(config: BrokerConfig): Promise<Broker> {
         onRefused: (refused) => {
           const session = doorkeeper.sessions.get(client);
           if (session !== undefined) session.lostBecause = refused.code;
-          ledger.refuse(refused.code, session?.userName ?? arrival.address, refused.detail);
+          ledger.refuse(refused.code, subjectOf(session, stream), refused.detail);
         },
       });
       arrivals.set(stream, arrival);

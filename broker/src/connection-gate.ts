@@ -3,9 +3,9 @@ import type { BrokerLimits } from "./config.ts";
 /** One open socket's place. */
 export interface GatePass {
   /** It logged in: no longer pending. */
-  admit(): void;
+  admit: () => void;
   /** It closed. */
-  leave(): void;
+  leave: () => void;
 }
 
 interface Address {

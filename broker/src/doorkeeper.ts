@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { AedesOptions, AuthenticateError, Client, PublishPacket } from "aedes";
+import type { AedesOptions, Client, PublishPacket } from "aedes";
 import type { RefusalCode } from "@konferenco/protocol";
 import { checkPublish, checkSubscribe, isOwnClientId, mayReceive, nameOf, type Principal } from "./acl.ts";
 import type { BrokerLimits } from "./config.ts";
@@ -37,11 +37,13 @@ export interface Session {
   lostBecause: string;
 }
 
+type AuthenticateHandler = NonNullable<AedesOptions["authenticate"]>;
+
 export interface Doorkeeper {
   sessions: WeakMap<Client, Session>;
   hooks: Required<Pick<AedesOptions, "preConnect" | "authenticate" | "authorizePublish" | "authorizeSubscribe" | "authorizeForward">>;
   ingest(message: Ingested): void | Promise<void>;
-  attach(handler: IngestHandler): void;
+  attach: (handler: IngestHandler) => void;
   /** From now on no last will is published: when the broker stops, the gateways are not gone. */
   stop(): void;
 }
@@ -92,6 +94,17 @@ export function newDoorkeeper({ logins, limits, ledger, nowMs, arrivalOf }: Door
     return null;
   }
 
+  async function answerLogin(session: Session, clientId: string, password: Uint8Array, done: Parameters<AuthenticateHandler>[3]): Promise<void> {
+    let refused: Refused | null;
+    try {
+      refused = await login(session, clientId, password);
+    } catch (error) {
+      ledger.logSometimes("login", { event: "broker.login-failed", detail: error instanceof Error ? error.message : String(error) });
+      refused = new Refused("CONNECTION_LIMIT", "the login could not be checked", 3);
+    }
+    done(refused, refused === null);
+  }
+
   function ingest(message: Ingested): void | Promise<void> {
     ledger.received += 1;
     return handler?.(message);
@@ -132,10 +145,7 @@ export function newDoorkeeper({ logins, limits, ledger, nowMs, arrivalOf }: Door
 
       authenticate(client, _userName, password, done) {
         const session = sessions.get(client) as Session; // set in preConnect, which always comes first
-        login(session, client.id, password ?? Buffer.alloc(0)).then(
-          (refused) => done(refused as AuthenticateError | null, refused === null),
-          (error: Error) => done(Object.assign(error, { returnCode: 3 }) as AuthenticateError, false),
-        );
+        void answerLogin(session, client.id, password ?? Buffer.alloc(0), done);
       },
 
       authorizePublish(client, packet, done) {
@@ -197,11 +207,12 @@ export function newDoorkeeper({ logins, limits, ledger, nowMs, arrivalOf }: Door
       },
     );
     session.acksWaiting += 1;
-    session.acks = before.then(async () => {
+    session.acks = (async () => {
+      await before;
       const error = await outcome;
       session.acksWaiting -= 1;
       if (error !== null) session.lostBecause = "not stored";
       done(error);
-    });
+    })();
   }
 }

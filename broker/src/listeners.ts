@@ -61,7 +61,10 @@ function newTcpServer(options: ListenerOptions, sockets: Set<Socket>): Server {
   const entered = guardEntrance(server, options, sockets);
   server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
     const entry = entered.get(peerOf(socket));
-    if (entry === undefined) return void socket.destroy();
+    if (entry === undefined) {
+      socket.destroy();
+      return;
+    }
     socket.setNoDelay(true);
     options.onArrival({ transport: socket, kind: "tcp", ...entry });
   });
@@ -95,10 +98,14 @@ function newWebSocketServer(options: ListenerOptions, sockets: Set<Socket>): Ser
   server.on("upgrade", (request, socket: Duplex, head) => {
     socket.on("error", () => {});
     const entry = entered.get(peerOf(request.socket));
-    if (entry === undefined) return void socket.destroy();
+    if (entry === undefined) {
+      socket.destroy();
+      return;
+    }
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
     if (!offered.includes("mqtt") && !offered.includes("mqttv3.1")) {
-      return answerAndClose(socket, 400, "the WebSocket sub-protocol must be mqtt"); // [MQTT-6.0.0-3]
+      answerAndClose(socket, 400, "the WebSocket sub-protocol must be mqtt"); // [MQTT-6.0.0-3]
+      return;
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on("message", (_data, isBinary) => {

@@ -21,7 +21,7 @@ const siteSchema = z.object({
 export type Site = z.infer<typeof siteSchema>;
 
 /** The MQTT logins that every installation has, and what each may do. */
-const APPLICATIONS: Record<string, ApplicationRight[]> = {
+const APPLICATIONS: Record<"fusion" | "bridge" | "replay" | "app", ApplicationRight[]> = {
   /** Fusion in a process of its own. */
   fusion: ["read-reports", "read-sensors", "read-alerts", "read-status"],
   /** The bridge in a process of its own: sends the operators' alerts. */
@@ -71,7 +71,7 @@ export function secretOf(site: Site): Uint8Array {
   return Buffer.from(site.secret, "base64url");
 }
 
-export function applicationPassword(site: Site, name: keyof typeof APPLICATIONS & string): string {
+export function applicationPassword(site: Site, name: "fusion" | "bridge" | "replay" | "app"): string {
   const password = site.applications[name];
   if (password === undefined) throw new ConfigError(`site.json has no login for the application "${name}": run "konferenco init" again`);
   return password;

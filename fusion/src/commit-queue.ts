@@ -127,6 +127,7 @@ export class CommitQueue {
 /** Two commits as one: all transitions in order, of each tag and gateway the latest state. */
 export function mergeCommits(first: Commit, second: Commit): Commit {
   const positions = latest<Position>(first.batch.positions, second.batch.positions, (position) => position.tagId);
+  const dropped = new Set(second.droppedTags);
   const seenAgain = new Set(second.batch.positions.map((position) => position.tagId));
   return {
     batch: {
@@ -135,7 +136,7 @@ export function mergeCommits(first: Commit, second: Commit): Commit {
       zoneTransitions: concat<ZoneTransition>(first.batch.zoneTransitions, second.batch.zoneTransitions),
       proximityTransitions: concat<ProximityTransition>(first.batch.proximityTransitions, second.batch.proximityTransitions),
       // A tag that the later one drops needs no position any more.
-      positions: positions.filter((position) => !second.droppedTags.includes(position.tagId)),
+      positions: positions.filter((position) => !dropped.has(position.tagId)),
       gateways: latest(first.batch.gateways, second.batch.gateways, (gateway) => gateway.gatewayId),
     },
     droppedTags: [...first.droppedTags.filter((tagId) => !seenAgain.has(tagId)), ...second.droppedTags],

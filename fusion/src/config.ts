@@ -4,6 +4,7 @@ import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.t
 
 const ms = (min: number, max: number) => z.number().int().min(min).max(max);
 const share = z.number().min(0).max(1);
+const dbm = z.number().min(-127).max(20);
 const positive = (max: number) => z.number().positive().max(max);
 
 /** What a venue may set otherwise, with its bounds; names, units and reasons are in core/fusion-config.ts. Absent: the default. */
@@ -31,6 +32,53 @@ const settings = {
   fixOutlierHoldMs: ms(0, 60_000),
   evidencePerS: positive(100),
   placeChangePerS: positive(10),
+  priorRssiAt1mDbm: dbm,
+  priorRssiAt1mSigmaDb: positive(50),
+  priorPathLossExponent: z.number().min(1).max(6),
+  priorPathLossExponentSigma: positive(3),
+  leastPathLossExponent: z.number().min(0.5).max(4),
+  priorWallLossDb: z.number().min(0).max(30),
+  priorWallLossSigmaDb: positive(20),
+  gatewayOffsetSigmaDb: positive(20),
+  linkSigmaDb: positive(30),
+  surveySigmaDb: positive(30),
+  surveyCorrelationM: positive(100),
+  surveySigmaShare: positive(2),
+  surveyLookShare: positive(2),
+  surveyOffsetSigmaDb: positive(20),
+  trafficExponentSigma: positive(3),
+  trafficGainNats: z.number().min(0).max(1_000),
+  linkMemoryMs: ms(1_000, 86_400_000),
+  tagHeightM: z.number().min(0).max(50),
+  gatewayHeightM: z.number().min(0).max(50),
+  priorSensitivityDbm: dbm,
+  hearingShare: z.number().min(0).max(0.999),
+  hearingWidthDb: positive(30),
+  listeningForMs: ms(0, 3_600_000),
+  deadAfterMissedS: positive(3_600),
+  wellHeardDb: z.number().min(0).max(60),
+  weakSigmaDb: positive(30),
+  strongSigmaDb: positive(30),
+  tailDegrees: positive(1_000),
+  lookMemoryMs: ms(1, 600_000),
+  silenceMemoryMs: ms(1, 600_000),
+  beliefMemoryMs: ms(1, 3_600_000),
+  unheardAfterMs: ms(100, 60_000),
+  walkMps: positive(50),
+  setOffPerS: positive(100),
+  stopPerS: positive(100),
+  strayShare: z.number().min(0).max(0.5),
+  leastCellShare: z.number().min(0).max(0.5),
+  maxActiveCells: z.number().int().min(10).max(100_000),
+  tagOffsetSigmaDb: positive(30),
+  tagOffsetPriorDb: z.number().min(-40).max(40),
+  offsetLookKept: z.number().min(0).max(1),
+  settledVarianceDb2: positive(1_000),
+  gridRadiusScale: positive(10),
+  gridRadiusFloorM: z.number().min(0).max(100),
+  closeCallNats: z.number().min(0).max(20),
+  enterNatS: positive(100),
+  floorNatShare: z.number().min(1).max(100),
   enterBelief: z.number().min(0.5).max(1),
   enterHoldMs: ms(0, 60_000),
   floorHoldMs: ms(0, 60_000),
@@ -60,5 +108,5 @@ export function parseFusionSettings(json: unknown, fileName: string): FusionConf
   const result = fusionSettingsSchema.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw new ConfigError(`${fileName}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not a set of fusion settings"} (settings: docs/settings.md)`);
+  throw new ConfigError(`${fileName}: ${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not a set of fusion settings"} (names, units and reasons: fusion/src/core/fusion-config.ts)`);
 }

@@ -21,12 +21,14 @@ import {
   type VenueMap,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
-import { acceptReport, clockOffsetMs, newAcceptor } from "./core/accept.ts";
+import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
+import type { CalibrationState } from "./core/calibration.ts";
 import { locateByCheckIn } from "./core/checkin-fix.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
+import type { SurveyPoint } from "./core/radio-map.ts";
 import { locateByWifi, type AccessPoint } from "./core/wifi-fix.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
@@ -49,6 +51,8 @@ export interface FusionServiceConfig {
   fusion?: Partial<FusionConfig>;
   /** Access points whose places are known, by BSSID in lower case. None: Wi-Fi scans locate nobody. */
   accessPoints?: ReadonlyMap<string, AccessPoint>;
+  /** A survey of the venue, if somebody walked one: the radio map is made of it. */
+  survey?: readonly SurveyPoint[];
 }
 
 export interface FusionMessage {
@@ -95,6 +99,8 @@ export interface FusionService {
   stats(): FusionStats;
   /** How gateways hear each other's own transmitters. */
   calibrationLinks(): CalibrationLink[];
+  /** What the radio model knows, from what, and how good; null where the map has no plan. */
+  calibration(): CalibrationState | null;
   /** Resolves when all that was made so far is stored. */
   flush(): Promise<void>;
   /** Stops ticking and stores what waits. The store stays open: it belongs to who opened it. */
@@ -115,7 +121,7 @@ const MAX_DEVICE_AHEAD_MS = 60_000;
 /** Opens the service: bytes of one event in, transitions and positions to the store. */
 export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
-  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) });
+  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null });
   const { tickMs } = pipeline.config;
   const acceptor = newAcceptor();
   const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
@@ -160,7 +166,9 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const gateways = watch.changes(nowMs, (gatewayId) => clockOffsetMs(acceptor, gatewayId));
     const { zoneTransitions, proximityTransitions, droppedTags } = output;
     if (positions.length + zoneTransitions.length + proximityTransitions.length + gateways.length + droppedTags.length === 0) return;
-    queue.push({ batch: { ...emptyBatch(), zoneTransitions, proximityTransitions, positions, gateways }, droppedTags, nowMs });
+    // What happened carries the tick's time; it is stored now.
+    const storedAtMs = config.time === "report" ? nowMs : config.nowMs();
+    queue.push({ batch: { ...emptyBatch(), zoneTransitions, proximityTransitions, positions, gateways }, droppedTags, nowMs: storedAtMs });
   }
 
   // ---- messages, by topic
@@ -231,6 +239,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     if (!pipeline.venue.gatewayIndex.has(gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
     const nowMs = config.time === "wall" ? message.receivedAtMs : Math.max(reportNowMs, parsed.value.sentAtMs ?? reportNowMs);
     if (nowMs !== -Infinity) watch.noteStatus(parsed.value, nowMs);
+    const { bootId, sentAtMs } = parsed.value;
+    if (config.time === "wall" && bootId !== undefined && sentAtMs !== undefined) noteClock(acceptor, { gatewayId, bootId, sentAtMs }, message.receivedAtMs);
   }
 
   function ingestAlert(severity: AlertSeverity, message: FusionMessage): void | Promise<void> {
@@ -268,10 +278,19 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   let restored: Promise<void> = Promise.resolve();
   if (config.time === "wall") {
     restored = restoreTags();
-    timer = setInterval(() => {
-      const dueMs = Math.floor(config.nowMs() / tickMs) * tickMs;
-      if (dueMs > lastTickMs) tick(dueMs);
-    }, tickMs);
+    scheduleTick();
+  }
+
+  /** On the grid: a timer that ran between its lines would make every update late by its phase, up to 500 ms. */
+  function scheduleTick(): void {
+    timer = setTimeout(
+      () => {
+        const dueMs = Math.floor(config.nowMs() / tickMs) * tickMs;
+        if (dueMs > lastTickMs) tick(dueMs);
+        scheduleTick();
+      },
+      tickMs - (config.nowMs() % tickMs),
+    );
   }
 
   /** Tags that an earlier process left in the store go on where they were, or leave by silence. */
@@ -331,13 +350,15 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
 
     calibrationLinks: () => pipeline.calibrationLinks(),
 
+    calibration: () => pipeline.calibration(lastTickMs),
+
     async flush() {
       await restored;
       await queue.flush();
     },
 
     async close() {
-      if (timer !== null) clearInterval(timer);
+      if (timer !== null) clearTimeout(timer);
       timer = null;
       await restored;
       await queue.close();

@@ -1,9 +1,17 @@
 // the pure core
-export { newPipeline, type CalibrationLink, type FusionOutput, type Pipeline, type PipelineCounts } from "./core/pipeline.ts";
+export { newPipeline, type CalibrationLink, type FusionOutput, type Pipeline, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 export { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.ts";
 export { acceptReport, newAcceptor, type AcceptedReport, type Acceptor, type Observation } from "./core/accept.ts";
+export type { CalibrationState } from "./core/calibration.ts";
+export type { SurveyPoint } from "./core/radio-map.ts";
 export type { Fix, ZoneEvidence } from "./core/fix.ts";
 export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
+// its parts, for benches
+export { newCalibration } from "./core/calibration.ts";
+export { newGridFilter, type Belief, type Hearing } from "./core/grid-filter.ts";
+export { newTagOffset } from "./core/tag-offset.ts";
+export { newVenueGrid } from "./core/venue-grid.ts";
+export { indexVenue } from "./core/venue-index.ts";
 // the service around it
 export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";

@@ -166,7 +166,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const failed = openings.find((opening) => opening.status === "rejected");
   if (failed !== undefined) {
     closing = true;
-    await Promise.all(fleet.map((simulated) => simulated.link?.cut()));
+    await Promise.all(fleet.map(async (simulated) => simulated.link?.cut()));
     throw failed.reason;
   }
 
@@ -320,7 +320,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       clearInterval(timer);
       for (const simulated of fleet) if (simulated.link !== null) report(simulated, world.nowMs());
       await Promise.all(
-        fleet.map(({ link, gateway: { gatewayId } }) =>
+        fleet.map(async ({ link, gateway: { gatewayId } }) =>
           link?.close(credentials.kind === "application" ? undefined : { topic: gatewayStatusTopic(eventId, gatewayId), payload: JSON.stringify({ v: 1, gatewayId, online: false }) }),
         ),
       );

@@ -89,6 +89,30 @@ export function loadRecording(dir: string): Recording {
   };
 }
 
+/** One row of a survey: what was heard at a known spot. */
+export interface SurveyedLevel {
+  xM: number;
+  yM: number;
+  floor: number;
+  gatewayId: GatewayId;
+  rssiDbm: number;
+  count: number;
+}
+
+/** Reads a survey; a file without a column `count` has one packet a row. */
+export function loadSurvey(file: string): SurveyedLevel[] {
+  const hasCount = (fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "").includes("count");
+  const rows = readCsv(file, ["xM", "yM", "floor", "gatewayId", "rssiDbm", ...(hasCount ? ["count"] : [])]) ?? [];
+  return rows.map((row) => ({
+    xM: row.number("xM"),
+    yM: row.number("yM"),
+    floor: row.number("floor"),
+    gatewayId: row.text("gatewayId"),
+    rssiDbm: row.number("rssiDbm"),
+    count: hasCount ? row.number("count") : 1,
+  }));
+}
+
 /** A report as its gateway would have sent it, and when. */
 export interface RecordedReport {
   topic: string;

@@ -79,8 +79,8 @@ describe("when somebody hides", () => {
   });
 
   it("those who heard of them nearby are told to forget when they no longer want to be heard of", async () => {
-    await test.addPerson("ben", { tagId: "t-2", settings: { proximityAlerts: true } });
-    await patch({ proximityAlerts: true });
+    await test.addPerson("ben", { tagId: "t-2", settings: { proximityAlerts: true, level: "precise", audiences: { attendees: "precise" } } });
+    await patch({ proximityAlerts: true, level: "precise", audiences: { attendees: "precise" } });
     const ben = await test.client("attendee", "ben");
     await ben.subscribe("me");
     await test.pair("t-1", "t-2");
@@ -110,7 +110,8 @@ describe("when somebody changes what they show", () => {
     await test.enter("t-1");
     await patch({ level: "zone" });
     await desk.event((event) => event.t === "zone.enter");
-    expect(forgotten(desk)).toEqual(["anna"]);
+    // Never shown before, so never named before: neither the person nor their tag.
+    expect(forgotten(desk)).toEqual([]);
   });
 
   it("consent withdrawn hides from all, oneself included, until it is given again", async () => {

@@ -114,7 +114,7 @@ describe("a client that comes back", () => {
     before.socket.terminate();
     const alert = (alertId: string) => test.commit({ alerts: [{ alertId, severity: "info", title: alertId, text: "…", zoneIds: [], atMs: test.nowMs() }] });
     await alert("missed");
-    const after = await test.client("staff", null, { ...(cursor === undefined ? {} : { resume: cursor }) });
+    const after = await test.client("staff", null, { resume: cursor as string });
     const asked = [after.subscribe("venue"), after.subscribe("alerts")];
     await Promise.all(asked);
     await alert("live");

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { closed, connectPacket, gone, openTestBroker, packet, publishPacket, remainingLength, until, type TestBroker } from "./helper.ts";
 
 let venue: TestBroker;
@@ -113,6 +113,25 @@ describe("a client that is logged in", () => {
     socket.end(Buffer.concat([connectPacket(), ...reports, packet(0xe0, Buffer.alloc(0))]));
     await until(() => venue.messages.length === 100, "all 100 arrive");
     expect(venue.messages.map(({ payload }) => Number(Buffer.from(payload).toString()))).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    await until(() => venue.broker.stats().clients === 0, "it is gone");
+  });
+
+  it("and hangs up while its password is checked leaves no ghost behind", async () => {
+    venue = await openTestBroker();
+    const socket = await venue.rawSocket();
+    socket.end(connectPacket());
+    await until(() => venue.logs.length === 2, "it came and went");
+    expect(venue.logs.map(({ event }) => event)).toEqual(["gateway.connected", "gateway.lost"]);
+    expect(venue.broker.stats().clients).toBe(0);
+  });
+
+  it("stays when the time for CONNECT is over: that clock is for strangers", async () => {
+    venue = await openTestBroker({ limits: { connectTimeoutMs: 200 } });
+    const gateway = await venue.connect("gw-1");
+    const stranger = await venue.rawSocket(); // came later, so the gateway's clock has run out when this one's has
+    await closed(stranger);
+    await gateway.publishAsync(hall, "still here", { qos: 1 });
+    expect(refused()).toEqual({ CONNECT_TIMEOUT: 1 });
   });
 
   it("and announces 200 MB is cut at the header; its payload is never buffered", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { APPLICATION_RIGHTS, checkPublish, checkSubscribe, isOwnClientId, mayReceive, type ApplicationRight, type Principal } from "@konferenco/broker";
 import { alertTopic, ALERT_SEVERITIES, beaconTopic, fusionTopicFilters, gatewayStatusTopic, parseTopic, SENSOR_TYPES, sensorTopic } from "@konferenco/protocol";
 

@@ -242,6 +242,17 @@ describe("what an acknowledgement means", () => {
     expect(gateway.connected).toBe(true);
   });
 
+  it("a handler that throws at once at QoS 1 gives no acknowledgement", async () => {
+    venue.handle.fn = () => { throw new Error("bug"); };
+    const gateway = await venue.connect("gw-1");
+    const lost = gone(gateway);
+    let acknowledged = false;
+    gateway.publish(hall, "x", { qos: 1 }, (error) => { acknowledged = error === undefined || error === null; });
+    await lost;
+    expect(acknowledged).toBe(false);
+    expect(venue.broker.stats().handlerFailures).toBe(1);
+  });
+
   it("acknowledgements come in the order of the messages, also when the store answers in another", async () => {
     const answers: (() => void)[] = [];
     venue.handle.fn = () => new Promise<void>((resolve) => answers.push(resolve));

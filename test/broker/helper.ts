@@ -48,12 +48,9 @@ export async function openTestBroker(change: Partial<BrokerConfig> = {}): Promis
       const login = [...CREDENTIALS.gateways.map((g) => ({ name: g.gatewayId, password: g.password })), ...CREDENTIALS.applications].find((l) => l.name === userName);
       const ca = options.ca as string | undefined;
       const open = () => {
-        switch (over) {
-          case "tcp": return connectTcp(broker.tcpPort, "127.0.0.1");
-          case "tls": return connectTls(broker.tcpPort, "127.0.0.1", { ca });
-          case "ws": return webSocketTo(`ws://127.0.0.1:${broker.wsPort}`, ca);
-          case "wss": return webSocketTo(`wss://127.0.0.1:${broker.wsPort}`, ca);
-        }
+        if (over === "tcp") return connectTcp(broker.tcpPort, "127.0.0.1");
+        if (over === "tls") return connectTls(broker.tcpPort, "127.0.0.1", { ca });
+        return webSocketTo(`${over}://127.0.0.1:${broker.wsPort}`, ca);
       };
       const client = new MqttClient(open, {
         username: userName, password: login?.password ?? "none", clientId: userName, reconnectPeriod: 0, keepalive: 60,

@@ -491,6 +491,15 @@ describe("tokens", () => {
     expect(world.sockets).toHaveLength(2);
   });
 
+  it("one page too many is told so, and does not knock again and again", async () => {
+    const world = newWorld();
+    world.socket().emit("open");
+    world.socket().say({ op: "err", re: 1, code: "limit", n: 4220, retry: false, detail: "at most 16 connections at once" });
+    expect(world.states.at(-1)).toMatchObject({ kind: "failed", code: "connection_limit", message: "at most 16 connections at once" });
+    await world.clock.advance(60_000);
+    expect(world.sockets).toHaveLength(1);
+  });
+
   it("a refused hello stops the client with the server's own words", () => {
     const world = newWorld();
     world.socket().emit("open");
@@ -589,6 +598,46 @@ describe("calls", () => {
     await world.clock.advance(1_000);
     expect(world.welcome().sentOp("sub")).toEqual([]);
     expect(refusals).toEqual(["forbidden"]);
+  });
+});
+
+describe("callbacks that act", () => {
+  it("a page that calls retry() as soon as it is told of the loss gets one new connection, not two", async () => {
+    const world = newWorld({
+      onState: (state) => {
+        if (state.kind === "reconnecting" && state.attempt === 1) world.client.retry();
+      },
+    });
+    world.welcome().emit("close");
+    expect(world.sockets).toHaveLength(2);
+    world.welcome();
+    await world.clock.advance(1_100);
+    expect(world.sockets).toHaveLength(2);
+    expect(world.client.state().kind).toBe("live");
+  });
+
+  it("what an earlier connection still says, or that it closes at last, means nothing to the next one", async () => {
+    const world = newWorld();
+    const first = world.welcome();
+    await world.lose();
+    world.welcome();
+    first.say({ op: "ev", s: 1, ...alertEvent("late") });
+    first.emit("close", { code: 4500 });
+    expect(world.events).toEqual([]);
+    expect(world.client.state().kind).toBe("live");
+  });
+
+  it("a page that closes on the welcome hears nothing more of it", async () => {
+    const world = newWorld({
+      onWelcome: () => {
+        if (world.sockets.length === 2) world.client.close();
+      },
+    });
+    world.welcome().say({ op: "ev", s: 1, c: "cursor-1", ...alertEvent("a") });
+    await world.lose();
+    world.welcome({ resumed: false, why: "epoch" });
+    expect(world.gaps).toEqual([]);
+    expect(world.clock.waiting).toBe(0);
   });
 });
 

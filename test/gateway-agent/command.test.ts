@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { gatewayCommand, newNobleSource, type GatewayAgentParts } from "@konferenco/gateway-agent";
 import { GATEWAY, openVenueBroker, temporaryFolder, type VenueBroker } from "./broker-helper.ts";
-import { advertisingReport, ibeaconData, installFakeController } from "./fake-hci-socket.ts";
+import { advertisingReport, installFakeController } from "./fake-hci-socket.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const folder = temporaryFolder();
@@ -129,5 +129,35 @@ describe("the built program", () => {
 
   it("prints its version", async () => {
     expect(await spawnMain(["--version"])).toEqual({ code: 0, out: "0.1.0\n", complaints: "" });
+  });
+});
+
+describe("what venue staff are told to type", () => {
+  const guide = fs.readFileSync(path.join(root, "docs/deploy-a-gateway.md"), "utf8");
+  const unit = fs.readFileSync(path.join(root, "gateway-agent/konferenco-gateway.service"), "utf8");
+
+  it("every option in the guide and in the unit exists", async () => {
+    const [help] = (await run(["--help"])).out;
+    const options = [...`${guide}\n${unit}`.matchAll(/konferenco-gateway (--[a-z]+)/g)].map((match) => match[1] as string);
+    expect(new Set(options)).toEqual(new Set(["--config", "--check", "--identity"]));
+    for (const option of options) expect(help).toContain(option);
+  });
+
+  it("install.sh stages command, settings and unit, and leaves filled-in settings alone", async () => {
+    const stage = path.join(folder.directory, "stage");
+    const install = async () => {
+      const child = spawn(path.join(root, "gateway-agent/install.sh"), [], { env: { PATH: process.env.PATH, DESTDIR: stage }, stdio: "ignore" });
+      expect(await once(child, "exit")).toEqual([0, null]);
+    };
+    fs.mkdirSync(stage);
+    await install();
+    const settings = path.join(stage, "etc/konferenco/gateway.json");
+    expect(fs.statSync(settings).mode & 0o777).toBe(0o600);
+    fs.writeFileSync(settings, "{}");
+    await install();
+    expect(fs.readFileSync(settings, "utf8")).toBe("{}");
+    expect(fs.readFileSync(path.join(stage, "etc/systemd/system/konferenco-gateway.service"), "utf8")).toBe(unit);
+    const version = spawn(path.join(stage, "usr/local/bin/konferenco-gateway"), ["--version"]);
+    expect(await once(version, "exit")).toEqual([0, null]);
   });
 });

@@ -65,7 +65,7 @@ class FakeHciSocket extends EventEmitter {
 }
 
 const RESULTS: Readonly<Record<number, string>> = {
-  0x1001: "0a0000" + "0a" + "0f00" + "0000", // local version: Bluetooth 5.1
+  0x1001: "0a00000a0f000000", // local version: Bluetooth 5.1
   0x1009: "010203aabbcc", // address cc:bb:aa:03:02:01
   0x2002: "fb0008", // LE buffers
   0x0c6c: "0100", // LE host supported
@@ -96,7 +96,7 @@ export function installFakeController(): FakeController {
 export function advertisingReport(address: string, dataHex: string, rssiDbm: number): string {
   const reversed = address.split(":").reverse().join("");
   const length = (dataHex.length / 2).toString(16).padStart(2, "0");
-  const body = `020103` + `01${reversed}${length}${dataHex}` + Buffer.from([rssiDbm & 0xff]).toString("hex");
+  const body = `02010301${reversed}${length}${dataHex}` + Buffer.from([rssiDbm & 0xff]).toString("hex");
   return `043e${(body.length / 2).toString(16).padStart(2, "0")}${body}`;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { formatBeaconReport, isId, MAX_REPORT_ROWS, parseBeaconReport, type BeaconReport } from "@konferenco/protocol";
 
 const good: BeaconReport = { gatewayId: "gw-1", bootId: "b1", seq: 7, sentAtMs: 1_000, tagId: ["t1", "t2", "t3"], rssiDbm: [-60, -70.5, -80], heardAtMs: [900, 950, 999] };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   depthInZoneM, distanceToEdgeM, floorBounds, lonLatOfVenuePoint, NO_ORIGIN, pointInPolygon, pointInZone, polygonCentre, venueMapSchema, venuePointOfLonLat, zoneCentre,
   type Polygon, type Zone,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   ALERT_SEVERITIES, alertTopic, beaconTopic, fusionTopicFilters, gatewayOfTag, gatewayStatusTopic, isId, parseId, parseTopic, SENSOR_TYPES, sensorTopic, tagOfGateway,
 } from "@konferenco/protocol";

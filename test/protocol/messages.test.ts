@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   cleanText, clientFrameSchema, MAX_SCAN_ROWS, parseAlertMessage, parseBeaconReport, parseEnvironmentReport, parseGatewayStatus, parseJson, parseJsonAs, parsePositionReport, parseWifiScan, REFUSAL_CODES,
   type Parsed,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { applyPrivacyChange, AUDIENCES, defaultPrivacySettings, LEVELS, minLevel, personSchema, privacyChangeSchema, privacySettingsSchema, type Level } from "@konferenco/protocol";
 
 const level = fc.constantFrom(...LEVELS);

@@ -45,12 +45,10 @@ beforeEach(() => {
 
 /** What protocol's own parser says to a message of this topic. */
 function parseMessage(topic: Topic, payload: Uint8Array): Parsed<unknown> {
-  switch (topic.kind) {
-    case "beacon": return parseBeaconReport(payload);
-    case "alert": return parseAlertMessage(payload);
-    case "gateway-status": return parseGatewayStatus(payload);
-    case "sensor": return { "wifi-scan": parseWifiScan, position: parsePositionReport, environment: parseEnvironmentReport }[topic.sensorType](payload);
-  }
+  if (topic.kind === "beacon") return parseBeaconReport(payload);
+  if (topic.kind === "alert") return parseAlertMessage(payload);
+  if (topic.kind === "gateway-status") return parseGatewayStatus(payload);
+  return { "wifi-scan": parseWifiScan, position: parsePositionReport, environment: parseEnvironmentReport }[topic.sensorType](payload);
 }
 
 function refusedSince(before: Record<string, number | undefined>): Record<string, number> {

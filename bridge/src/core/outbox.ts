@@ -297,9 +297,9 @@ export class Outbox {
 
 function takeFrom(list: VisibleUpdate[] | null, fits: (update: VisibleUpdate) => boolean): VisibleUpdate[] | null {
   if (list === null) return null;
-  let taken = 0;
-  while (taken < list.length && fits(list[taken] as VisibleUpdate)) taken++;
-  return taken === list.length ? null : taken === 0 ? list : list.slice(taken);
+  const taken = list.findIndex((update) => !fits(update));
+  if (taken === -1) return null;
+  return taken === 0 ? list : list.slice(taken);
 }
 
 function takeFromMap(map: Map<string, VisibleUpdate> | null, fits: (update: VisibleUpdate) => boolean): void {

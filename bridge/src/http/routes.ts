@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import {
   ALERT_SEVERITIES,
+  type BRIDGE_KEPT,
   LEVELS,
   MAX_NEARBY_RESULTS,
   MAX_PEOPLE_PER_EVENT,
@@ -20,7 +21,7 @@ import {
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Claims, TokenAuthority } from "../auth.ts";
-import type { Bearer } from "../config.ts";
+import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
@@ -30,6 +31,7 @@ import type { PeopleDesk } from "../people-desk.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Surroundings } from "../surroundings.ts";
 import type { Tickets } from "../tickets.ts";
+import { safetyRoutes } from "./safety-routes.ts";
 import { importPeople, isReservedPersonId } from "./import-people.ts";
 import { ClientError, EVERYBODY, OPERATOR, STAFF, route, type Route } from "./router.ts";
 
@@ -38,6 +40,8 @@ const MAX_IMPORT_BYTES = 16 * 1024 * 1024;
 /** One person's questions about who is near: a page asks every 2 s at most; more is probing. */
 const NEARBY_RATE = { perS: 1, burst: 10 };
 const ALERT_RATE = { perS: 1 / 5, burst: 10 };
+/** A desk looks people up one by one, when they stand before it. */
+const PROFILE_RATE = { perS: 1, burst: 60 };
 const MAX_KEYS = 10_000;
 
 export interface RoutesOptions {
@@ -59,22 +63,25 @@ const personParams = z.object({ personId: idSchema });
 const tagParams = z.object({ tagId: idSchema });
 const erasedSchema = z.object({ erased: z.literal(true) });
 const okSchema = z.object({ ok: z.literal(true) });
-/** Settings as a person sees and changes them: the bridge's own stamps are not theirs. */
-const settingsSchema = privacySettingsSchema.omit({ raisedAtMs: true, tagSinceMs: true });
-const settingsChangeSchema = privacyChangeSchema.omit({ raisedAtMs: true, tagSinceMs: true }).strict();
+/** Settings as a person sees and changes them: what the bridge keeps beside them is not theirs to write. */
+const kept = { raisedAtMs: true, tagSinceMs: true, blocked: true, shares: true, lookups: true } as const satisfies Record<(typeof BRIDGE_KEPT)[number], true>;
+export const settingsSchema = privacySettingsSchema.omit(kept);
+const settingsChangeSchema = privacyChangeSchema.omit(kept).strict();
 const shownPersonSchema = personSchema.extend({ settings: settingsSchema });
-const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS) });
+const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS), relevance: z.number().optional(), reasons: z.array(z.string()).optional() });
+const flag = z.enum(["true", "false"]).transform((text) => text === "true").optional();
+const word = z.string().trim().max(120).optional();
 
 export function apiRoutes(options: RoutesOptions): Route[] {
-  return [...sessionRoutes(options), ...venueRoutes(options), ...peopleRoutes(options), ...ownRoutes(options)];
+  return [...sessionRoutes(options), ...venueRoutes(options), ...peopleRoutes(options), ...ownRoutes(options), ...safetyRoutes(options)];
 }
 
 // --- sessions -------------------------------------------------------------------------------------
 
 function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }: RoutesOptions): Route[] {
-  const session = async (who: Bearer, loginName?: string): Promise<Session> => {
+  const session = async (who: Bearer): Promise<Session> => {
     if (who.personId !== null && (await registry.person(who.personId)) === null) throw new ClientError("unauthorized", "this person is not registered here");
-    return { ...(await authority.issue(who, loginName)), personId: who.personId, role: who.role, eventId };
+    return { ...(await authority.issue(who)), personId: who.personId, role: who.role, eventId };
   };
   return [
     route({
@@ -90,7 +97,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
         const verdict = logins.check(body.login, body.password, address, nowMs());
         if (!verdict.ok && verdict.afterMs > 0) throw new ClientError("rate_limited", "too many tries", verdict.afterMs);
         if (!verdict.ok) throw new ClientError("unauthorized", "login or password is wrong");
-        return { status: 201, body: await session(verdict.login, verdict.login.login) };
+        return { status: 201, body: await session(bearerOf(verdict.login)) };
       },
     }),
     route({
@@ -191,6 +198,7 @@ function venueRoutes({ venue, store, surroundings, people, publishAlert, nowMs }
 // --- people and tags --------------------------------------------------------------------------------
 
 function peopleRoutes({ registry, desk, nowMs }: RoutesOptions): Route[] {
+  const profileBuckets = new KeyedBuckets(PROFILE_RATE, MAX_KEYS);
   return [
     route({
       method: "GET",
@@ -246,12 +254,19 @@ function peopleRoutes({ registry, desk, nowMs }: RoutesOptions): Route[] {
     route({
       method: "GET",
       path: "/api/v1/people/{personId}",
-      summary: "One person",
+      summary: "One person; kept for them to read, with the reason if one is given",
       access: STAFF,
       params: personParams,
+      query: z.object({ reason: z.string().trim().max(200).optional() }),
       answers: shownPersonSchema,
       errors: ["not_found"],
-      handle: async ({ params }) => ({ status: 200, body: shownPerson((await registry.person(params.personId)) ?? notFound()) }),
+      async handle({ params, query, claims }) {
+        const person = (await registry.person(params.personId)) ?? notFound();
+        const afterMs = profileBuckets.take(claims?.subject ?? "", nowMs());
+        if (afterMs > 0) throw new ClientError("rate_limited", "look up fewer people", afterMs);
+        await desk.recordLookup(params.personId, { atMs: nowMs(), by: claims?.subject ?? "", what: "profile", reason: query.reason ?? "" });
+        return { status: 200, body: shownPerson(person) };
+      },
     }),
     route({
       method: "DELETE",
@@ -345,7 +360,7 @@ function ownRoutes({ registry, desk, surroundings, people, nowMs }: RoutesOption
       path: "/api/v1/nearby",
       summary: "People near me, as far as each of them allows; where I am is what the venue knows, never what I say",
       access: "person",
-      query: z.object({ within: z.enum(BANDS).default("50m"), interests: z.string().max(400).optional().describe("separated by commas; people who share one of them") }).strict(),
+      query: z.object({ within: z.enum(BANDS).default("50m"), interests: z.string().max(400).optional().describe("separated by commas; people who share one of them"), company: word, industry: word, jobFunction: word, lookingFor: word, sameCompany: flag, mutualConnections: flag, compatibleSchedule: flag, openToNetworking: flag }).strict(),
       answers: z.object({ people: z.array(nearbyPersonSchema).max(MAX_NEARBY_RESULTS) }),
       async handle({ query, claims }) {
         const personId = personIdOf(claims);
@@ -353,18 +368,22 @@ function ownRoutes({ registry, desk, surroundings, people, nowMs }: RoutesOption
         if (afterMs > 0) throw new ClientError("rate_limited", "once a second is enough", afterMs);
         await people.loadPerson(personId);
         const interests = (query.interests ?? "").split(",").map((interest) => interest.trim()).filter((interest) => interest !== "");
-        return { status: 200, body: { people: await surroundings.nearby(viewerOf(claims, people), { within: query.within, interests }) } };
+        return { status: 200, body: { people: await surroundings.nearby(viewerOf(claims, people), { ...query, interests }) } };
       },
     }),
   ];
 }
 
-function viewerOf(claims: Claims | null, people: PeopleCache): Viewer {
+export function viewerOf(claims: Claims | null, people: PeopleCache): Viewer {
   if (claims === null) return { role: "display", personId: null, self: null };
   return { role: claims.role, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
 }
 
-function personIdOf(claims: Claims | null): string {
+function bearerOf({ login, role, personId, channels, system }: Login): Bearer {
+  return { role, personId, loginName: login, ...(channels === undefined ? {} : { channels }), ...(system === undefined ? {} : { system }) };
+}
+
+export function personIdOf(claims: Claims | null): string {
   return claims?.personId ?? notFound();
 }
 
@@ -372,6 +391,6 @@ function shownPerson(person: z.output<typeof personSchema>): z.output<typeof sho
   return { ...person, settings: settingsSchema.parse(person.settings) };
 }
 
-function notFound(): never {
+export function notFound(): never {
   throw new ClientError("not_found", "no such person");
 }

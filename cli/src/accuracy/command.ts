@@ -43,7 +43,7 @@ export async function accuracyCommand(options: AccuracyCommandOptions): Promise<
     through: options.through ?? "virtual",
     speed: options.speed ?? 1,
     log: logQuietly,
-    onProgress: progress.show,
+    onProgress: (at) => progress.show(at),
   });
   progress.clear();
   if (options.trace !== undefined) writeTrace(options.trace, result.trace);

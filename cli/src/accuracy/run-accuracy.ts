@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { FusionStats } from "@konferenco/fusion";
-import { loadRecording, type Recording } from "@konferenco/simulators";
+import { loadRecording, loadSurvey, type Recording } from "@konferenco/simulators";
 import { openStoreAt } from "../open-store.ts";
 import { scoreContacts, type ContactFigures } from "./contacts.ts";
 import { REFERENCE_METHODS, referenceTrace, type ReferenceMethod } from "./references.ts";
@@ -19,7 +19,7 @@ export interface AccuracyOptions {
   through?: "virtual" | "mqtt";
   /** Of `mqtt`: seconds of the recording per second. */
   speed?: number;
-  /** False ignores a survey beside the recording. The present method needs none and uses none. */
+  /** False ignores a survey beside the recording. */
   survey?: boolean;
   log?: (event: object) => void;
   onProgress?: (progress: { replayedMs: number; ofMs: number; received: number }) => void;
@@ -33,7 +33,7 @@ export interface AccuracyResult {
   recordedS: number;
   tookS: number;
   tags: number;
-  survey: "none" | "ignored" | "not used by this method";
+  survey: "none" | "ignored" | "used";
   /** Null without a truth.csv. */
   figures: Figures | null;
   references: Record<ReferenceMethod, Figures> | null;
@@ -55,9 +55,10 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const { store = "memory", through = "virtual", speed = 1, log = () => {} } = options;
   const beganMs = Date.now();
   const recording = loadRecording(options.recording);
+  const survey = recording.surveyFile === null || options.survey === false ? null : loadSurvey(recording.surveyFile);
   const endMs = recording.observations.at(-1)?.atMs ?? 0;
   const play = (how: (play: PlayOptions) => Promise<Played>, storeUrl: string) =>
-    withStore({ recording, storeUrl, asOfNow: how !== playInVirtualTime || storeUrl !== "memory", log }, how);
+    withStore({ recording, storeUrl, asOfNow: how !== playInVirtualTime || storeUrl !== "memory", survey, log }, how);
 
   const played =
     through === "virtual"
@@ -74,7 +75,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
     recordedS: endMs / 1_000,
     tookS: (Date.now() - beganMs) / 1_000,
     tags: new Set(trace.map((line) => line.tagId)).size,
-    survey: recording.surveyFile === null ? "none" : options.survey === false ? "ignored" : "not used by this method",
+    survey: recording.surveyFile === null ? "none" : options.survey === false ? "ignored" : "used",
     figures: hasTruth ? score(trace, recording.truth, recording.venue) : null,
     references: hasTruth ? scoreReferences(recording) : null,
     output: {
@@ -91,19 +92,19 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
 }
 
 async function withStore(
-  place: { recording: Recording; storeUrl: string; asOfNow: boolean; log: (event: object) => void },
+  place: { recording: Recording; storeUrl: string; asOfNow: boolean; survey: PlayOptions["survey"]; log: (event: object) => void },
   how: (play: PlayOptions) => Promise<Played>,
 ): Promise<Played> {
-  const { recording, storeUrl, asOfNow, log } = place;
+  const { recording, storeUrl, asOfNow, survey, log } = place;
   const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), "konferenco-accuracy-"));
   // An event of its own: a recording must not mix with what a shared store holds.
   const eventId = `accuracy-${Date.now().toString(36)}-${process.pid}`;
   try {
     const store = await openStoreAt({ url: storeUrl, eventId, venue: recording.venue, dataDir, nowMs: Date.now });
     try {
-      return await how({ recording, store, eventId, log, startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
+      return await how({ recording, store, eventId, survey, log, startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
     } finally {
-      // And it leaves nothing behind there.
+      // And it leaves no tag and no log behind there.
       for (const { tagId } of await store.positions()) await store.dropTag(tagId);
       await store.sweep(Date.now() + FAR_MS);
       await store.close();

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { WebSocket } from "ws";
 import { openBridge, openEmbeddedRegistry } from "@konferenco/bridge";
 import { newPassword, openBroker } from "@konferenco/broker";
-import { connect, type DeliveredEvent, type WebSocketConstructor } from "@konferenco/client";
+import { connect, type DeliveredEvent } from "@konferenco/client";
 import { openFusionService, type FusionService } from "@konferenco/fusion";
 import type { ProximityTransition, TagId } from "@konferenco/protocol";
 import { openReplay } from "@konferenco/simulators";
@@ -27,12 +27,12 @@ const DRAIN_MS = 15_000;
  * operator. The trace is what that client received.
  */
 export async function playThroughMqtt(options: ThroughMqttOptions): Promise<Played> {
-  const { recording, store, eventId, startAtMs, speed, log, onProgress } = options;
+  const { recording, store, eventId, startAtMs, speed, survey, log, onProgress } = options;
   const { venue } = recording;
   const host = "127.0.0.1";
   const closers = new Closers();
   try {
-    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "report", log });
+    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "report", log, ...(survey === null ? {} : { survey }) });
     closers.add("fusion", () => fusion.close());
 
     const password = newPassword();
@@ -126,7 +126,7 @@ async function openRecordingClient(url: string, token: string, recorder: Recorde
     url,
     token,
     channels: [],
-    WebSocket: WebSocket as unknown as WebSocketConstructor,
+    WebSocket,
     name: ["konferenco-accuracy", "1"],
     onEvent: (event) => recorder.take(event),
     onState(state) {

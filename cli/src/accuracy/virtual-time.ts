@@ -1,5 +1,5 @@
 import { formatBeaconReport, type ProximityTransition, type VenueMap } from "@konferenco/protocol";
-import { openFusionService, type FollowEvent, type FusionStats, type Store } from "@konferenco/fusion";
+import { openFusionService, type FollowEvent, type FusionStats, type Store, type SurveyPoint } from "@konferenco/fusion";
 import { reportsOfRecording, type Recording } from "@konferenco/simulators";
 import { traceLine, type TraceLine } from "./trace.ts";
 
@@ -16,6 +16,8 @@ export interface PlayOptions {
   eventId: string;
   /** Added to the recording's times; a multiple of a second, so that ticks fall where they always do. */
   startAtMs: number;
+  /** A survey to use; null: none, or ignored. */
+  survey: readonly SurveyPoint[] | null;
   log: (event: object) => void;
 }
 
@@ -23,12 +25,12 @@ export interface PlayOptions {
  * The recording through the real service as fast as it goes: report bytes in, and what the store
  * tells its followers out. The clock is the reports' own, so the same recording gives the same trace.
  */
-export async function playInVirtualTime({ recording, store, eventId, startAtMs, log }: PlayOptions): Promise<Played> {
+export async function playInVirtualTime({ recording, store, eventId, startAtMs, survey, log }: PlayOptions): Promise<Played> {
   const trace: TraceLine[] = [];
   const proximity: ProximityTransition[] = [];
   const follower = await store.follow((event) => collect(event, startAtMs, trace, proximity));
   let nowMs = startAtMs;
-  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log });
+  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, ...(survey === null ? {} : { survey }) });
   const encoder = new TextEncoder();
   for (const { topic, report, sentAtMs } of reportsOfRecording(recording, { eventId, startAtMs })) {
     // Everything of the moment before is stored before time moves on: virtual time must not outrun the store.

@@ -36,7 +36,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       secret: secretOf(site),
       logins: site.logins,
       webRoot: builtPages(),
-      publishAlert: alerts.publish,
+      publishAlert: (alert) => alerts.publish(alert),
       nowMs: Date.now,
       log: logLine,
     });

@@ -19,9 +19,11 @@ import {
   type Faults,
   type FleetCredentials,
 } from "@konferenco/simulators";
-import { addEventOptions, parseCount, parseDurationMs, parsePositive, venueOf, type EventOptions } from "../options.ts";
+import { openHealthServer } from "../processes/health-server.ts";
+import { addEventOptions, parseCount, parseDurationMs, parsePort, parsePositive, venueOf, type EventOptions } from "../options.ts";
 import { requireSite } from "../site.ts";
 import { newProgress, onInterrupt, withBrokerFaults } from "./progress.ts";
+import { registerDemoPeople } from "./register-people.ts";
 
 interface SimulateOptions extends EventOptions {
   broker: string;
@@ -39,6 +41,8 @@ interface SimulateOptions extends EventOptions {
   credentials?: string;
   anonymous?: true;
   connectWithin: number;
+  register?: string;
+  healthPort?: number;
 }
 
 export function registerSimulateCommand(program: Command): void {
@@ -57,6 +61,8 @@ export function registerSimulateCommand(program: Command): void {
     .addOption(new Option("--password <password>", "its password").env("KONFERENCO_PASSWORD"))
     .addOption(new Option("--credentials <file>", "gateways' passwords: site.json of a data folder, or {\"gateways\": {id: password}}"))
     .addOption(new Option("--anonymous", "no login, for a broker that lets everybody in"))
+    .addOption(new Option("--register <url>", "give the walkers' tags to invented people at this bridge, e.g. http://127.0.0.1:8080").env("KONFERENCO_BRIDGE"))
+    .addOption(new Option("--health-port <port>", "serve GET /health while it runs").env("KONFERENCO_HEALTH_PORT").argParser(parsePort))
     .addOption(new Option("--connect-within <duration>", "how long the broker may take to answer at first").default(10_000, "10s").argParser(parseDurationMs))
     .addHelpText("after", "\nWithout --login, --credentials or --anonymous the gateways' passwords come from site.json in the data folder (--data).")
     .action((options: SimulateOptions) => withBrokerFaults(() => runSimulation(options)));
@@ -98,6 +104,10 @@ async function writeRecording(options: SimulateOptions, dir: string, venue: Venu
 }
 
 async function runFleet(options: SimulateOptions, venue: VenueMap, simulated: VenueMap, gatewayIds: GatewayId[] | null, faults: Faults): Promise<void> {
+  if (options.register !== undefined) {
+    const people = await registerDemoPeople({ bridgeUrl: options.register, site: requireSite(options.data), seed: options.seed, tags: options.tags, nowMs: Date.now() });
+    process.stderr.write(`${people} people are registered at ${options.register}\n`);
+  }
   const crowd = newCrowd(venue, options.seed, { tags: options.tags, pace: options.pace });
   const radio = newRadio(venue, options.seed);
   const credentials = credentialsOf(options, simulated);
@@ -128,6 +138,7 @@ async function runFleet(options: SimulateOptions, venue: VenueMap, simulated: Ve
         truthDueMs = atMs + TRUTH_INTERVAL_MS;
       },
     });
+    const health = options.healthPort === undefined ? null : await openHealthServer({ host: "127.0.0.1", port: options.healthPort, health: async () => fleet.stats() });
     try {
       let before = fleet.stats();
       await interrupt.everySecond(() => {
@@ -144,6 +155,7 @@ async function runFleet(options: SimulateOptions, venue: VenueMap, simulated: Ve
         return options.for !== undefined && stats.simulatedMs >= options.for;
       });
     } finally {
+      await health?.close();
       await fleet.close();
     }
     progress.end({ ...fleet.stats(), seed: options.seed });

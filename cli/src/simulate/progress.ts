@@ -47,7 +47,7 @@ export function onInterrupt(): Interrupt {
             if (step()) finish();
           } catch (error) {
             clearInterval(timer);
-            reject(error as Error);
+            reject(error);
           }
         }, 1_000);
         const finish = (): void => {

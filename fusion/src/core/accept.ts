@@ -77,13 +77,22 @@ export function acceptReport(acceptor: Acceptor, report: BeaconReport, { receive
   return { ok: true, value: { observations, refusedRows } };
 }
 
+/**
+ * A status message tells the clock too. It is sent live, so after our own restart the offset is known
+ * before a gateway drains its spool, and what was heard an hour ago is not taken for now. A retained
+ * one from before only adds delay, which the least does not see.
+ */
+export function noteClock(acceptor: Acceptor, status: { gatewayId: GatewayId; bootId: string; sentAtMs: number }, receivedAtMs: number): void {
+  offsetAfter(clockOf(acceptor, status, receivedAtMs), status, receivedAtMs);
+}
+
 /** How far the gateway's clock is behind ours, or null before its first report. */
 export function clockOffsetMs(acceptor: Acceptor, gatewayId: GatewayId): number | null {
   const clock = acceptor.gateways.get(gatewayId);
   return clock === undefined ? null : Math.min(clock.currentMinMs, clock.previousMinMs);
 }
 
-function clockOf(acceptor: Acceptor, report: BeaconReport, receivedAtMs: number): GatewayClock {
+function clockOf(acceptor: Acceptor, report: { gatewayId: GatewayId; bootId: string }, receivedAtMs: number): GatewayClock {
   let clock = acceptor.gateways.get(report.gatewayId);
   if (clock === undefined) {
     clock = { boots: new Map(), currentMinMs: Infinity, previousMinMs: Infinity, stretchBeganMs: receivedAtMs, clockBootId: report.bootId };
@@ -96,7 +105,7 @@ function clockOf(acceptor: Acceptor, report: BeaconReport, receivedAtMs: number)
  * The offset is the least `receivedAt - sentAt`: what is above it is delay of the network or of a
  * spool. A gateway that comes back with a new boot may come back with another clock.
  */
-function offsetAfter(clock: GatewayClock, report: BeaconReport, receivedAtMs: number): number {
+function offsetAfter(clock: GatewayClock, report: { bootId: string; sentAtMs: number }, receivedAtMs: number): number {
   if (report.bootId !== clock.clockBootId) {
     clock.clockBootId = report.bootId;
     clock.currentMinMs = Infinity;

@@ -84,7 +84,7 @@ function accuracyOf(spreadM2: number, gateways: number, config: FusionConfig): n
 const NEIGHBOURHOOD_95M = 10;
 
 /**
- * Two witnesses. A gateway in a walled room: the walls make its own tags the loudest, so each such
+ * Two witnesses. A gateway in a walled room or a booth: its own tags are the loudest, so each such
  * zone is spoken for by its loudest gateway, as Bermuda and "strongest gateway" do. And the place of
  * the fix: the mass of its Gaussian over the drawn zones, which alone knows parts of an open hall and
  * rooms without a gateway. Measured on the same fixes: rooms 82 % by gateways and 69 % by place, parts
@@ -142,10 +142,10 @@ function addMass(evidence: ZoneEvidence, place: number, mass: number): void {
   }
 }
 
-/** How far a gateway's loudness speaks for its own zone: wholly where the zone is nothing but its gateways, mostly within walls, not at all in the open. */
+/** How far a gateway's loudness speaks for its own zone: wholly where the zone is nothing but its gateways, mostly within walls and in a booth, not at all in the open. */
 function witnessShare(venue: VenueIndex, place: number, config: FusionConfig): number {
   if (venue.drawn[place] !== true) return 1;
-  return venue.walled[place] === true ? config.gatewayEvidenceShare : 0;
+  return venue.spokenFor[place] === true ? config.gatewayEvidenceShare : 0;
 }
 
 /** 32 points of equal mass of a circular Gaussian, in sigmas: four rings at the middle of its quartiles, turned against each other. */

@@ -87,6 +87,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   let heardLinks = 0;
   let unheardLinks = 0;
   let calibratedAtMs = -Infinity;
+  let isLinked = false;
   let dueMs = Infinity;
   let pauseMs = FIRST_REFRESH_MS;
   const radioMap = survey.length === 0 ? null : newRadioMap(survey, map, index, grid, levels, sensitivityDbm, tagHeightOf(map, config), config);
@@ -144,7 +145,8 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     const senders = new Set<number>();
     for (const link of links.values()) if (nowMs - link.heardAtMs <= config.linkMemoryMs) senders.add(link.from);
     const found: LinkMeasurement[] = [];
-    for (const from of senders) {
+    // In order of the map, so that sums do not depend on who was heard first.
+    for (const from of [...senders].sort((a, b) => a - b)) {
       for (let by = 0; by < count; by++) {
         if (by === from) continue;
         const a = index.gateways[from] as VenueIndex["gateways"][number];
@@ -220,7 +222,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
         link.varianceDb2 = (1 - share) * (link.varianceDb2 + share * offDb * offDb);
         link.heardAtMs = Math.max(link.heardAtMs, heardAtMs);
       }
-      if (dueMs === Infinity) dueMs = observation.heardAtMs + FIRST_REFRESH_MS;
+      isLinked = true;
     },
 
     wantsSnapshot: (nowMs) => nowMs >= nextSnapshotMs,
@@ -234,6 +236,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
 
     refresh(nowMs) {
       if (refreshByTraffic(nowMs)) return true;
+      if (isLinked && dueMs === Infinity) dueMs = nowMs + FIRST_REFRESH_MS;
       // A survey was measured with tags: nothing that gateways hear of each other beats it.
       if (nowMs < dueMs || radioMap !== null) return false;
       dueMs = nowMs + pauseMs;

@@ -345,11 +345,13 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       let left = 0.05 * onFloor;
       let bin = lastBin;
       while (bin > 0 && left >= (bins[bin] as number)) left -= bins[bin--] as number;
+      // Within the bin in proportion, so that the radius does not jump.
+      const overshoot = left / Math.max(1e-12, bins[bin] as number);
       bins.fill(0, 0, lastBin + 1);
       touchedPlaces.sort((a, b) => a - b);
       const placeMass = touchedPlaces.map((place) => massOfPlace[place] as number);
       for (const place of touchedPlaces) massOfPlace[place] = 0;
-      return { xM, yM, floorIndex, radius95M: (bin + 1) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare: walkingMass };
+      return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare: walkingMass };
     },
   };
 

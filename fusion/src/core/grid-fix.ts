@@ -2,7 +2,8 @@ import type { TagId } from "@konferenco/protocol";
 import type { Calibration } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import type { Belief, GridEstimate, GridFilter, Hearing } from "./grid-filter.ts";
+import type { Belief, GridEstimate, Hearing } from "./grid-filter.ts";
+import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 import type { Link } from "./window.ts";
@@ -24,9 +25,10 @@ export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibratio
     const link = links[next];
     const silentMs = link === undefined || link.gateway !== gateway ? Infinity : nowMs - link.filter.heardAtMs;
     if (silentMs < config.unheardAfterMs) {
-      const { rssiDbm, varianceDb2 } = (link as Link).filter;
+      const { filter } = link as Link;
+      const rssiDbm = levelDbmOf(filter);
       const spreadDb2 = config.strongSigmaDb ** 2;
-      const aged = varianceDb2 + (config.processNoiseDb2PerS * Math.max(0, silentMs)) / 1_000;
+      const aged = varianceDb2Of(filter) + (config.processNoiseDb2PerS * Math.max(0, silentMs)) / 1_000;
       hearings.push({ gateway, rssiDbm, weight: (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)) });
     } else {
       const listening = calibration.listening(gateway, nowMs);
@@ -37,19 +39,19 @@ export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibratio
 }
 
 /** The posterior as a fix. */
-export function fixOfEstimate(tagId: TagId, estimate: GridEstimate, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+  // The grid ends at the doors, people do not: who is silent may have gone on.
+  const silentS = Math.max(0, nowMs - tag.lastHeardAtMs - config.windowMs) / 1_000;
   const floor = (grid.floors[estimate.floorIndex] as { floor: number }).floor;
   return {
-    tagId,
+    tagId: tag.tagId,
     atMs: nowMs,
     xM: estimate.xM,
     yM: estimate.yM,
     floor,
-    accuracy95M: Math.hypot(config.gridRadiusScale * estimate.radius95M, config.gridRadiusFloorM),
+    accuracy95M: Math.hypot(config.gridRadiusScale * estimate.radius95M, config.gridRadiusFloorM, config.speedSigmaMps * silentS),
     source: "beacon",
-    zoneEvidence: estimate.places.length === 0 ? null : { places: estimate.places, probability: estimate.placeMass, certain: false },
+    zoneEvidence: estimate.places.length === 0 || silentS > 0 ? null : { places: estimate.places, probability: estimate.placeMass, certain: false },
     filtered: true,
   };
 }
-
-export type { GridFilter };

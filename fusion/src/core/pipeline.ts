@@ -6,7 +6,7 @@ import type { Fix } from "./fix.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
-import { detectProximity, leaveProximity, newProximityState, type ProximityState, type Whereabouts } from "./proximity.ts";
+import { detectProximity, leaveProximity, newProximityState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
@@ -183,7 +183,16 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     }
     const estimate = filter.estimate(tag.belief);
     if (window !== null) noteMissed(tag.belief, estimate);
-    return fixOfEstimate(tag.tagId, estimate, grid, nowMs, config);
+    const fix = fixOfEstimate(tag, estimate, grid, nowMs, config);
+    if (window === null) return { ...fix, zoneEvidence: null };
+    return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
+  }
+
+  /** A zone that nobody drew is where its gateways are loudest: the grid cannot tell. */
+  function hearsUndrawn({ readings }: ReadingWindow): boolean {
+    let loudest = readings[0] as ReadingWindow["readings"][number];
+    for (const reading of readings) if (reading.rssiDbm > loudest.rssiDbm) loudest = reading;
+    return venue.drawn[(venue.gateways[loudest.gateway] as { place: number }).place] !== true;
   }
 
   /** Gateways that should hear the tag where it is believed to be, and do not: one that misses everybody is dead. */
@@ -332,8 +341,6 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         samples,
       })),
 
-    // DEBUG
-    ...({ debug(tagId: string, at: {xM:number;yM:number}, nowMs: number) { const t = tags.get(tagId) as Tag; const b = t.belief; if (!b || !grid || !calibration) return null; const cell = [...Array(grid.cells).keys()].reduce((m, c) => Math.hypot((grid.xM[c] as number)-at.xM,(grid.yM[c] as number)-at.yM) < Math.hypot((grid.xM[m] as number)-at.xM,(grid.yM[m] as number)-at.yM) ? c : m, 0); return { off: b.offsetDb.toFixed(1), n: b.count, h: hearingsOf(t.links, venue, calibration, 0.5, nowMs, config).map(h => `${h.gateway+1}:${h.rssiDbm.toFixed(0)}/${((calibration.levels.levelDbm[h.gateway] as Float32Array)[cell] as number).toFixed(0)}w${h.weight.toFixed(2)}`).join(" ") }; } } as object),
     calibration: (nowMs) => calibration?.state(nowMs) ?? null,
   };
 }
@@ -371,7 +378,7 @@ function hear(links: Link[], gateway: number, observation: Observation, config: 
 /** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
 function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
   if (fix.zoneEvidence === null) return [];
-  if (fix.filtered === true) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true }];
+  if (fix.filtered === true && fix.looksAlike !== true) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true }];
   const independent = fix.source !== "beacon";
   return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }

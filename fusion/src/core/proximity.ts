@@ -62,7 +62,8 @@ export function detectProximity(state: ProximityState, whereabouts: readonly Whe
 /** The tag is gone: it is apart from everybody. */
 export function leaveProximity(state: ProximityState, tagId: TagId, nowMs: number, config: FusionConfig): ProximityTransition[] {
   const transitions: ProximityTransition[] = [];
-  for (const pair of [...(state.pairsOf.get(tagId)?.values() ?? [])]) {
+  // Deleting what is being walked over is what Map's iterators allow.
+  for (const pair of state.pairsOf.get(tagId)?.values() ?? []) {
     if (pair.near) transitions.push({ transition: "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: config.apartM, confidence: 0 });
     removePair(state, pair);
   }

@@ -1,4 +1,4 @@
-import { pointInZone, polygonCentre, type GatewayId, type VenueMap, type ZoneId } from "@konferenco/protocol";
+import { pointInZone, polygonCentre, type GatewayId, type VenueMap, type Zone, type ZoneId } from "@konferenco/protocol";
 
 /**
  * A place where a tag can be said to be: a zone, or outside of all zones on one floor. Verdicts are
@@ -25,10 +25,10 @@ export interface VenueIndex {
   places: Place[];
   /** Whether the place has polygons. One without is where its gateways are, and no fix can fall in it. */
   drawn: boolean[];
-  /** Whether walls are around it, as far as its kind tells. */
-  walled: boolean[];
   /** Whether it is a room: what lies between a room and anything else attenuates. Corridors and halls are open space. */
   room: boolean[];
+  /** Whether its own gateway tells better than the place of a fix whether a tag is in it. */
+  spokenFor: boolean[];
   gateways: IndexedGateway[];
   gatewayIndex: Map<GatewayId, number>;
   zonePlace: Map<ZoneId, number>;
@@ -46,8 +46,20 @@ interface FloorRaster {
   place: Uint16Array;
 }
 
-/** A map need not draw its walls, but the kind of a zone tells: a booth or a lounge is a part of an open hall, a room is a room. */
+/** A map need not draw its walls, but the kind of a zone tells: a lounge is a part of an open hall, a room is a room. */
 const WALLED_KINDS: ReadonlySet<string> = new Set(["room", "corridor"]);
+/** A circle of 2.5 m, the error of a fix: in anything smaller, a booth or a desk, its gateway is all over. */
+const SMALL_ZONE_M2 = Math.PI * 2.5 ** 2;
+
+/** Walls make a room's own gateway the loudest, and so does being small. In the open, loudness says how near a gateway is, no more. */
+function isSpokenFor(zone: Zone | undefined): boolean {
+  if (zone === undefined) return false;
+  return WALLED_KINDS.has(zone.kind) || areaOf(zone) <= SMALL_ZONE_M2;
+}
+
+function areaOf(zone: Zone): number {
+  return zone.polygons.reduce((sum, polygon) => sum + polygonCentre(polygon).areaM2, 0);
+}
 
 const FINEST_CELL_M = 0.25;
 /** Cells of one floor, 2 bytes each: 512 KB. A hall of 250 × 250 m gets cells of half a metre. */
@@ -66,8 +78,8 @@ export function indexVenue(venue: VenueMap): VenueIndex {
   const index: VenueIndex = {
     places,
     drawn: places.map((_, place) => (venue.zones[place]?.polygons.length ?? 0) > 0),
-    walled: places.map((_, place) => WALLED_KINDS.has(venue.zones[place]?.kind ?? "")),
     room: places.map((_, place) => venue.zones[place]?.kind === "room"),
+    spokenFor: places.map((_, place) => isSpokenFor(venue.zones[place])),
     gateways,
     gatewayIndex: new Map(gateways.map(({ gatewayId }, gateway) => [gatewayId, gateway])),
     zonePlace,
@@ -93,7 +105,7 @@ export function placeAt(index: VenueIndex, xM: number, yM: number, floor: number
 
 function rasterOf(venue: VenueMap, floor: number, index: VenueIndex): FloorRaster | null {
   const zones = venue.zones
-    .map((zone, place) => ({ zone, place, areaM2: zone.polygons.reduce((sum, polygon) => sum + polygonCentre(polygon).areaM2, 0), ...boxOf(zone.polygons) }))
+    .map((zone, place) => ({ zone, place, areaM2: areaOf(zone), ...boxOf(zone.polygons) }))
     .filter(({ zone }) => zone.floor === floor && zone.polygons.length > 0)
     // Large first, so that the small ones are painted over them.
     .sort((a, b) => b.areaM2 - a.areaM2 || a.place - b.place);

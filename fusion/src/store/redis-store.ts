@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
-import { assertStorable } from "./commit-batch.ts";
+import { assertStorable, keyIdOf } from "./commit-batch.ts";
 import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
 import { nearestFirst, type NearbyTag } from "./geo-grid.ts";
 import { currentEra, epochOf, resumeAfter } from "./lineage.ts";
@@ -34,8 +34,13 @@ export interface RedisStore extends Store {
   stats(): RedisStoreStats;
 }
 
-/** Live entries kept, one per commit: half a minute at two commits a second. A reader who is further behind is told ("overflow"). */
-export const MAX_LIVE_ENTRIES = 64;
+/**
+ * How much of the past the live stream keeps for readers that are behind, one entry per commit; who is
+ * further behind is told ("overflow"). 500 positions a commit: 140 entries, over a minute. 5,000: 16, 8 s.
+ */
+const LIVE_BYTES = 16 * 1024 * 1024;
+const MIN_LIVE_ENTRIES = 16;
+const MAX_LIVE_ENTRIES = 4_096;
 
 /** Nearby questions wider than this look at everybody on the floor: 10 km is no venue. */
 const MAX_GEO_RADIUS_M = 10_000;
@@ -43,7 +48,7 @@ const MAX_GEO_RADIUS_M = 10_000;
 /** What `defineCommand` adds to a client. */
 interface StoreScripts {
   konferencoState(...args: (string | number)[]): Promise<[string, number, number, number]>;
-  konferencoCommit(...args: (string | number)[]): Promise<[number, number, string, number, number]>;
+  konferencoCommit(...args: (string | number)[]): Promise<[number, number, string, number, number, number]>;
   konferencoDropTag(...args: (string | number)[]): Promise<null>;
   konferencoSweep(...args: (string | number)[]): Promise<[number, number]>;
   konferencoNearby(...args: (string | number)[]): Promise<(string | null)[]>;
@@ -53,7 +58,7 @@ interface StoreScripts {
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
   const link = await RedisLink.open(options.url, "konferenco-store");
   link.client.defineCommand("konferencoState", { numberOfKeys: 3, lua: STATE });
-  link.client.defineCommand("konferencoCommit", { numberOfKeys: 13, lua: COMMIT });
+  link.client.defineCommand("konferencoCommit", { numberOfKeys: 14, lua: COMMIT });
   link.client.defineCommand("konferencoDropTag", { numberOfKeys: 1, lua: DROP_TAG });
   link.client.defineCommand("konferencoSweep", { numberOfKeys: 2, lua: SWEEP });
   link.client.defineCommand("konferencoNearby", { numberOfKeys: 2, lua: NEARBY });
@@ -84,13 +89,13 @@ class StoreInRedis implements RedisStore {
     const number = this.#unsure.get(batch) ?? ++this.#lastCommit;
     try {
       const fields = this.#fieldsOf(batch);
-      const [offset, duplicateAlerts, eras, refusedTags, refusedGateways] = await this.#run((client, runId) =>
-        client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, ...fields),
+      const [offset, duplicateAlerts, eras, refusedTags, refusedGateways, duplicateMessages] = await this.#run((client, runId) =>
+        client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, liveEntriesFor(batch), ...fields),
       );
       this.#unsure.delete(batch);
       this.#stats.refusedTags += refusedTags;
       this.#stats.refusedGateways += refusedGateways;
-      return { end: { epoch: currentEra(parseEras(eras)).epoch, offset }, duplicateAlerts };
+      return { end: { epoch: currentEra(parseEras(eras)).epoch, offset }, duplicateAlerts, ...(duplicateMessages === 0 ? {} : { duplicateMessages }) };
     } catch (error) {
       // Perhaps it was stored and only the answer was lost: the same batch again goes by the same number.
       this.#unsure.set(batch, number);
@@ -132,7 +137,7 @@ class StoreInRedis implements RedisStore {
   }
 
   async follow(listener: (event: FollowEvent) => void): Promise<{ close(): Promise<void> }> {
-    if (this.#link.isClosed) await this.#state(); // rejects in the store's words
+    await this.ping(); // fails quickly when there is nobody to follow
     if (this.#feed.followers >= MAX_FOLLOWERS) throw new StoreUnavailable(`${MAX_FOLLOWERS} followers are there already: somebody does not close theirs`);
     return this.#feed.follow(listener);
   }
@@ -241,26 +246,35 @@ class StoreInRedis implements RedisStore {
     return [
       keys.meta, keys.log, keys.live, keys.positions, keys.floors, keys.seen, keys.alerts,
       keys.stays, keys.staysAt, keys.occupants, keys.gateways, keys.recentAt, keys.commits(this.#writer),
+      keys.said,
     ];
   }
 
-  /** A batch as the flat list that the commit script reads. */
+  /** Counts and fields of a batch, as the commit script reads them. */
   #fieldsOf(batch: CommitBatch): (string | number)[] {
-    const { alerts, zoneTransitions, proximityTransitions, positions, gateways } = batch;
-    const fields: (string | number)[] = [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length];
-    for (const alert of alerts) fields.push(alert.alertId, JSON.stringify({ kind: "alert", alert }));
-    for (const zone of zoneTransitions) fields.push(zone.transition, zone.tagId, zone.zoneId, zone.atMs, JSON.stringify({ kind: "zone", zone }));
-    for (const proximity of proximityTransitions) fields.push(JSON.stringify({ kind: "proximity", proximity }));
+    const { alerts, zoneTransitions, proximityTransitions, positions, gateways, messages = [], signals = [] } = batch;
+    let text = "";
+    for (const alert of alerts) text += `${alert.alertId}\n${JSON.stringify({ kind: "alert", alert })}\n`;
+    for (const message of messages) text += `${keyIdOf(message) ?? ""}\n${JSON.stringify({ kind: "message", message })}\n`;
+    for (const zone of zoneTransitions) text += `${zone.transition}\n${zone.tagId}\n${zone.zoneId}\n${zone.atMs}\n${JSON.stringify({ kind: "zone", zone })}\n`;
+    for (const proximity of proximityTransitions) text += `${JSON.stringify({ kind: "proximity", proximity })}\n`;
     for (const position of positions) {
-      const place = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : { lon: "", lat: "" };
-      fields.push(position.tagId, position.floor, place.lon, place.lat, position.atMs, JSON.stringify(position));
+      const { lon, lat } = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : NO_PLACE;
+      text += `${position.floor}\n${lon}\n${lat}\n${position.atMs}\n${JSON.stringify(position)}\n${position.tagId}\n`;
     }
-    for (const gateway of gateways) fields.push(gateway.gatewayId, JSON.stringify(gateway));
-    return fields;
+    for (const gateway of gateways) text += `${gateway.gatewayId}\n${JSON.stringify(gateway)}\n`;
+    for (const signal of signals) text += `${JSON.stringify(signal)}\n`;
+    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, signals.length, text];
   }
 }
 
-const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS, MAX_LIVE_ENTRIES];
+const NO_PLACE = { lon: "", lat: "" };
+const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS];
+
+function liveEntriesFor(batch: CommitBatch): number {
+  const bytes = 230 * batch.positions.length + 150 * batch.gateways.length + 300 * (batch.signals?.length ?? 0) + 100;
+  return Math.max(MIN_LIVE_ENTRIES, Math.min(MAX_LIVE_ENTRIES, Math.floor(LIVE_BYTES / bytes)));
+}
 
 /** A name for the era that begins if this call finds the log lost; else unused. */
 function newEpoch(): string {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_FRAME_BYTES, type ServerFrame } from "@konferenco/protocol";
 import { HARD_WINDOW_BYTES, Outbox, WINDOW_BYTES, newOutboxCounts, type OutboxCounts, type TakeOptions } from "../../../bridge/src/core/outbox.ts";

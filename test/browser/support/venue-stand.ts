@@ -38,7 +38,10 @@ export async function openVenueStand(options: { webRoot: string | null }): Promi
     store,
     registry,
     secret: randomBytes(32),
-    logins: [{ login: "desk", password: "desk-password", role: "operator", personId: null }],
+    logins: [
+      { login: "desk", password: "desk-password", role: "operator", personId: null },
+      { login: "screen", password: "screen-password", role: "display", personId: null },
+    ],
     webRoot: options.webRoot,
     publishAlert: async (alert) => void (await store.commit({ ...emptyBatch(), alerts: [alert] }, nowMs())),
     nowMs,

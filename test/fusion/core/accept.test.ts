@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BeaconReport } from "@konferenco/protocol";
-import { acceptReport, clockOffsetMs, newAcceptor, type Acceptor } from "../../../fusion/src/core/accept.ts";
+import { acceptReport, clockOffsetMs, newAcceptor, noteClock, type Acceptor } from "../../../fusion/src/core/accept.ts";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
 
 function report(over: Partial<BeaconReport> = {}): BeaconReport {
@@ -84,6 +84,15 @@ describe("accepting reports", () => {
     }
     expect(lateUntilS).toBeGreaterThan(60);
     expect(lateUntilS).toBeLessThan(60 + 121);
+  });
+
+  it("a gateway that drains its spool after our restart is late, not live, when its status came first", () => {
+    const hourMs = 3_600_000;
+    const spooled = report({ sentAtMs: 1_000, heardAtMs: [900] });
+    const acceptor = newAcceptor();
+    noteClock(acceptor, { gatewayId: "gw-1", bootId: "boot-1", sentAtMs: hourMs }, hourMs + 30);
+    expect(accept(acceptor, spooled, hourMs + 50)).toMatchObject({ value: { observations: [], refusedRows: { OBSERVATION_LATE: 1 } } });
+    expect(accept(acceptor, report({ seq: 1, sentAtMs: hourMs + 100, heardAtMs: [hourMs + 90] }), hourMs + 130)).toMatchObject({ value: { observations: [{ heardAtMs: hourMs + 120 }] } });
   });
 
   it("what was heard more than ten seconds ago is late, what is yet to be heard is refused; the rest of the report counts", () => {

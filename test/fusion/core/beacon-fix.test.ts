@@ -77,6 +77,19 @@ describe("a fix from beacons", () => {
     expect(evidenceFor("middle", fix, hall)).toBeGreaterThan(0.8);
   });
 
+  it("a booth that is smaller than a fix is sure is known by its own gateway", () => {
+    const fair = indexVenue(venueMapSchema.parse({
+      venueId: "fair",
+      floors: [{ floor: 0, name: "ground" }],
+      zones: [zone("booth", [0, 0, 3, 3], { kind: "booth" }), zone("hall", [0, 0, 20, 20], { kind: "hall" })],
+      gateways: [gateway("b", 0, 0, "booth"), gateway("h1", 10, 10, "hall"), gateway("h2", 10, 0, "hall")],
+    }));
+    // The centroid is drawn out of the booth; its gateway is still the loudest.
+    const fix = fixOf({ b: -55, h1: -60, h2: -61 }, fair);
+    expect(Math.min(fix.xM, fix.yM)).toBeGreaterThan(1);
+    expect(evidenceFor("booth", fix, fair)).toBeGreaterThan(0.7);
+  });
+
   it("a zone that nobody has drawn is where its gateways are", () => {
     const undrawn = indexVenue(venueMapSchema.parse({
       venueId: "undrawn",

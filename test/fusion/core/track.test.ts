@@ -111,7 +111,7 @@ describe("a track", () => {
         for (const [given, stepMs] of steps) {
           nowMs += stepMs;
           advanceTrack(track, nowMs, config);
-          updateTrack(track, fixAt(0, 0, given as Partial<Fix>), nowMs, config);
+          updateTrack(track, fixAt(0, 0, given), nowMs, config);
           for (const value of [track.xM, track.yM, track.vxMps, track.vyMps, accuracy95MOf(track)]) expect(Number.isFinite(value)).toBe(true);
           expect(track.placeVarianceM2).toBeGreaterThan(0);
           expect(track.velocityVarianceM2ps2).toBeGreaterThan(0);

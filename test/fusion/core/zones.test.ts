@@ -110,13 +110,13 @@ describe("zones", () => {
     expect(confidenceOf(state, 30_500, config)).toBe(1);
   });
 
-  it("a change of floor must hold for three seconds", () => {
+  it("a change of floor must hold for two seconds", () => {
     const floors = indexVenue(twoFloors());
     const [below, above] = [floors.zonePlace.get("below") as number, floors.zonePlace.get("above") as number];
     const state = zoneStateAt(below, 0);
     const upstairs = look({ [above]: 1 }, { weight: 10 });
-    expect(watch(times(6, upstairs), state, 0, floors)).toEqual([]);
-    expect(told(watch([upstairs], state, 3_000, floors))).toEqual(["exit below", "enter above"]);
+    expect(watch(times(4, upstairs), state, 0, floors)).toEqual([]);
+    expect(told(watch([upstairs], state, 2_000, floors))).toEqual(["exit below", "enter above"]);
   });
 
   it("who falls silent leaves the zone, once", () => {

@@ -1,4 +1,5 @@
 import type { NearbyPerson } from "@konferenco/client";
+import { useState } from "preact/hooks";
 import { ago } from "../common/words.ts";
 import type { LiveMe } from "./live-me.ts";
 
@@ -10,8 +11,14 @@ const BANDS: { within: NearbyPerson["within"]; word: string }[] = [
   { within: "same_venue", word: "At the venue" },
 ];
 
+/** As many as a phone shows without much scrolling; the rest on request. */
+const SHOWN_FIRST = 6;
+
 export function NearbyCard({ live, hasConsent }: { live: LiveMe; hasConsent: boolean }) {
+  const [showsAll, setShowsAll] = useState(false);
   const { nearby, near } = live.state.value;
+  const sorted = BANDS.flatMap(({ within }) => nearby.filter((person) => person.within === within));
+  const shown = showsAll ? sorted : sorted.slice(0, SHOWN_FIRST);
   return (
     <section class="card" id="nearby" aria-labelledby="nearby-title">
       <div class="card-head">
@@ -29,7 +36,7 @@ export function NearbyCard({ live, hasConsent }: { live: LiveMe; hasConsent: boo
       ) : (
         <div class="bands" data-testid="nearby">
           {BANDS.map(({ within, word }) => {
-            const people = nearby.filter((person) => person.within === within);
+            const people = shown.filter((person) => person.within === within);
             if (people.length === 0) return null;
             return (
               <div key={within}>
@@ -60,6 +67,11 @@ export function NearbyCard({ live, hasConsent }: { live: LiveMe; hasConsent: boo
               </div>
             );
           })}
+          {sorted.length > SHOWN_FIRST && (
+            <button type="button" class="button quiet slim" aria-expanded={showsAll} onClick={() => setShowsAll(!showsAll)}>
+              {showsAll ? "Show fewer" : `Show all ${sorted.length}`}
+            </button>
+          )}
         </div>
       )}
     </section>

@@ -29,7 +29,7 @@ export function PlaceCard({ live, venue, hasTag, hasConsent }: PlaceCardProps) {
         <Hint hasTag={hasTag} hasConsent={hasConsent} />
       ) : (
         <p class="muted">
-          {[venue.floors.length > 1 ? floorName(venue, place.floor) : "", zone === undefined ? "" : kindName(zone.kind), place.sinceMs === null ? "" : `since ${clockTime(place.sinceMs)}`]
+          {[venue.floors.length > 1 ? floorName(venue, place.floor) : "", zone === undefined || kindName(zone.kind) === zone.name ? "" : kindName(zone.kind), place.sinceMs === null ? "" : `since ${clockTime(place.sinceMs)}`]
             .filter((part) => part !== "")
             .join(" · ")}
         </p>

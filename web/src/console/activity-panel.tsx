@@ -57,7 +57,7 @@ function Line({ item, venue }: { item: FeedItem; venue: VenueMap }) {
   if (item.kind === "moved") {
     return (
       <>
-        <b>{item.name}</b> {item.transition === "enter" ? "entered" : "left"} {zoneName(venue, item.zoneId)}
+        <b>{item.name}</b> {walkInWords(item, venue)}
       </>
     );
   }
@@ -75,4 +75,9 @@ function Line({ item, venue }: { item: FeedItem; venue: VenueMap }) {
       {alert.zoneIds.length > 0 && <span class="muted"> · {alert.zoneIds.map((zoneId) => zoneName(venue, zoneId)).join(", ")}</span>}
     </>
   );
+}
+
+function walkInWords({ from, to }: Extract<FeedItem, { kind: "moved" }>, venue: VenueMap): string {
+  if (to === null) return `left ${zoneName(venue, from)}`;
+  return from === null ? `entered ${zoneName(venue, to)}` : `went from ${zoneName(venue, from)} to ${zoneName(venue, to)}`;
 }

@@ -6,6 +6,7 @@ import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
 import { counted } from "../common/words.ts";
 import { ActivityPanel } from "./activity-panel.tsx";
 import { AlertForm } from "./alert-form.tsx";
+import { FlowPanel } from "./flow-panel.tsx";
 import { GatewaysPanel } from "./gateways-panel.tsx";
 import { LiveMap } from "./live-map.tsx";
 import { openLiveVenue, type LiveVenue } from "./live-venue.ts";
@@ -53,7 +54,7 @@ export function Console({ session, onLeave }: ConsoleProps) {
   );
 }
 
-type TabName = "overview" | "alert" | "people";
+type TabName = "overview" | "alert" | "people" | "flow";
 
 function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueMap }) {
   const live = useMemo(() => openLiveVenue(session, venue, onLeave), [session, venue]);
@@ -77,7 +78,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
         <BrandMark />
         <div class="console-title">
           <h1>{venue.name ?? venue.venueId}</h1>
-          <p class="muted small console-event">Operator console · {session.eventId}</p>
+          <p class="muted small console-event">{isDisplay ? "Live counts" : "Operator console"} · {session.eventId}</p>
         </div>
         <Figures live={live} venue={venue} isDisplay={isDisplay} />
         <LinkChip link={live.link} />
@@ -86,7 +87,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
         </button>
       </header>
       <main class="console-main">
-        <LiveMap live={live} venue={venue} floor={floor} onFloor={setFloor} selected={selected} onSelect={select} />
+        <LiveMap live={live} venue={venue} showPeople={!isDisplay} floor={floor} onFloor={setFloor} selected={selected} onSelect={select} />
         <aside class="console-side" aria-label="Details">
           {!isDisplay && <Tabs tab={tab} onTab={setTab} />}
           <div class="console-panel" id="panel" role={isDisplay ? undefined : "tabpanel"} aria-labelledby={isDisplay ? undefined : `tab-${tab}`}>
@@ -97,6 +98,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
               </>
             )}
             {tab === "alert" && <AlertForm session={session} venue={venue} live={live} />}
+            {tab === "flow" && <FlowPanel session={session} />}
             {tab === "people" && <PeoplePanel session={session} venue={venue} live={live} selected={selected} onSelect={select} />}
           </div>
         </aside>
@@ -148,6 +150,7 @@ const TABS: { name: TabName; word: string }[] = [
   { name: "overview", word: "Overview" },
   { name: "alert", word: "Send alert" },
   { name: "people", word: "People" },
+  { name: "flow", word: "Flow" },
 ];
 
 function Tabs({ tab, onTab }: { tab: TabName; onTab: (tab: TabName) => void }) {

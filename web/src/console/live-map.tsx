@@ -10,13 +10,15 @@ import type { LiveVenue } from "./live-venue.ts";
 interface LiveMapProps {
   live: LiveVenue;
   venue: VenueMap;
+  /** False on a screen for everybody: counts, and neither people nor gateways. */
+  showPeople: boolean;
   floor: number;
   onFloor: (floor: number) => void;
   selected: Target | null;
   onSelect: (target: Target | null) => void;
 }
 
-export function LiveMap({ live, venue, floor, onFloor, selected, onSelect }: LiveMapProps) {
+export function LiveMap({ live, venue, showPeople, floor, onFloor, selected, onSelect }: LiveMapProps) {
   const [isLegendOpen, setLegendOpen] = useState(false);
   const { kind } = live.link.state.value;
   return (
@@ -28,7 +30,7 @@ export function LiveMap({ live, venue, floor, onFloor, selected, onSelect }: Liv
         onReady={(map) => live.useMap(map)}
         label={`Map of ${venue.floors.find((candidate) => candidate.floor === floor)?.name ?? "the floor"}; the list of zones holds the same counts`}
         interactive
-        showGateways
+        showGateways={showPeople}
         isStale={kind === "reconnecting" || kind === "failed"}
         selected={selected}
         onSelect={onSelect}
@@ -52,7 +54,7 @@ export function LiveMap({ live, venue, floor, onFloor, selected, onSelect }: Liv
           </>
         }
       >
-        {isLegendOpen && <Legend venue={venue} floor={floor} />}
+        {isLegendOpen && <Legend venue={venue} floor={floor} showPeople={showPeople} />}
         {selected !== null && (
           <div class="selected" role="status">
             <div>
@@ -128,28 +130,32 @@ function ZoneWords({ zoneId, live, venue }: WordsProps & { zoneId: string }) {
   );
 }
 
-function Legend({ venue, floor }: { venue: VenueMap; floor: number }) {
+function Legend({ venue, floor, showPeople }: { venue: VenueMap; floor: number; showPeople: boolean }) {
   const kinds = [...new Set(venue.zones.filter((zone) => zone.floor === floor).map((zone) => zone.kind))];
   return (
     <ul class="legend" id="legend">
-      <li>
-        <span class="mark mark-person" /> Person who shows staff their spot
-      </li>
-      <li>
-        <span class="mark mark-badge">3</span> People who show staff their area only
-      </li>
-      <li>
-        <span class="mark mark-thing" /> Tag that nobody carries
-      </li>
-      <li>
-        <span class="mark mark-gateway" data-state="online" /> Gateway online
-      </li>
-      <li>
-        <span class="mark mark-gateway" data-state="silent" /> Gateway silent
-      </li>
-      <li>
-        <span class="mark mark-gateway" data-state="offline" /> Gateway offline
-      </li>
+      {showPeople && (
+        <>
+          <li>
+            <span class="mark mark-person" /> Person who shows staff their spot
+          </li>
+          <li>
+            <span class="mark mark-badge">3</span> People who show staff their area only
+          </li>
+          <li>
+            <span class="mark mark-thing" /> Tag that nobody carries
+          </li>
+          <li>
+            <span class="mark mark-gateway" data-state="online" /> Gateway online
+          </li>
+          <li>
+            <span class="mark mark-gateway" data-state="silent" /> Gateway silent
+          </li>
+          <li>
+            <span class="mark mark-gateway" data-state="offline" /> Gateway offline
+          </li>
+        </>
+      )}
       {kinds.map((kind) => (
         <li key={kind}>
           <span class={`swatch swatch-${KNOWN_KINDS.includes(kind) ? kind : "other"}`} /> {kindName(kind)}

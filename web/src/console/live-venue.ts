@@ -1,5 +1,5 @@
-import type { Channel, DeliveredEvent } from "@konferenco/client";
-import type { Alert, GatewayHealth, Session, VenueMap } from "@konferenco/protocol";
+import type { Channel, ClientEvent, DeliveredEvent } from "@konferenco/client";
+import type { Alert, GatewayHealth, ReceiptCounts, Session, VenueMap } from "@konferenco/protocol";
 import { batch, signal, type Signal } from "@preact/signals";
 import { openLiveLink, type LiveLink } from "../common/live-link.ts";
 import type { FloorMap } from "../map/floor-map.ts";
@@ -8,7 +8,7 @@ import { keyOf, labelOf, namesByZone, notePresence, sweepPresences, type Presenc
 
 /** A line of the activity list. `subject`: whom it is about, so that it can be forgotten. */
 export type FeedItem = { id: number; atMs: number; subject: string | null } & (
-  | { kind: "moved"; transition: "enter" | "exit"; name: string; zoneId: string }
+  | { kind: "moved"; name: string; from: string | null; to: string | null }
   | { kind: "alert"; alert: Alert }
   | { kind: "gateway"; gatewayId: string; state: GatewayHealth["state"] }
   | { kind: "note"; text: string }
@@ -17,8 +17,12 @@ export type FeedItem = { id: number; atMs: number; subject: string | null } & (
 /** Lists are renewed this often at most; the map follows every frame (requirement E23). */
 const REFRESH_MS = 500;
 const SWEEP_EVERY_MS = 5_000;
+/** Leaving one zone and entering the next within this time is one walk, and one line. */
+const ONE_WALK_MS = 3_000;
 /** Older lines go: a list that nobody can read to its end is only memory. */
 const MAX_FEED_ITEMS = 200;
+/** Alerts of which it is still shown how far they came. */
+const MAX_RECEIPTS = 50;
 
 export interface LiveVenue {
   link: LiveLink;
@@ -26,6 +30,8 @@ export interface LiveVenue {
   counts: Signal<ReadonlyMap<string, number | "few">>;
   gateways: Signal<ReadonlyMap<string, GatewayHealth>>;
   feed: Signal<readonly FeedItem[]>;
+  /** How far each alert has come, by its id. */
+  receipts: Signal<ReadonlyMap<string, ReceiptCounts>>;
   markedZoneId: Signal<string | null>;
   /** What the map draws now. */
   scene: () => Scene;
@@ -41,6 +47,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
   const counts = new Map<string, number | "few">();
   const gateways = new Map<string, GatewayHealth>();
   const feed: FeedItem[] = [];
+  const receipts = new Map<string, ReceiptCounts>();
   let lastItem = 0;
   let names = new Map<string, string[]>();
   let map: FloorMap | null = null;
@@ -51,6 +58,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     counts: signal<ReadonlyMap<string, number | "few">>(new Map()),
     gateways: signal<ReadonlyMap<string, GatewayHealth>>(new Map()),
     feed: signal<readonly FeedItem[]>([]),
+    receipts: signal<ReadonlyMap<string, ReceiptCounts>>(new Map()),
     markedZoneId: signal<string | null>(null),
   };
 
@@ -62,6 +70,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
       shown.counts.value = new Map(counts);
       shown.gateways.value = new Map(gateways);
       shown.feed.value = [...feed];
+      shown.receipts.value = new Map(receipts);
     });
     map?.changed({ still: true });
   };
@@ -75,15 +84,42 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     feed.length = Math.min(feed.length, MAX_FEED_ITEMS);
   };
 
+  const addMove = ({ t, at, d }: Extract<ClientEvent, { t: `zone.${string}` }>): void => {
+    const subject = keyOf(d.subj);
+    const isEnter = t === "zone.enter";
+    // The other half of the walk is the subject's newest line, if it lacks this half.
+    const index = feed.findIndex((item) => item.subject === subject);
+    const other = feed[index];
+    const isSameWalk =
+      other?.kind === "moved" &&
+      (isEnter ? other.to : other.from) === null &&
+      (isEnter ? other.from : other.to) !== d.zoneId &&
+      Math.abs(at - other.atMs) < ONE_WALK_MS;
+    if (isSameWalk) feed.splice(index, 1);
+    addToFeed({
+      kind: "moved",
+      atMs: at,
+      subject,
+      name: labelOf(d.subj),
+      from: isEnter ? (isSameWalk ? other.from : null) : d.zoneId,
+      to: isEnter ? d.zoneId : isSameWalk ? other.to : null,
+    });
+  };
+
   const take = (event: DeliveredEvent, isNews: boolean): void => {
     if (notePresence(presences, event, Date.now())) map?.changed();
     switch (event.t) {
       case "zone.enter":
       case "zone.exit":
-        if (isNews) addToFeed({ kind: "moved", atMs: event.at, subject: keyOf(event.d.subj), transition: event.t === "zone.enter" ? "enter" : "exit", name: labelOf(event.d.subj), zoneId: event.d.zoneId });
+        if (isNews) addMove(event);
         break;
       case "alert":
         if (!feed.some((item) => item.kind === "alert" && item.alert.alertId === event.d.alertId)) addToFeed({ kind: "alert", atMs: event.at, subject: null, alert: event.d });
+        break;
+      case "receipts":
+        receipts.delete(event.d.alertId);
+        receipts.set(event.d.alertId, event.d);
+        if (receipts.size > MAX_RECEIPTS) receipts.delete(receipts.keys().next().value as string);
         break;
       case "occupancy":
         for (const { zoneId, count } of event.d.zones) counts.set(zoneId, count);

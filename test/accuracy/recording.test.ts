@@ -1,0 +1,69 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ConfigError, parseBeaconReport, formatBeaconReport } from "@konferenco/protocol";
+import { loadRecording, reportsOfRecording, type RecordedObservation } from "@konferenco/simulators";
+import { FLAT, HALL, changedRecording, editRows } from "./recordings.ts";
+
+describe("a recording", () => {
+  it("is read with its venue, observations and truth", () => {
+    const flat = loadRecording(FLAT);
+    expect(flat.observations).toHaveLength(4_314);
+    expect(flat.truth).toHaveLength(719);
+    expect(flat.observations[0]).toEqual({ atMs: 0, gatewayId: "A1", tagId: "tag1", rssiDbm: -72.55489532554688 });
+    expect(flat.truth[0]).toEqual({ atMs: 0, tagId: "tag1", xM: 0.601, yM: 5.82, floor: 0, zoneId: "bedroom" });
+    expect(flat.venue.gateways).toHaveLength(6);
+  });
+
+  it.each<[string, Record<string, ((text: string) => string) | null>, RegExp]>([
+    ["with no venue", { "venue.json": null }, /venue\.json/],
+    ["with no observations", { "observations.csv": null }, /observations\.csv/],
+    ["that lacks a column", { "observations.csv": (text) => text.replace("rssiDbm", "rssi") }, /lacks the column rssiDbm/],
+    ["with a word for a number", { "observations.csv": editRows((rows) => ["0,A1,tag1,loud", ...rows]) }, /line 2: rssiDbm is "loud"/],
+    ["with a row cut off", { "truth.csv": editRows((rows) => [...rows, "352333,tag1"]) }, /line 721 has 2 cells/],
+  ])("%s is refused with the remedy", (_, change, why) => {
+    const dir = changedRecording(FLAT, change);
+    expect(() => loadRecording(dir)).toThrow(ConfigError);
+    expect(() => loadRecording(dir)).toThrow(why);
+  });
+});
+
+describe("the reports of a recording", () => {
+  it("hold every observation but those of the last, unfinished window", () => {
+    for (const dir of [FLAT, HALL]) {
+      const { observations, ...recording } = loadRecording(dir);
+      const lastWindow = Math.floor((observations.at(-1)?.atMs as number) / 500);
+      const sent = [...reportsOfRecording({ ...recording, observations })].reduce((sum, { report }) => sum + report.tagId.length, 0);
+      expect(sent).toBe(observations.filter(({ atMs }) => Math.floor(atMs / 500) < lastWindow).length);
+    }
+  });
+
+  it("are valid on the wire, in order, numbered without holes, and sent after what they tell of", () => {
+    const seqs = new Map<string, number>();
+    let lastMs = -Infinity;
+    for (const { report, sentAtMs, topic } of reportsOfRecording(loadRecording(FLAT), { startAtMs: 1_000_000, eventId: "demo" })) {
+      expect(parseBeaconReport(new TextEncoder().encode(formatBeaconReport(report)))).toMatchObject({ ok: true });
+      expect(topic).toMatch(/^konferenco\/demo\/beacon\/(living|bedroom|hall|kitchen)$/);
+      expect(sentAtMs).toBeGreaterThanOrEqual(lastMs);
+      expect(report.seq).toBe((seqs.get(report.gatewayId) ?? -1) + 1);
+      expect(Math.max(...report.heardAtMs)).toBeLessThanOrEqual(sentAtMs);
+      expect(sentAtMs % 500).toBe(499);
+      seqs.set(report.gatewayId, report.seq);
+      lastMs = sentAtMs;
+    }
+  });
+
+  it("of a recording that is cut off anywhere are the first reports of the whole", () => {
+    const { venue } = loadRecording(HALL);
+    const gateways = venue.gateways.map(({ gatewayId }) => gatewayId);
+    const row = fc.record({ stepMs: fc.integer({ min: -200, max: 900 }), gateway: fc.integer({ min: 0, max: gateways.length - 1 }) });
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 80 }), fc.nat(80), (steps, cutAt) => {
+        let atMs = 0;
+        const observations: RecordedObservation[] = steps.map(({ stepMs, gateway }) => ({ atMs: (atMs = Math.max(0, atMs + stepMs)), gatewayId: gateways[gateway] as string, tagId: "tag", rssiDbm: -60 }));
+        const whole = [...reportsOfRecording({ venue, observations })];
+        const cut = [...reportsOfRecording({ venue, observations: observations.slice(0, cutAt) })];
+        expect(whole.slice(0, cut.length)).toEqual(cut);
+      }),
+    );
+  });
+});

@@ -1,0 +1,330 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { alertTopic, beaconTopic, formatBeaconReport, gatewayStatusTopic, lonLatOfVenuePoint, NO_ORIGIN, sensorTopic, venueMapSchema, type BeaconReport } from "@konferenco/protocol";
+import { openEmbeddedStore, openFusionService, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
+import { fakeStore, type FakeStore } from "./fake-store.ts";
+import { heardAt, twoRooms } from "./venues.ts";
+
+const EVENT = "demo";
+const venue = twoRooms();
+const encode = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
+
+let store: FakeStore;
+let service: FusionService;
+
+function open(over: Partial<FusionServiceConfig> = {}): FusionService {
+  service = openFusionService({ eventId: EVENT, venue, store, nowMs: () => 0, time: "report", log: () => {}, ...over });
+  return service;
+}
+
+beforeEach(() => {
+  store = fakeStore();
+});
+afterEach(() => service.close());
+
+const seqs = new Map<string, number>();
+
+function report(gatewayId: string, sentAtMs: number, rows: { tagId: string; rssiDbm: number; heardAtMs: number }[], over: Partial<BeaconReport> = {}): BeaconReport {
+  const seq = seqs.get(gatewayId) ?? 0;
+  seqs.set(gatewayId, seq + 1);
+  return { gatewayId, bootId: "b", seq, sentAtMs, tagId: rows.map((row) => row.tagId), rssiDbm: rows.map((row) => row.rssiDbm), heardAtMs: rows.map((row) => row.heardAtMs), ...over };
+}
+
+function send(given: BeaconReport, by: { gatewayId?: string | null; receivedAtMs?: number } = {}): void {
+  const { gatewayId = given.gatewayId, receivedAtMs = given.sentAtMs } = by;
+  // Reports are taken at once; only alerts have something to wait for.
+  expect(service.ingest({ topic: beaconTopic(EVENT, "left"), payload: encode(formatBeaconReport(given)), gatewayId, receivedAtMs })).toBeUndefined();
+}
+
+/** All gateways report a tag that stands there, twice a second. */
+function stand(tagId: string, xM: number, fromMs: number, toMs: number): void {
+  for (let sentAtMs = fromMs; sentAtMs < toMs; sentAtMs += 500) {
+    for (const { gatewayId, ...row } of heardAt(venue, { tagId, xM, yM: 5 }, sentAtMs)) send(report(gatewayId, sentAtMs + 499, [row]));
+  }
+}
+
+const told = () => store.zones().map(({ transition, tagId, zoneId }) => `${tagId} ${transition} ${zoneId}`);
+
+describe("fusion in report time", () => {
+  it("turns report bytes into stored transitions and positions", async () => {
+    open();
+    stand("ann", 5, 0, 20_000);
+    stand("ann", 15, 20_000, 40_000);
+    await service.flush();
+    expect(told()).toEqual(["ann enter left", "ann exit left", "ann enter right"]);
+    expect(store.positionsOf("ann").at(-1)).toMatchObject({ zoneId: "right", source: "beacon" });
+    expect(service.stats()).toMatchObject({ reports: 320, observations: 320, smoothed: 320, tags: 1, refused: {}, zoneTransitions: 3, storeLag: 0 });
+  });
+
+  it("runs the ticks up to a report before it, on multiples of half a second", async () => {
+    open();
+    stand("ann", 5, 0, 3_000);
+    await service.flush();
+    // Reports of 2,999 are in, the tick of 3,000 is not due before a report of 3,000 or later.
+    expect(store.positionsOf("ann").at(-1)?.atMs).toBe(2_500);
+    expect(service.stats().ticks).toBe(5);
+    send(report("left-middle", 3_000, []));
+    await service.flush();
+    expect(service.stats().ticks).toBe(6);
+  });
+
+  it("a pause of a day costs nothing: with nobody there, no ticks are run", async () => {
+    open();
+    stand("ann", 5, 0, 5_000);
+    stand("ann", 5, 86_400_000, 86_405_000);
+    await service.flush();
+    expect(service.stats().ticks).toBeLessThan(100);
+    expect(told()).toEqual(["ann enter left", "ann exit left", "ann enter left"]);
+    expect(store.dropped).toEqual(["ann"]);
+  });
+
+  it("a pause runs its ticks one by one, none merged", async () => {
+    open();
+    stand("ann", 5, 0, 5_000);
+    stand("ann", 5, 25_000, 26_000);
+    await service.flush();
+    const positions = store.positionsOf("ann").map(({ atMs }) => atMs);
+    positions.slice(1).forEach((atMs, i) => expect(atMs - (positions[i] as number)).toBeLessThanOrEqual(1_000));
+  });
+
+  it("somebody who stands is written once a second, somebody who walks at every tick", async () => {
+    open();
+    stand("ann", 5, 0, 30_000);
+    for (let sentAtMs = 0; sentAtMs < 20_000; sentAtMs += 500) {
+      for (const { gatewayId, ...row } of heardAt(venue, { tagId: "bob", xM: 1 + sentAtMs / 1_200, yM: 5 }, 30_000 + sentAtMs)) send(report(gatewayId, 30_000 + sentAtMs + 499, [row]));
+    }
+    await service.flush();
+    expect(store.positionsOf("ann").filter(({ atMs }) => atMs > 10_000 && atMs <= 20_000)).toHaveLength(10);
+    expect(store.positionsOf("bob").filter(({ atMs }) => atMs > 38_000 && atMs <= 48_000).length).toBeGreaterThan(15);
+  });
+
+  it("the same report a second time changes nothing", async () => {
+    open();
+    for (let sentAtMs = 0; sentAtMs < 10_000; sentAtMs += 500) {
+      for (const { gatewayId, ...row } of heardAt(venue, { tagId: "ann", xM: 5, yM: 5 }, sentAtMs)) {
+        const given = report(gatewayId, sentAtMs + 499, [row]);
+        send(given);
+        send(given);
+      }
+    }
+    await service.flush();
+    const twice = JSON.stringify(store.commits.map(({ batch }) => [batch.positions, batch.zoneTransitions]));
+    expect(service.stats()).toMatchObject({ reports: 80, refused: { REPORT_DUPLICATE: 80 } });
+    await service.close();
+    store = fakeStore();
+    open();
+    seqs.clear();
+    stand("ann", 5, 0, 10_000);
+    await service.flush();
+    expect(JSON.stringify(store.commits.map(({ batch }) => [batch.positions, batch.zoneTransitions]))).toBe(twice);
+  });
+});
+
+describe("what fusion refuses, and counts", () => {
+  const rows = [{ tagId: "ann", rssiDbm: -60, heardAtMs: 0 }];
+  const refused = () => service.stats().refused;
+
+  it("a gateway that speaks for another", () => {
+    open();
+    send(report("left-middle", 0, rows), { gatewayId: "left-corner" });
+    expect(refused()).toEqual({ GATEWAY_FOREIGN: 1 });
+  });
+
+  it("a gateway that the map does not have", () => {
+    open();
+    send(report("stranger", 0, rows));
+    expect(refused()).toEqual({ GATEWAY_UNKNOWN: 1 });
+  });
+
+  it("an application may send what gateways heard", () => {
+    open();
+    send(report("left-middle", 0, rows), { gatewayId: null });
+    expect(refused()).toEqual({});
+    expect(service.stats().observations).toBe(1);
+  });
+
+  it("topics of other events, unknown topics and broken payloads, each by its code", () => {
+    open();
+    const ingest = (topic: string, payload: string) => service.ingest({ topic, payload: encode(payload), gatewayId: null, receivedAtMs: 0 });
+    void ingest("konferenco/other/beacon/left", "{}");
+    void ingest("somewhere/else", "{}");
+    void ingest(beaconTopic(EVENT, "left"), "{");
+    void ingest(beaconTopic(EVENT, "left"), '{"v":2}');
+    void ingest(sensorTopic(EVENT, "position"), '{"v":1,"source":"guess"}');
+    void ingest(alertTopic(EVENT, "info"), "[]");
+    expect(refused()).toEqual({ TOPIC_FOREIGN_EVENT: 1, TOPIC_UNKNOWN: 1, JSON_BAD: 1, VERSION_UNKNOWN: 1, SHAPE_BAD: 2 });
+  });
+
+  it("a bad row costs itself, not its report", () => {
+    open();
+    const bad = [...rows, { tagId: "constructor", rssiDbm: -60, heardAtMs: 0 }, { tagId: "bob", rssiDbm: 42, heardAtMs: 0 }, { tagId: "bob", rssiDbm: -60, heardAtMs: -60_000 }, { tagId: "bob", rssiDbm: -60, heardAtMs: 5_000 }];
+    send(report("left-middle", 0, bad));
+    expect(service.stats()).toMatchObject({ reports: 1, observations: 1, refused: { ID_RESERVED: 1, RSSI_NOT_HEARD: 1, OBSERVATION_LATE: 1, OBSERVATION_FUTURE: 1 } });
+  });
+
+  it("a status that speaks for another gateway, by payload or by login", () => {
+    open();
+    const status = (gatewayId: string) => encode({ v: 1, gatewayId, online: true, sentAtMs: 0 });
+    void service.ingest({ topic: gatewayStatusTopic(EVENT, "left-middle"), payload: status("left-corner"), gatewayId: "left-middle", receivedAtMs: 0 });
+    void service.ingest({ topic: gatewayStatusTopic(EVENT, "left-middle"), payload: status("left-middle"), gatewayId: "left-corner", receivedAtMs: 0 });
+    expect(refused()).toEqual({ GATEWAY_FOREIGN: 2 });
+  });
+
+  it("locations that are old or far ahead of our clock, and places that the map does not know", () => {
+    open();
+    send(report("left-middle", 100_000, []));
+    const checkIn = (atMs: number, zoneId = "left") => service.ingest({ topic: sensorTopic(EVENT, "position"), payload: encode({ v: 1, source: "check-in", tagId: "ann", atMs, zoneId }), gatewayId: null, receivedAtMs: 100_000 });
+    void checkIn(89_999);
+    void checkIn(100_000, "nowhere");
+    expect(service.stats()).toMatchObject({ refused: { OBSERVATION_LATE: 1 }, unplaceable: 1, tags: 0 });
+    void checkIn(100_000);
+    expect(service.stats()).toMatchObject({ tags: 1 });
+  });
+});
+
+describe("other sources", () => {
+  const origin = { lat: 46.2, lon: 6.14, bearingDeg: 0 };
+  const sensor = (sensorType: "position" | "wifi-scan" | "environment", value: object) => service.ingest({ topic: sensorTopic(EVENT, sensorType), payload: encode({ v: 1, ...value }), gatewayId: null, receivedAtMs: 0 });
+
+  it("GPS, check-in and Wi-Fi each place a tag; a gateway's scan and room climate place nobody", async () => {
+    open({ venue: venueMapSchema.parse({ ...venue, origin }), accessPoints: new Map([["aa:bb:cc:dd:ee:ff", { bssid: "aa:bb:cc:dd:ee:ff", xM: 15, yM: 5, floor: 0 }]]) });
+    void sensor("position", { source: "gps", tagId: "gps", atMs: 0, ...lonLatOfVenuePoint({ xM: 5, yM: 5 }, origin), accuracy95M: 5 });
+    void sensor("position", { source: "check-in", tagId: "desk", atMs: 0, zoneId: "right" });
+    void sensor("wifi-scan", { tagId: "wifi", heardAtMs: 0, bssid: ["AA:BB:CC:DD:EE:FF"], rssiDbm: [-50] });
+    void sensor("wifi-scan", { gatewayId: "left-middle", heardAtMs: 0, bssid: ["AA:BB:CC:DD:EE:FF"], rssiDbm: [-50] });
+    void sensor("environment", { sensorId: "s", atMs: 0, temperatureC: 21 });
+    send(report("left-middle", 1_000, []));
+    await service.flush();
+    expect(store.positionsOf("gps")[0]).toMatchObject({ source: "gps", xM: expect.closeTo(5, 3) });
+    expect(store.positionsOf("desk")[0]).toMatchObject({ source: "check-in", zoneId: "right", confidence: 1 });
+    expect(store.positionsOf("wifi")[0]).toMatchObject({ source: "wifi", xM: expect.closeTo(15) });
+    expect(service.stats()).toMatchObject({ tags: 3, environmentReports: 1, refused: {} });
+  });
+});
+
+describe("alerts", () => {
+  const alert = (alertId = "a-1") => service.ingest({ topic: alertTopic(EVENT, "emergency"), payload: encode({ v: 1, alertId, title: "Fire", text: "Leave by the north door" }), gatewayId: null, receivedAtMs: 7 });
+
+  it("are acknowledged when they are stored", async () => {
+    open();
+    let release = (): void => {};
+    store.gate = new Promise((resolve) => (release = resolve));
+    let acknowledged = false;
+    const stored = Promise.resolve(alert()).then(() => (acknowledged = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(acknowledged).toBe(false);
+    release();
+    await stored;
+    expect(store.alerts()).toEqual([{ alertId: "a-1", severity: "emergency", title: "Fire", text: "Leave by the north door", zoneIds: [], atMs: 7 }]);
+  });
+
+  it("pass the queue: a hundred ticks that wait do not hold one up", async () => {
+    open();
+    const commit = store.commit.bind(store);
+    store.commit = (batch, nowMs) => (batch.alerts.length > 0 ? commit(batch, nowMs) : new Promise(() => {}));
+    stand("ann", 5, 0, 20_000);
+    await alert();
+    expect(store.alerts()).toHaveLength(1);
+    store.commit = commit;
+    // The queue's own commit hangs for ever; leave it behind.
+    service = openFusionService({ eventId: EVENT, venue, store, nowMs: () => 0, time: "report", log: () => {} });
+  });
+
+  it("are tried again while the store is away, and refused to the sender when it stays away", async () => {
+    vi.useFakeTimers();
+    try {
+      open();
+      store.failNext = 2;
+      const stored = Promise.resolve(alert());
+      await vi.advanceTimersByTimeAsync(1_000);
+      await stored;
+      expect(store.alerts()).toHaveLength(1);
+      store.failNext = Infinity;
+      const lost = expect(Promise.resolve(alert("a-2"))).rejects.toThrow("the store is away");
+      await vi.advanceTimersByTimeAsync(10_000);
+      await lost;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe("fusion in wall time", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ now: 1_000_000 });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const wall = (over: Partial<FusionServiceConfig> = {}) => open({ time: "wall", nowMs: Date.now, ...over });
+
+  /** Gateways whose clocks are an hour behind report a tag that stands there. */
+  async function live(tagId: string, xM: number, seconds: number): Promise<void> {
+    for (let i = 0; i < seconds * 2; i++) {
+      await vi.advanceTimersByTimeAsync(500);
+      const clockMs = Date.now() - 3_600_000;
+      for (const { gatewayId, ...row } of heardAt(venue, { tagId, xM, yM: 5 }, clockMs - 300)) send(report(gatewayId, clockMs, [row]), { receivedAtMs: Date.now() });
+    }
+  }
+
+  it("ticks by the timer, on the half second, whatever the gateways' clocks say", async () => {
+    wall();
+    await live("ann", 5, 10);
+    expect(told()).toEqual(["ann enter left"]);
+    expect(store.positionsOf("ann").every(({ atMs }) => atMs % 500 === 0 && Math.abs(atMs - 1_005_000) <= 5_000)).toBe(true);
+    expect(store.health().filter(({ state }) => state === "online")[0]).toMatchObject({ clockOffsetMs: 3_600_000 });
+  });
+
+  it("a tag that falls silent leaves after 30 s, with nobody sending anything", async () => {
+    wall();
+    await live("ann", 5, 10);
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(told()).toEqual(["ann enter left", "ann exit left"]);
+    expect(store.dropped).toEqual(["ann"]);
+  });
+
+  it("tags of the process before go on where they were, or leave by silence", async () => {
+    wall();
+    await live("ann", 5, 10);
+    const last = store.positionsOf("ann").at(-1);
+    await service.close();
+    store = fakeStore();
+    store.kept = [{ ...(last as NonNullable<typeof last>) }, { ...(last as NonNullable<typeof last>), tagId: "bob" }];
+    wall();
+    await live("ann", 5, 40);
+    expect(told()).toEqual(["bob exit left"]);
+    expect(store.dropped).toEqual(["bob"]);
+  });
+
+  it("a last will takes a gateway offline, and the map's silent ones are told as offline from the start", async () => {
+    wall();
+    await live("ann", 5, 2);
+    void service.ingest({ topic: gatewayStatusTopic(EVENT, "left-middle"), payload: encode({ v: 1, gatewayId: "left-middle", online: false }), gatewayId: "left-middle", receivedAtMs: Date.now() });
+    await vi.advanceTimersByTimeAsync(500);
+    expect(store.health().at(-1)).toMatchObject({ gatewayId: "left-middle", state: "offline" });
+    expect(service.stats().gateways).toEqual({ online: 3, silent: 0, offline: 1 });
+  });
+});
+
+describe("on the real embedded store", () => {
+  it("what was stored is what a reader finds: position, occupants, log", async () => {
+    const real: Store = await openEmbeddedStore({ eventId: EVENT, dataDir: null, origin: NO_ORIGIN, nowMs: () => 0 });
+    service = openFusionService({ eventId: EVENT, venue, store: real, nowMs: () => 0, time: "report", log: () => {} });
+    stand("ann", 5, 0, 20_000);
+    stand("ann", 15, 20_000, 40_000);
+    await service.flush();
+    await service.ingest({ topic: alertTopic(EVENT, "info"), payload: encode({ v: 1, alertId: "a", title: "Hello", text: "Lunch" }), gatewayId: null, receivedAtMs: 0 });
+    await service.flush();
+    expect(await real.position("ann")).toMatchObject({ zoneId: "right" });
+    expect(await real.occupants("right")).toEqual(["ann"]);
+    expect(await real.occupants("left")).toEqual([]);
+    const { updates } = await real.readLog(null, 100);
+    expect(updates.map(({ body }) => (body.kind === "zone" ? body.zone.transition : body.kind))).toEqual(["enter", "exit", "enter", "alert"]);
+    expect((await real.gateways()).map(({ state }) => state)).toEqual(["online", "online", "online", "online"]);
+    send(report("left-middle", 80_000, []));
+    await service.flush();
+    expect(await real.positions()).toEqual([]);
+    await service.close();
+    await real.close();
+  });
+});
