@@ -26,6 +26,8 @@ export interface LinkFit {
 }
 
 const ROUNDS = 25;
+/** The prior scatter counts as so many links. */
+const SIGMA_PRIOR_LINKS = 8;
 
 /**
  * The radio of a building from how its gateways hear each other: level at 1 m, exponent, loss per wall
@@ -35,7 +37,8 @@ const ROUNDS = 25;
  * gave exponents of 1.1-1.5 where 2-3 was right.
  */
 export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: number, sensitivityDbm: Float64Array, config: FusionConfig): LinkFit {
-  const sigmaDb = config.linkSigmaDb;
+  // How far links scatter is learned as well: too much of it makes unheard links weaker than they are.
+  let sigmaDb = config.linkSigmaDb;
   const transmitDb = new Float64Array(gateways);
   const receiveDb = new Float64Array(gateways);
   const prior = [config.priorRssiAt1mDbm, config.priorPathLossExponent, config.priorWallLossDb] as const;
@@ -67,6 +70,13 @@ export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: nu
     [rssiAt1mDbm, exponent, wallLossDb] = solve3(a, b);
     exponent = Math.max(config.leastPathLossExponent, Math.min(4, exponent));
     wallLossDb = Math.max(0, Math.min(15, wallLossDb));
+    let [squares, heard] = [0, 0];
+    for (const link of links) {
+      if (Number.isNaN(link.rssiDbm)) continue;
+      heard++;
+      squares += (link.rssiDbm - expected(link) - (transmitDb[link.from] ?? 0) - (receiveDb[link.by] as number)) ** 2;
+    }
+    sigmaDb = Math.sqrt((config.linkSigmaDb ** 2 * SIGMA_PRIOR_LINKS + squares) / (SIGMA_PRIOR_LINKS + heard));
     shrinkOffsets(receiveDb, (link) => link.by, transmitDb, (link) => link.from);
     shrinkOffsets(transmitDb, (link) => link.from, receiveDb, (link) => link.by);
   }

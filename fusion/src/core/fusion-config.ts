@@ -250,8 +250,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   tagOffsetPriorDb: -3,
   offsetLookKept: 0.97,
   settledVarianceDb2: 12,
-  gridRadiusScale: 0.95,
-  gridRadiusFloorM: 1,
+  gridRadiusScale: 1.05,
+  gridRadiusFloorM: 1.2,
 
   speedSigmaMps: 0.7,
   velocityMemoryMs: 6_000,
