@@ -4,7 +4,7 @@ import { calibrateByLinks, type LinkMeasurement } from "./calibrate-links.ts";
 import { learnFromTraffic, MIN_SNAPSHOTS, PIVOT_DB, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
-import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, tagHeightOf, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
+import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
@@ -90,7 +90,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   let isLinked = false;
   let dueMs = Infinity;
   let pauseMs = FIRST_REFRESH_MS;
-  const radioMap = survey.length === 0 ? null : newRadioMap(survey, map, index, grid, levels, sensitivityDbm, tagHeightOf(map, config), config);
+  const radioMap = survey.length === 0 ? null : newRadioMap(survey, map, index, grid, levels, sensitivityDbm, config);
   if (radioMap !== null) {
     const { fit } = radioMap;
     model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };

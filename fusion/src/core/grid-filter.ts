@@ -57,7 +57,7 @@ const RADIUS_BINS = 400;
 const RADIUS_BIN_M = 0.25;
 
 export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, places: number, config: FusionConfig): GridFilter {
-  const likelihood = newLevelLikelihood(config);
+  const { heard: heardTable, unheard: unheardTable } = newLevelLikelihood(config);
   // Scratch of one tag at a time, as long as the venue has cells.
   const nextStanding = new Float32Array(grid.cells);
   const nextWalking = new Float32Array(grid.cells);
@@ -81,22 +81,24 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   function addLogLikelihood(cells: Int32Array, count: number, hearings: readonly Hearing[], offsetDb: number): void {
     logWeight.fill(0, 0, count);
     for (const { gateway, rssiDbm, weight } of hearings) {
-      const level = levels.levelDbm[gateway] as Float32Array;
+      const steps = levels.steps[gateway] as Int16Array;
       const firstCell = levels.firstCell[gateway] as number;
-      const heard = !Number.isNaN(rssiDbm);
-      const table = heard ? likelihood.heard : likelihood.unheard;
-      // index = ± (level - reference) * PER_DB, with the middle of the table at 0 dB.
-      const sign = heard ? -PER_DB : PER_DB;
-      const reference = heard ? rssiDbm - offsetDb : (sensitivityDbm[gateway] as number) - offsetDb;
-      const base = MAX_OFF_DB * PER_DB - sign * reference;
-      const reach = level.length;
-      // Beyond its reach a gateway hears nothing: as quiet as the table goes.
-      const beyond = heard ? TABLE_LENGTH - 1 : 0;
-      for (let i = 0; i < count; i++) {
-        const at = (cells[i] as number) - firstCell;
-        let index = at >= 0 && at < reach ? (base + sign * (level[at] as number)) | 0 : beyond;
-        index = index < 0 ? 0 : index > TABLE_LENGTH - 1 ? TABLE_LENGTH - 1 : index;
-        logWeight[i] = (logWeight[i] as number) + weight * (table[index] as number);
+      const reach = steps.length;
+      // In steps of the tables, with 0 dB in their middle; a radio's levels are within MAX_REFERENCE_DB, so no look-up is out of bounds.
+      if (!Number.isNaN(rssiDbm)) {
+        const base = MIDDLE + stepsOf(rssiDbm - offsetDb);
+        // Beyond its reach a gateway hears nothing: as unlikely as the table goes.
+        const beyond = weight * (heardTable[TABLE_LENGTH - 1] as number);
+        for (let i = 0; i < count; i++) {
+          const at = (cells[i] as number) - firstCell;
+          logWeight[i] = (logWeight[i] as number) + (at >= 0 && at < reach ? weight * (heardTable[base - (steps[at] as number)] as number) : beyond);
+        }
+      } else {
+        const base = MIDDLE - stepsOf((sensitivityDbm[gateway] as number) - offsetDb);
+        for (let i = 0; i < count; i++) {
+          const at = (cells[i] as number) - firstCell;
+          if (at >= 0 && at < reach) logWeight[i] = (logWeight[i] as number) + weight * (unheardTable[base + (steps[at] as number)] as number);
+        }
       }
     }
   }
@@ -220,14 +222,14 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   }
 
   /** Drops what is too little to be weighed. Returns how many cells are left in `list`. */
-  function prune(count: number): number {
+  function prune(count: number, share: number): number {
     let peak = 0;
     for (let i = 0; i < count; i++) {
       const cell = list[i] as number;
       const mass = (nextStanding[cell] as number) + (nextWalking[cell] as number);
       if (mass > peak) peak = mass;
     }
-    const bound = peak * config.leastCellShare;
+    const bound = peak * share;
     let kept = 0;
     for (let i = 0; i < count; i++) {
       const cell = list[i] as number;
@@ -284,7 +286,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     advance(belief, hearings, nowMs) {
       const elapsedS = Math.max(0, Math.min(MAX_PREDICTED_S, (nowMs - belief.atMs) / 1_000));
       belief.atMs = nowMs;
-      let count = prune(spread(belief, elapsedS));
+      let count = prune(spread(belief, elapsedS), config.leastCellShare);
       if (hearings.length > 0) {
         count = reseed(hearings, count);
         addLogLikelihood(list, count, hearings, belief.offsetDb);
@@ -403,8 +405,16 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   }
 }
 
+const MIDDLE = MAX_OFF_DB * PER_DB;
+const MAX_REFERENCE_DB = 80;
+
+/** What was heard, less the tag's offset, in steps of the tables. */
+function stepsOf(levelDbm: number): number {
+  return Math.round(Math.max(-127 - MAX_REFERENCE_DB / 2, Math.min(MAX_REFERENCE_DB, levelDbm)) * PER_DB);
+}
+
 const MAX_PREDICTED_S = 5;
-const LEAST_GOING = 1e-5;
+const LEAST_GOING = 2e-4;
 const SEED_REACH_M = 3;
 
 function massAt(belief: Belief, i: number): number {

@@ -11,7 +11,8 @@ export interface LevelLikelihood {
   unheard: Float32Array;
 }
 
-export const MAX_OFF_DB = 48;
+/** No difference of what radios hear and what is expected lies beyond, so look-ups need no bounds: 9 KB a table. */
+export const MAX_OFF_DB = 288;
 export const PER_DB = 4;
 export const TABLE_LENGTH = 2 * MAX_OFF_DB * PER_DB;
 

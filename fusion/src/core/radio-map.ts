@@ -47,7 +47,7 @@ const MAX_PACKETS_COUNTED = 8;
  * A survey to a radio map: the law of distance fitted to all spots, and what is left of each gateway
  * interpolated by a Gaussian process (kriging) over the cells. Where nobody surveyed it returns to the law.
  */
-export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index: VenueIndex, grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, tagHeightM: number, config: FusionConfig): RadioMap | null {
+export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index: VenueIndex, grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, config: FusionConfig): RadioMap | null {
   const spots = mergeSpots(survey, index, grid);
   if (spots.length < MIN_SPOTS) return null;
   const gateways = index.gateways.length;
@@ -57,7 +57,7 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
       const gateway = index.gateways[by] as VenueIndex["gateways"][number];
       const floors = Math.abs(gateway.floor - spot.floor);
       if (floors > 1) continue;
-      const riseM = floors * 3.5 + (gateway.zM ?? config.gatewayHeightM) - tagHeightM;
+      const riseM = floors * 3.5 + (gateway.zM ?? config.gatewayHeightM) - config.tagHeightM;
       const isHeard = (spot.count[by] as number) > 0;
       const place = grid.place[spot.cell] as number;
       measurements.push({

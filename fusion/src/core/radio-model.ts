@@ -1,5 +1,6 @@
 import type { VenueMap } from "@konferenco/protocol";
 import type { FusionConfig } from "./fusion-config.ts";
+import { PER_DB } from "./level-likelihood.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { placeAt, type VenueIndex } from "./venue-index.ts";
 
@@ -41,7 +42,13 @@ export interface GatewayReach {
 export interface LevelMap {
   firstCell: Int32Array;
   levelDbm: Float32Array[];
+  /** The same in steps of the likelihood tables, a quarter of a dB: look-ups without a conversion. */
+  steps: Int16Array[];
 }
+
+/** Expected levels are kept within these, whatever the model says. */
+const LEAST_LEVEL_DBM = -200;
+const MOST_LEVEL_DBM = 20;
 
 /** Nearer than this the law no longer holds: near field, and a tag is never in the gateway. */
 const MIN_RANGE_M = 0.7;
@@ -60,15 +67,8 @@ export function wallsCounted(walls: number): number {
   return WALLS_COUNTED[Math.min(walls, WALLS_COUNTED.length - 1)] as number;
 }
 
-/** The map may say how high tags hang; else as badges do. */
-export function tagHeightOf(map: VenueMap, config: FusionConfig): number {
-  const heights = map.tags.flatMap(({ zM }) => (zM === undefined ? [] : [zM]));
-  return heights.length === 0 ? config.tagHeightM : heights.reduce((sum, zM) => sum + zM, 0) / heights.length;
-}
-
 /** Prepared once: ranges and walls do not change while levels are calibrated. */
 export function reachOfGateways(map: VenueMap, index: VenueIndex, grid: VenueGrid, config: FusionConfig): GatewayReach[] {
-  const tagHeightM = tagHeightOf(map, config);
   const wallsOfFloor = new Map(grid.floors.map(({ floor }) => [floor, map.walls.filter((wall) => wall[4] === undefined || wall[4] === floor)]));
   return index.gateways.map((gateway) => {
     const near = grid.floors.filter(({ floor }) => Math.abs(floor - gateway.floor) <= 1);
@@ -76,7 +76,7 @@ export function reachOfGateways(map: VenueMap, index: VenueIndex, grid: VenueGri
     const count = near.reduce((sum, { cellCount }) => sum + cellCount, 0);
     const reach: GatewayReach = { firstCell, pathDb: new Float32Array(count), walls: new Uint8Array(count), floors: new Uint8Array(count) };
     for (const floor of near) {
-      const riseM = (gateway.floor - floor.floor) * FLOOR_HEIGHT_M + (gateway.zM ?? config.gatewayHeightM) - tagHeightM;
+      const riseM = (gateway.floor - floor.floor) * FLOOR_HEIGHT_M + (gateway.zM ?? config.gatewayHeightM) - config.tagHeightM;
       for (let cell = floor.firstCell; cell < floor.firstCell + floor.cellCount; cell++) {
         const at = cell - firstCell;
         const to = { xM: grid.xM[cell] as number, yM: grid.yM[cell] as number, place: grid.place[cell] as number };
@@ -157,6 +157,7 @@ export function newLevelMap(reaches: readonly GatewayReach[]): LevelMap {
   return {
     firstCell: Int32Array.from(reaches, ({ firstCell }) => firstCell),
     levelDbm: reaches.map(({ pathDb }) => new Float32Array(pathDb.length)),
+    steps: reaches.map(({ pathDb }) => new Int16Array(pathDb.length)),
   };
 }
 
@@ -164,15 +165,18 @@ export function newLevelMap(reaches: readonly GatewayReach[]): LevelMap {
 export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, correctionDb: readonly Float32Array[] | null = null): void {
   reaches.forEach((reach, gateway) => {
     const level = levels.levelDbm[gateway] as Float32Array;
+    const steps = levels.steps[gateway] as Int16Array;
     const correction = correctionDb?.[gateway];
     const atOneMetre = model.rssiAt1mDbm + (model.gatewayOffsetDb[gateway] as number);
     for (let at = 0; at < level.length; at++) {
-      level[at] =
+      const levelDbm =
         atOneMetre -
         model.pathLossExponent * (reach.pathDb[at] as number) -
         (model.wallLossDb / 10) * (reach.walls[at] as number) -
         model.floorLossDb * (reach.floors[at] as number) +
         (correction?.[at] ?? 0);
+      level[at] = Math.max(LEAST_LEVEL_DBM, Math.min(MOST_LEVEL_DBM, levelDbm));
+      steps[at] = Math.round((level[at] as number) * PER_DB);
     }
   });
 }

@@ -118,11 +118,14 @@ function outlineOf(map: VenueMap, index: VenueIndex, floor: number): Omit<GridFl
   const xs = points.map(([xM]) => xM);
   const ys = points.map(([, yM]) => yM);
   const margin = drawn ? 0 : HULL_MARGIN_M;
-  const [minXM, maxXM, minYM, maxYM] = [least(xs) - margin, -least(xs.map((x) => -x)) + margin, least(ys) - margin, -least(ys.map((y) => -y)) + margin];
+  const [boxMinXM, boxMaxXM, boxMinYM, boxMaxYM] = [least(xs) - margin, -least(xs.map((x) => -x)) + margin, least(ys) - margin, -least(ys.map((y) => -y)) + margin];
   let cellM = FINEST_CELL_M;
   for (;;) {
-    const columns = Math.max(1, Math.ceil((maxXM - minXM) / cellM));
-    const rows = Math.max(1, Math.ceil((maxYM - minYM) / cellM));
+    const columns = Math.max(1, Math.ceil((boxMaxXM - boxMinXM) / cellM));
+    const rows = Math.max(1, Math.ceil((boxMaxYM - boxMinYM) / cellM));
+    // In the middle of the box, so that a mirrored building has mirrored cells.
+    const minXM = (boxMinXM + boxMaxXM - columns * cellM) / 2;
+    const minYM = (boxMinYM + boxMaxYM - rows * cellM) / 2;
     // The box may be far larger than what is drawn in it; beyond this it is coarsened before it is painted.
     if (columns * rows <= 16 * MAX_CELLS_PER_FLOOR) {
       const painted = new Uint8Array(columns * rows);
