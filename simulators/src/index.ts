@@ -16,3 +16,4 @@ export * from "./replay.ts";
 export * from "./recording.ts";
 export * from "./truth.ts";
 export * from "./record.ts";
+export * from "./wifi-floor.ts";
