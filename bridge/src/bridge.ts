@@ -47,8 +47,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
   const surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, log });
   const desk = new PeopleDesk({ registry, feed, nowMs });
-  const frames = new ClientFrames({ store, people, desk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal });
-  const transport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
+  const frames = new ClientFrames({ store, people, desk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
   const metrics = newMetrics(stats, () => ({

@@ -29,6 +29,8 @@ export interface ClientFramesOptions {
   nowMs: () => number;
   log: (event: object) => void;
   seal: (connection: Connection, offset: number) => string;
+  /** The connection has said who it is. */
+  greeted: (connection: Connection) => void;
 }
 
 /** Positions a second when a subscription does not say. */
@@ -179,6 +181,7 @@ export class ClientFrames {
     connection.resumeFrom = resume.from;
     connection.resumeUntilMs = nowMs() + RESUME_WITHIN_MS;
     hub.add(connection);
+    this.#options.greeted(connection);
     connection.sendFrame({
       op: "welcome",
       re: frame.id,

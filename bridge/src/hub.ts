@@ -192,10 +192,11 @@ export class Hub {
   applyPolicyChange(change: PolicyChange): void {
     const { personId, before, after, tagBefore, tagAfter } = change;
     const tagChanged = tagBefore !== tagAfter;
+    const stood = tagBefore !== null && this.#options.picture.standing(tagBefore) !== null;
     // What we know of a tag was its holder's; the next position is the next holder's, or the thing's.
     if (tagBefore !== null && (tagChanged || change.erased)) this.#options.picture.drop(tagBefore);
     for (const connection of this.byPerson.get(personId) ?? []) this.#applyOwnChange(connection, change);
-    for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, tagChanged);
+    for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, { tagChanged, stood });
     for (const connection of this.connections) {
       if (connection.shown?.has(personId) !== true) continue;
       const { viewer } = connection;
@@ -226,7 +227,7 @@ export class Hub {
     if (rightsChanged && connection.has("venue")) this.close(connection, CLOSE_CODES.permissionsChanged, "permissions changed");
   }
 
-  #applyVenueChange(connection: Connection, { personId, before, after, tagAfter }: PolicyChange, tagChanged: boolean): void {
+  #applyVenueChange(connection: Connection, { personId, before, after, tagAfter }: PolicyChange, { tagChanged, stood }: { tagChanged: boolean; stood: boolean }): void {
     const { viewer } = connection;
     const was = before === null ? "hidden" : levelFor(before, viewer);
     const is = after === null ? "hidden" : levelFor(after, viewer);
@@ -237,7 +238,8 @@ export class Hub {
     }
     if (was === is && !tagChanged && before?.name === after?.name) return;
     connection.outbox?.forgetSubject(personId);
-    if (atLeast(was, "zone") && (tagChanged || !atLeast(is, was))) connection.sendFrame({ op: "forget", subj: personId });
+    // One who has not been anywhere was not shown, and is not named now.
+    if (stood && atLeast(was, "zone") && (tagChanged || !atLeast(is, was))) connection.sendFrame({ op: "forget", subj: personId });
     const standing = tagAfter === null ? null : this.#options.picture.standing(tagAfter);
     if (standing !== null) this.offer(connection, showStanding(standing, this.#options.people.holderOf(standing.tagId), viewer));
   }

@@ -120,11 +120,11 @@ export class WsTransport {
 
   closed(socket: WebSocket, connection: Connection, code: number): void {
     this.#sockets.delete(socket);
-    this.#greeted(connection);
+    this.greeted(connection);
     this.#options.hub.remove(connection, code);
   }
 
-  #greeted(connection: Connection): void {
+  greeted(connection: Connection): void {
     if (!this.#greeting.delete(connection)) return;
     const left = (this.#greetingByAddress.get(connection.address) ?? 1) - 1;
     if (left === 0) this.#greetingByAddress.delete(connection.address);
@@ -136,8 +136,7 @@ export class WsTransport {
     const { hub, limits, nowMs, seal, feedOffset } = this.#options;
     const atMs = nowMs();
     for (const connection of this.#greeting) {
-      if (connection.state !== "greeting") this.#greeted(connection);
-      else if (atMs - connection.openedAtMs >= limits.helloTimeoutMs) hub.close(connection, CLOSE_CODES.helloTimeout, "no hello");
+      if (atMs - connection.openedAtMs >= limits.helloTimeoutMs) hub.close(connection, CLOSE_CODES.helloTimeout, "no hello");
       else break; // in order of arrival: the rest came later
     }
     for (const connection of hub.connections) {

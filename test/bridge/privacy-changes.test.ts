@@ -110,7 +110,8 @@ describe("when somebody changes what they show", () => {
     await test.enter("t-1");
     await patch({ level: "zone" });
     await desk.event((event) => event.t === "zone.enter");
-    expect(forgotten(desk)).toEqual(["anna"]);
+    // Never shown before, so never named before: neither the person nor their tag.
+    expect(forgotten(desk)).toEqual([]);
   });
 
   it("consent withdrawn hides from all, oneself included, until it is given again", async () => {

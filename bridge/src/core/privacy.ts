@@ -234,8 +234,10 @@ function projectPair(update: Update, ref: string | null, proximity: ProximityTra
     reveal(1, { t: proximity.transition, at: proximity.atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId, { update, ref });
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (viewer.personId === null || viewer.role === "display") return null;
-    if (viewer.personId === a.personId) return mayHearOfNear(a, b) ? (toA ??= show(b)) : null;
-    if (viewer.personId === b.personId) return mayHearOfNear(b, a) ? (toB ??= show(a)) : null;
+    // Who looks with an office besides must be allowed to see the other in that office too.
+    const sees = (other: SubjectPolicy) => atLeast(levelFor(other, viewer), "zone");
+    if (viewer.personId === a.personId) return mayHearOfNear(a, b) && sees(b) ? (toA ??= show(b)) : null;
+    if (viewer.personId === b.personId) return mayHearOfNear(b, a) && sees(a) ? (toB ??= show(a)) : null;
     return null;
   };
   return {

@@ -4,6 +4,7 @@ import { locateByBeacons } from "./beacon-fix.ts";
 import type { Fix } from "./fix.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { detectProximity, leaveProximity, newProximityState, type Whereabouts } from "./proximity.ts";
+import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
 import { advanceTrack, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
 import { addToLink, newLink, readWindow, type Link } from "./window.ts";
@@ -255,8 +256,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         [...links].map(([byGatewayId, { filter, heardCount }]) => ({
           fromGatewayId,
           byGatewayId,
-          rssiDbm: filter.rssiDbm,
-          varianceDb2: filter.varianceDb2,
+          rssiDbm: levelDbmOf(filter),
+          varianceDb2: varianceDb2Of(filter),
           samples: heardCount,
         })),
       ),

@@ -11,20 +11,25 @@ export interface SmoothedRssi {
   outlier: boolean;
 }
 
-/** The state of one link, about 200 bytes. */
+/** The state of one link, about 250 bytes. Level and variance are the Kalman filter's own. */
 export interface RssiFilter {
   kalman: KalmanFilter;
-  rssiDbm: number;
-  varianceDb2: number;
   heardAtMs: number;
   /** The last observation when it was held back, else NaN. */
   heldBackDbm: number;
 }
 
 export function newRssiFilter(observation: Observation, config: FusionConfig): RssiFilter {
-  const filter: RssiFilter = { kalman: newKalman(config), rssiDbm: 0, varianceDb2: 0, heardAtMs: observation.heardAtMs, heldBackDbm: NaN };
-  begin(filter, observation.rssiDbm, observation.heardAtMs, config);
-  return filter;
+  return { kalman: newKalman(observation.rssiDbm, config), heardAtMs: observation.heardAtMs, heldBackDbm: NaN };
+}
+
+export function levelDbmOf(filter: RssiFilter): number {
+  return filter.kalman.lastMeasurement();
+}
+
+/** `uncertainty()` is the covariance plus the process noise of the next step, which is 0 between steps. */
+export function varianceDb2Of(filter: RssiFilter): number {
+  return filter.kalman.uncertainty();
 }
 
 /**
@@ -36,7 +41,6 @@ export function newRssiFilter(observation: Observation, config: FusionConfig): R
 export function smoothRssi(filter: RssiFilter, observation: Observation, config: FusionConfig): SmoothedRssi {
   const elapsedS = (observation.heardAtMs - filter.heardAtMs) / 1_000;
   if (elapsedS * 1_000 > config.linkGapMs) {
-    filter.kalman = newKalman(config);
     begin(filter, observation.rssiDbm, observation.heardAtMs, config);
     return smoothed(filter, false);
   }
@@ -44,42 +48,41 @@ export function smoothRssi(filter: RssiFilter, observation: Observation, config:
   const lateS = Math.max(0, -elapsedS);
   const processNoiseDb2 = config.processNoiseDb2PerS * Math.max(0, elapsedS);
   const measurementNoiseDb2 = config.measurementNoiseDb2 + config.processNoiseDb2PerS * lateS;
-  const innovationDb = observation.rssiDbm - filter.rssiDbm;
-  const innovationSigmaDb = Math.sqrt(filter.varianceDb2 + processNoiseDb2 + measurementNoiseDb2);
+  const innovationDb = observation.rssiDbm - levelDbmOf(filter);
+  const innovationSigmaDb = Math.sqrt(varianceDb2Of(filter) + processNoiseDb2 + measurementNoiseDb2);
   if (Math.abs(innovationDb) > config.outlierSigmas * innovationSigmaDb) {
-    const agrees = !Number.isNaN(filter.heldBackDbm) && Math.sign(filter.heldBackDbm - filter.rssiDbm) === Math.sign(innovationDb);
+    const agrees = !Number.isNaN(filter.heldBackDbm) && Math.sign(filter.heldBackDbm - levelDbmOf(filter)) === Math.sign(innovationDb);
     if (!agrees) {
       filter.heldBackDbm = observation.rssiDbm;
       return { ...smoothed(filter, true), heardAtMs: observation.heardAtMs };
     }
     // One is a fault, two in a row are news: a door closed, a person turned.
-    const levelDbm = (filter.heldBackDbm + observation.rssiDbm) / 2;
-    filter.kalman = newKalman(config);
-    begin(filter, levelDbm, Math.max(filter.heardAtMs, observation.heardAtMs), config);
+    begin(filter, (filter.heldBackDbm + observation.rssiDbm) / 2, Math.max(filter.heardAtMs, observation.heardAtMs), config);
     return smoothed(filter, false);
   }
+  const { kalman } = filter;
+  kalman.setProcessNoise(processNoiseDb2);
+  kalman.setMeasurementNoise(measurementNoiseDb2);
+  kalman.filter(observation.rssiDbm);
+  kalman.setProcessNoise(0);
   filter.heldBackDbm = NaN;
-  filter.kalman.setProcessNoise(processNoiseDb2);
-  filter.kalman.setMeasurementNoise(measurementNoiseDb2);
-  filter.rssiDbm = filter.kalman.filter(observation.rssiDbm);
-  // uncertainty() is the covariance plus the process noise of the next step.
-  filter.kalman.setProcessNoise(0);
-  filter.varianceDb2 = filter.kalman.uncertainty();
   filter.heardAtMs = Math.max(filter.heardAtMs, observation.heardAtMs);
   return smoothed(filter, false);
 }
 
-function newKalman(config: FusionConfig): KalmanFilter {
-  return new KalmanFilter({ R: 0, Q: config.measurementNoiseDb2 });
+/** A filter that has heard one reading: it begins at that level, as unsure as a reading is. */
+function newKalman(rssiDbm: number, config: FusionConfig): KalmanFilter {
+  const kalman = new KalmanFilter({ R: 0, Q: config.measurementNoiseDb2 });
+  kalman.filter(rssiDbm);
+  return kalman;
 }
 
 function begin(filter: RssiFilter, rssiDbm: number, heardAtMs: number, config: FusionConfig): void {
-  filter.rssiDbm = filter.kalman.filter(rssiDbm);
-  filter.varianceDb2 = config.measurementNoiseDb2;
+  filter.kalman = newKalman(rssiDbm, config);
   filter.heardAtMs = heardAtMs;
   filter.heldBackDbm = NaN;
 }
 
 function smoothed(filter: RssiFilter, outlier: boolean): SmoothedRssi {
-  return { rssiDbm: filter.rssiDbm, varianceDb2: filter.varianceDb2, heardAtMs: filter.heardAtMs, outlier };
+  return { rssiDbm: levelDbmOf(filter), varianceDb2: varianceDb2Of(filter), heardAtMs: filter.heardAtMs, outlier };
 }

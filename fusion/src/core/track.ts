@@ -17,8 +17,8 @@ export interface Track {
   velocityVarianceM2ps2: number;
   /** What the fixes share and no averaging removes: the bias of their method, as a 95 % radius. */
   bias95M: number;
-  /** Technologies and when each last gave a fix. */
-  sources: Map<Fix["source"], number>;
+  /** Technologies and when each last gave a fix; one or two, so a list. */
+  sources: { source: Fix["source"]; atMs: number }[];
   /** Since when fixes are held back as outliers, or null. */
   heldBackSinceMs: number | null;
 }
@@ -35,7 +35,7 @@ export function newTrack(fix: Fix, nowMs: number, config: FusionConfig): Track {
     placeVelocityM2ps: 0,
     velocityVarianceM2ps2: config.speedSigmaMps ** 2,
     bias95M: biasOf(fix),
-    sources: new Map([[fix.source, nowMs]]),
+    sources: [{ source: fix.source, atMs: nowMs }],
     heldBackSinceMs: null,
   };
 }
@@ -89,7 +89,10 @@ export function updateTrack(track: Track, fix: Fix, nowMs: number, config: Fusio
   if (Math.hypot(dxM, dyM) > config.fixOutlierSigmas * spreadM) {
     track.heldBackSinceMs ??= nowMs;
     const stands = fix.source !== "beacon" || nowMs - track.heldBackSinceMs >= config.fixOutlierHoldMs;
-    if (stands) Object.assign(track, newTrack(fix, nowMs, config), { sources: track.sources.set(fix.source, nowMs) });
+    if (!stands) return;
+    const { sources } = track;
+    Object.assign(track, newTrack(fix, nowMs, config), { sources });
+    noteSource(track, fix, nowMs);
     return;
   }
   track.heldBackSinceMs = null;
@@ -106,7 +109,13 @@ export function updateTrack(track: Track, fix: Fix, nowMs: number, config: Fusio
   track.placeVelocityM2ps *= 1 - placeGain;
   track.placeVarianceM2 *= 1 - placeGain;
   track.bias95M += placeGain * (biasOf(fix) - track.bias95M);
-  track.sources.set(fix.source, nowMs);
+  noteSource(track, fix, nowMs);
+}
+
+function noteSource(track: Track, { source }: Fix, nowMs: number): void {
+  const known = track.sources.find((one) => one.source === source);
+  if (known === undefined) track.sources.push({ source, atMs: nowMs });
+  else known.atMs = nowMs;
 }
 
 /** Radio fixes err alike for as long as a person stands there: their bias is most of their error. GPS and check-ins average out. */
@@ -123,13 +132,8 @@ export function accuracy95MOf(track: Track): number {
 
 /** The technology of the last while; more than one is `fusion`. */
 export function sourceOf(track: Track, nowMs: number, config: FusionConfig): FixSource {
-  let latest: { source: Fix["source"]; atMs: number } | null = null;
-  let lately = 0;
-  for (const [source, atMs] of track.sources) {
-    if (nowMs - atMs <= config.windowMs) lately++;
-    if (latest === null || atMs > latest.atMs) latest = { source, atMs };
-  }
-  return lately > 1 ? "fusion" : (latest?.source ?? "beacon");
+  const lately = track.sources.filter(({ atMs }) => nowMs - atMs <= config.windowMs).length;
+  return lately > 1 ? "fusion" : track.sources.reduce((latest, one) => (one.atMs > latest.atMs ? one : latest)).source;
 }
 
 /** The track as a position, with the place verdict beside it. */

@@ -1,7 +1,6 @@
 import type { TagId } from "@konferenco/protocol";
 import type { FusionConfig } from "./fusion-config.ts";
-import type { SmoothedRssi } from "./rssi-filter.ts";
-import { newRssiFilter, smoothRssi, type RssiFilter } from "./rssi-filter.ts";
+import { levelDbmOf, newRssiFilter, smoothRssi, varianceDb2Of, type RssiFilter, type SmoothedRssi } from "./rssi-filter.ts";
 import type { Observation } from "./accept.ts";
 
 /** One gateway's smoothed level of a tag, as of the end of the window. */
@@ -21,19 +20,19 @@ export interface ReadingWindow {
   samples: number;
 }
 
-/** When a link was heard last; eight are enough to tell "three in the window" from "one". */
+/** How many of a link's last times are kept: more than eight readings of one gateway in a window say no more. */
 const HEARD_MEMORY = 8;
 
-/** A link's filter and the times at which it was heard. */
+/** A link's filter and the last times at which it was heard, a ring. A plain array: a typed one costs 200 bytes more. */
 export interface Link {
   gateway: number;
   filter: RssiFilter;
-  heardAtMs: Float64Array;
+  heardAtMs: number[];
   heardCount: number;
 }
 
 export function newLink(gateway: number, observation: Observation, config: FusionConfig): Link {
-  const link: Link = { gateway, filter: newRssiFilter(observation, config), heardAtMs: new Float64Array(HEARD_MEMORY), heardCount: 0 };
+  const link: Link = { gateway, filter: newRssiFilter(observation, config), heardAtMs: [], heardCount: 0 };
   noteHeard(link, observation.heardAtMs);
   return link;
 }
@@ -61,9 +60,9 @@ export function readWindow(tagId: TagId, links: readonly Link[], nowMs: number, 
     const ageS = Math.max(0, nowMs - link.filter.heardAtMs) / 1_000;
     readings.push({
       gateway: link.gateway,
-      rssiDbm: link.filter.rssiDbm,
+      rssiDbm: levelDbmOf(link.filter),
       // A level that was heard a while ago has wandered on since.
-      varianceDb2: link.filter.varianceDb2 + config.processNoiseDb2PerS * ageS,
+      varianceDb2: varianceDb2Of(link.filter) + config.processNoiseDb2PerS * ageS,
       samples: inWindow,
     });
   }
@@ -72,6 +71,6 @@ export function readWindow(tagId: TagId, links: readonly Link[], nowMs: number, 
 
 function samplesSince(link: Link, sinceMs: number): number {
   let count = 0;
-  for (let i = 0; i < Math.min(link.heardCount, HEARD_MEMORY); i++) if ((link.heardAtMs[i] as number) > sinceMs) count++;
+  for (const heardAtMs of link.heardAtMs) if (heardAtMs > sinceMs) count++;
   return count;
 }

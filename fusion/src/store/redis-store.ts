@@ -249,22 +249,23 @@ class StoreInRedis implements RedisStore {
     ];
   }
 
-  /** A batch as the flat list that the commit script reads. */
+  /** Counts and fields of a batch, as the commit script reads them. */
   #fieldsOf(batch: CommitBatch): (string | number)[] {
     const { alerts, zoneTransitions, proximityTransitions, positions, gateways } = batch;
-    const fields: (string | number)[] = [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length];
-    for (const alert of alerts) fields.push(alert.alertId, JSON.stringify({ kind: "alert", alert }));
-    for (const zone of zoneTransitions) fields.push(zone.transition, zone.tagId, zone.zoneId, zone.atMs, JSON.stringify({ kind: "zone", zone }));
-    for (const proximity of proximityTransitions) fields.push(JSON.stringify({ kind: "proximity", proximity }));
+    let text = "";
+    for (const alert of alerts) text += `${alert.alertId}\n${JSON.stringify({ kind: "alert", alert })}\n`;
+    for (const zone of zoneTransitions) text += `${zone.transition}\n${zone.tagId}\n${zone.zoneId}\n${zone.atMs}\n${JSON.stringify({ kind: "zone", zone })}\n`;
+    for (const proximity of proximityTransitions) text += `${JSON.stringify({ kind: "proximity", proximity })}\n`;
     for (const position of positions) {
-      const place = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : { lon: "", lat: "" };
-      fields.push(position.tagId, position.floor, place.lon, place.lat, position.atMs, JSON.stringify(position));
+      const { lon, lat } = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : NO_PLACE;
+      text += `${position.floor}\n${lon}\n${lat}\n${position.atMs}\n${JSON.stringify(position)}\n${position.tagId}\n`;
     }
-    for (const gateway of gateways) fields.push(gateway.gatewayId, JSON.stringify(gateway));
-    return fields;
+    for (const gateway of gateways) text += `${gateway.gatewayId}\n${JSON.stringify(gateway)}\n`;
+    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, text];
   }
 }
 
+const NO_PLACE = { lon: "", lat: "" };
 const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS];
 
 function liveEntriesFor(batch: CommitBatch): number {
