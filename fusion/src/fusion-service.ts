@@ -19,6 +19,7 @@ import {
   type SensorType,
   type TagId,
   type VenueMap,
+  type WifiScan,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
 import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
@@ -27,7 +28,8 @@ import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
-import { locateByWifi, type AccessPoint } from "./core/wifi-fix.ts";
+import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
+import type { WifiModel } from "./core/wifi-model.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
@@ -49,6 +51,8 @@ export interface FusionServiceConfig {
   fusion?: Partial<FusionConfig>;
   /** Access points whose places are known, by BSSID in lower case. None: Wi-Fi scans locate nobody. */
   accessPoints?: ReadonlyMap<string, AccessPoint>;
+  /** The venue's surveyed Wi-Fi, ready built (`buildWifiModel`, `parseWifiModel`). Scans that it knows nothing of go by `accessPoints`. */
+  wifiSurvey?: WifiModel;
 }
 
 export interface FusionMessage {
@@ -123,6 +127,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const refused: RefusalCounts = {};
   const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
   const stored = new Map<TagId, Position>();
+  const wifiDevices = newWifiDevices();
   /** In report time: the largest sending time seen. -Infinity before the first. */
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
@@ -195,7 +200,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { scan } = parsed.value;
         // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
         if (scan.tagId === null) return;
-        return locate(scan.heardAtMs, message, (atMs) => locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, atMs));
+        return locate(scan.heardAtMs, message, (atMs) => locateScan(scan, atMs));
       }
       case "position": {
         const parsed = parsePositionReport(message.payload);
@@ -212,6 +217,11 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         return;
       }
     }
+  }
+
+  function locateScan(scan: WifiScan, heardAtMs: number): Fix | null {
+    const surveyed = config.wifiSurvey === undefined ? null : locateByFingerprint(scan, config.wifiSurvey, { devices: wifiDevices, index: pipeline.venue, heardAtMs });
+    return surveyed ?? locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, heardAtMs);
   }
 
   /** A location of another technology, on the clock of the device that sent it. */
