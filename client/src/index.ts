@@ -1,5 +1,6 @@
-export { connect } from "./connection.ts";
+export { connect } from "./connect.ts";
 export { MAX_TRIES } from "./backoff.ts";
+export { browserTabs, type Candidacy, type Candidate, type Tabs } from "./tabs.ts";
 export { ConnectionClosed, RefusedByServer } from "./options.ts";
 export type {
   ClientStats,
@@ -9,9 +10,11 @@ export type {
   DeliveredEvent,
   FailureCode,
   KonferencoClient,
+  Refusal,
   SubscribeOptions,
   Surroundings,
   WebSocketConstructor,
   WebSocketLike,
 } from "./options.ts";
+export type { WireKind } from "./wire.ts";
 export type { Channel, ClientEvent, Level, NearbyPerson, PositionView, PrivacyChange, PrivacySettings, SubjectView } from "@konferenco/protocol";

@@ -1,4 +1,6 @@
 import type { Channel, ClientErrorCode, ClientEvent, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { Tabs } from "./tabs.ts";
+import type { WireKind } from "./wire.ts";
 
 /** What to listen to. `hz` bounds positions a second (server's default 2); `every` asks for each position in order (staff only). */
 export interface SubscribeOptions {
@@ -76,6 +78,10 @@ export interface ConnectOptions {
   onRefusal?(error: RefusedByServer): void;
   /** Needed in Node before 22; browsers have their own. */
   WebSocket?: WebSocketConstructor;
+  /** For the fallbacks where WebSocket is blocked; null: none. The runtime's own where it is absent. */
+  fetch?: typeof fetch | null;
+  /** Shares the connection with other tabs: `browserTabs(key)`. Absent or null: a connection of its own. */
+  tabs?: Tabs | null;
   clock?: Clock;
   surroundings?: Surroundings;
   /** Name and version that the server logs. */
@@ -95,6 +101,8 @@ export interface ClientStats {
   losses: number;
   /** Round trip of the last probe or hello. */
   rttMs: number | null;
+  /** How frames travel now; null: not at all. */
+  wire: WireKind | null;
 }
 
 export interface KonferencoClient {
@@ -104,25 +112,32 @@ export interface KonferencoClient {
   unsubscribe(channel: Channel): Promise<void>;
   /** Resolves when the server has stored the change. While the link is down the change waits and is sent first thing after. */
   setPrivacy(change: PrivacyChange): Promise<void>;
+  /** True where a person should be told of something by a notification: nobody looks at this page, and with several tabs it is this one's turn. */
+  speaks(): boolean;
   /** Tries now, also after `failed` by exhausted tries. */
   retry(): void;
   /** Ends it for good: no callback after this. Calls that wait are rejected. */
   close(): void;
 }
 
+/** What the server says with a refusal. */
+export type Refusal = Pick<Extract<ServerFrame, { op: "err" }>, "code" | "n" | "retry" | "after" | "detail">;
+
 /** The server's `err` answer. */
 export class RefusedByServer extends Error {
+  readonly refusal: Refusal;
   readonly code: ClientErrorCode;
   readonly number: number;
   readonly retryable: boolean;
   readonly afterMs: number | null;
-  constructor(frame: Extract<ServerFrame, { op: "err" }>) {
-    super(frame.detail ?? frame.code);
+  constructor(refusal: Refusal) {
+    super(refusal.detail ?? refusal.code);
     this.name = "RefusedByServer";
-    this.code = frame.code;
-    this.number = frame.n;
-    this.retryable = frame.retry;
-    this.afterMs = frame.after ?? null;
+    this.refusal = refusal;
+    this.code = refusal.code;
+    this.number = refusal.n;
+    this.retryable = refusal.retry;
+    this.afterMs = refusal.after ?? null;
   }
 }
 
