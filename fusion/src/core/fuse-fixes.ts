@@ -28,6 +28,8 @@ export interface FusedFix {
 const WALK_SIGMA_MPS = 0.7;
 /** What a place gets from a technology that does not name it: unlikely, not impossible. */
 const UNNAMED = 0.03;
+/** Places that are in question beside those that are named: the neighbours of a room. */
+const OTHER_PLACES = 4;
 
 /**
  * The measurement update of a Kalman filter with several measurements at once: the mean weighted by
@@ -99,9 +101,10 @@ function poolEvidence(fixes: readonly Fix[]): ZoneEvidence | null {
   const voices = fixes.flatMap((fix) => (fix.zoneEvidence === null ? [] : [fix.zoneEvidence]));
   const places = [...new Set(voices.flatMap((voice) => voice.places))].sort((a, b) => a - b);
   if (places.length === 0) return null;
-  // "Some other place" competes too, with what each technology has left.
+  // "Some other place" competes too, with what each technology has left. That is several places: that two
+  // technologies are wrong by chance of the same one is as much rarer.
   const odds = places.map((place) => voices.reduce((product, voice) => product * Math.max(UNNAMED, probabilityOf(voice, place)), 1));
-  const elsewhere = voices.reduce((product, voice) => product * Math.max(UNNAMED, 1 - voice.probability.reduce((sum, share) => sum + share, 0)), 1);
+  const elsewhere = voices.reduce((product, voice) => product * Math.max(UNNAMED, 1 - voice.probability.reduce((sum, share) => sum + share, 0)), 1) / OTHER_PLACES ** (voices.length - 1);
   const total = odds.reduce((sum, odd) => sum + odd, 0) + elsewhere;
   return { places, probability: odds.map((odd) => odd / total), certain: false };
 }

@@ -80,6 +80,9 @@ export function newWifiRadioMap(survey: WifiSurvey): WifiRadioMap {
   const edgeDbm = hearingEdgeDbm(survey);
   const heardChances = Float64Array.from({ length: TABLE }, (_, step) => heardChance(levelOf(step - PAD), edgeDbm));
   const logMiss = heardChances.map((chance) => Math.log(1 - chance));
+  // By heard level in half decibels: at most 256, 10 KB each, made when they are first needed.
+  const cache: Float64Array[] = [];
+  const tablesAt = (step: number): Float64Array => (cache[step] ??= tablesOf(levelOf(step), heardChances, logMiss));
   const floors = [...new Set(survey.scans.map(({ point }) => (survey.points[point] as { floor: number }).floor))].sort((a, b) => a - b);
   const maps = floors.map((floor) => mapOfFloor(survey, floor, edgeDbm, logMiss));
 
@@ -89,7 +92,7 @@ export function newWifiRadioMap(survey: WifiSurvey): WifiRadioMap {
     locate(scan, evidenceShare, device) {
       if (scan.accessPoint.length === 0) return null;
       const prior = device?.logProbability ?? UNKNOWN_DEVICE;
-      const tables = scan.rssiDbm.map((rssiDbm) => tablesOf(rssiDbm, heardChances, logMiss));
+      const tables = scan.rssiDbm.map((rssiDbm) => tablesAt(stepOf(rssiDbm)));
       const scored = maps.map((map) => scoreFloor(map, scan, { tables, share: evidenceShare, prior }));
       const best = Math.max(...scored.map((floor) => floor.best));
       const offsetMass = new Float64Array(OFFSETS);
