@@ -16,6 +16,7 @@
  * recent:<tag>        stream   positions of 5 minutes, id = time
  * recentAt            zset     tag by its last recent position
  * alerts              zset     alert id by the time of storing
+ * said                zset     sender and key of a message by the time of storing
  * commits:<writer>    hash     results of the last commits, for retries
  */
 
@@ -48,18 +49,18 @@ return {eras, stop, livestop, first}
 `;
 
 /**
- * KEYS meta log live positions floors seen alerts stays staysAt occupants gateways recentAt commits
+ * KEYS meta log live positions floors seen alerts stays staysAt occupants gateways recentAt commits said
  * ARGV runId fresh prefix now number | alertRetention recentRetention occupancySilent | maxTags maxGateways maxRecentRows maxLive |
- *      counts of alerts, zones, proximities, positions, gateways | their fields, each ended by a newline
+ *      counts of alerts, zones, proximities, positions, gateways, messages, signals | their fields, each ended by a newline
  *      (one argument for 3,000 fields: Redis, Lua and ioredis pay per argument. Ids and JSON hold no newline.)
- * -> end, duplicate alerts, eras, refused tags, refused gateways
+ * -> end, duplicate alerts, eras, refused tags, refused gateways, duplicate messages
  */
 export const COMMIT = `
 local done = redis.call('HGET', KEYS[13], ARGV[5])
 ${ERA}
 if done then
   local told = cjson.decode(done)
-  return {told[1], told[2], eras, 0, 0}
+  return {told[1], told[2], eras, 0, 0, told[3] or 0}
 end
 local positions, floors, seen, alerts, stays, staysAt, occupants, gateways, recentAt, commits =
   KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
@@ -67,8 +68,9 @@ local prefix, now, number = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local alertRetention, recentRetention, occupancySilent = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local maxTags, maxGateways, maxRecentRows, maxLive = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
 local alertCount, zoneCount, proximityCount, positionCount, gatewayCount = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-local take = string.gmatch(ARGV[18], '([^\\n]*)\\n')
-local duplicates, refusedTags, refusedGateways = 0, 0, 0
+local messageCount, signalCount, said = tonumber(ARGV[18]), tonumber(ARGV[19]), KEYS[14]
+local take = string.gmatch(ARGV[20], '([^\\n]*)\\n')
+local duplicates, duplicateMessages, refusedTags, refusedGateways = 0, 0, 0, 0
 
 local function append(body)
   stop = stop + 1
@@ -87,6 +89,16 @@ for _ = 1, alertCount do
   if before and tonumber(before) >= now - alertRetention then duplicates = duplicates + 1
   else
     redis.call('ZADD', alerts, ARGV[4], alertId)
+    append(body)
+  end
+end
+
+for _ = 1, messageCount do
+  local keyId, body = take(), take()
+  local before = keyId ~= '' and redis.call('ZSCORE', said, keyId)
+  if before and tonumber(before) >= now - alertRetention then duplicateMessages = duplicateMessages + 1
+  else
+    if keyId ~= '' then redis.call('ZADD', said, ARGV[4], keyId) end
     append(body)
   end
 end
@@ -199,18 +211,23 @@ for _ = 1, gatewayCount do
   else refusedGateways = refusedGateways + 1 end
 end
 
-if #kept + #shown > 0 then
+local signals = {}
+for i = 1, signalCount do signals[i] = take() end
+
+if #kept + #shown + signalCount > 0 then
   livestop = livestop + 1
   redis.call('XADD', live, 'MAXLEN', '=', maxLive, id(livestop), 'e', string.format('%.0f', stop), 't', ARGV[4],
-    'p', '[' .. table.concat(kept, ',') .. ']', 'g', '[' .. table.concat(shown, ',') .. ']')
+    'p', '[' .. table.concat(kept, ',') .. ']', 'g', '[' .. table.concat(shown, ',') .. ']', 's', '[' .. table.concat(signals, ',') .. ']')
   redis.call('PEXPIRE', live, recentRetention)
 end
-redis.call('HSET', meta, 'end', string.format('%.0f', stop), 'live', string.format('%.0f', livestop), 'now', ARGV[4])
+redis.call('HSET', meta, 'end', string.format('%.0f', stop), 'live', string.format('%.0f', livestop))
+-- People talk by the wall clock; the venue's time is fusion's, which may replay another day.
+if messageCount + signalCount == 0 or alertCount + zoneCount + proximityCount + positionCount + gatewayCount > 0 then redis.call('HSET', meta, 'now', ARGV[4]) end
 -- A caller that did not get our answer asks again with the same number.
-redis.call('HSET', commits, number, cjson.encode({stop, duplicates}))
+redis.call('HSET', commits, number, cjson.encode({stop, duplicates, duplicateMessages}))
 redis.call('HDEL', commits, string.format('%.0f', tonumber(number) - 64))
 redis.call('PEXPIRE', commits, 3600000)
-return {stop, duplicates, eras, refusedTags, refusedGateways}
+return {stop, duplicates, eras, refusedTags, refusedGateways, duplicateMessages}
 `;
 
 const FORGET = `
@@ -256,6 +273,7 @@ each('seen', now - ARGV[4], forgetPosition)
 each('recentAt', now - ARGV[4], forgetRecent)
 each('staysAt', now - ARGV[5], forgetStay)
 redis.call('ZREMRANGEBYSCORE', prefix .. 'alerts', '-inf', '(' .. string.format('%.3f', now - ARGV[3]))
+redis.call('ZREMRANGEBYSCORE', prefix .. 'said', '-inf', '(' .. string.format('%.3f', now - ARGV[3]))
 local gone = 0
 local entries = redis.call('XRANGE', log, '-', '+', 'COUNT', limit)
 for _, entry in ipairs(entries) do
