@@ -160,7 +160,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const output = pipeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
-    for (const tagId of output.droppedTags) stored.delete(tagId);
+    for (const tagId of output.droppedTags) {
+      stored.delete(tagId);
+      wifiDevices.offsets.delete(tagId);
+    }
     counts.storedPositions += positions.length;
     const gateways = watch.changes(nowMs, (gatewayId) => clockOffsetMs(acceptor, gatewayId));
     const { zoneTransitions, proximityTransitions, droppedTags } = output;

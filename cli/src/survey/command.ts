@@ -44,7 +44,7 @@ function measureCommand(options: { simulated?: number; ujiindoorloc?: string }):
 export function formatReport(report: WifiReport): string {
   const head = `${report.points} points, ${report.scans} scans, ${report.accessPoints} access points, ${report.floors} floor(s), ${report.spacingM.toFixed(1)} m between points`;
   const rows = report.figures.map((figures) => `${nameOf(figures).padEnd(32)} ${metres(figures.meanM)} ${metres(figures.medianM)} ${metres(figures.p95M)} ${(100 * figures.floorShare).toFixed(1).padStart(8)}`);
-  const table = rows.length === 0 ? [] : [`${"points left out, with all within".padEnd(32)}`, `${`  ${report.blockM.toFixed(1)} m of their square`.padEnd(32)} mean m    p50 m    p95 m  floor %`, ...rows];
+  const table = rows.length === 0 ? [] : ["points left out, with all within", `${`  ${report.blockM.toFixed(1)} m of their square`.padEnd(32)} mean m    p50 m    p95 m  floor %`, ...rows];
   return [head, ...table, `chosen: ${report.chosen} (${report.why})`].join("\n");
 }
 

@@ -36,6 +36,10 @@ const OTHER_PLACES = 4;
  * precision. Fixes that disagree by more than they claim make the result less sure (the Birge ratio),
  * never surer. A check-in is exact: somebody stood there, and only fixes that agree with it may refine it.
  * Null without fixes. All fixes must be of one tag.
+ *
+ * Where it goes: in the pipeline's tick, on the fixes that one tick gathered for one tag, when there are two
+ * technologies or more. Either the track takes the fused fix as one, or, as in the test of this file, each
+ * fix goes into the track by its own precision and the pooled evidence goes to the zones once.
  */
 export function fuseFixes(fixes: readonly Fix[], nowMs: number): FusedFix | null {
   const checkIn = latest(fixes.filter((fix) => fix.zoneEvidence?.certain === true));

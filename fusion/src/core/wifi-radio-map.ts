@@ -30,7 +30,7 @@ const OFFSETS = OFFSETS_DB.length;
 const OFFSET_SIGMA_DB = 5;
 /**
  * Share of what is known of a device that goes stale from scan to scan: hands and pockets change. Where
- * five boxes are heard the memory is worth 0.3 m of 3.3, where twenty-four are, each scan tells its own offset.
+ * five boxes are heard the memory is worth 0.3 m of 3.3; where twenty-four are, each scan tells its own offset and it costs 0.1 m.
  */
 const OFFSET_FORGET = 0.3;
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseSchedule, regionSchema, venueMapSchema, ConfigError, type Activity } from "@konferenco/protocol";
-import { detectActivity, newActivityState, planActivities, type ActivityInput } from "../../../fusion/src/core/activity.ts";
+import { detectActivity, newActivityState, planActivities } from "../../../fusion/src/core/activity.ts";
 import { countCrowd, forgetInCrowd, newCrowding } from "../../../fusion/src/core/crowding.ts";
 import { detectRegions, indexRegions, leaveRegions, newRegionState } from "../../../fusion/src/core/regions.ts";
 import { zone } from "../venues.ts";
@@ -82,7 +82,7 @@ describe("somebody's activity", () => {
         let lastMs = -Infinity;
         looks.forEach((input, i) => {
           const nowMs = 60 * MINUTE + i * 5_000;
-          const change = detectActivity(state, { tagId: "tag", ...input } as ActivityInput, plan, nowMs);
+          const change = detectActivity(state, { tagId: "tag", ...input }, plan, nowMs);
           if (change === null) return;
           expect(nowMs - lastMs).toBeGreaterThanOrEqual(20_000);
           expect(change.activity).not.toEqual(change.before);
