@@ -220,6 +220,11 @@ export class Hub {
     }
   }
 
+  /** What they keep may be wrong: one person's clients, or everybody's, are told to load anew. */
+  tellResync(who: PersonId | null): void {
+    for (const connection of who === null ? this.connections : (this.byPerson.get(who) ?? [])) connection.sendFrame({ op: "resync" });
+  }
+
   // --- policies that change -----------------------------------------------------------------------
 
   /** Queues forget at once what may no longer be shown, viewers are told to forget, and what may be shown now is. */

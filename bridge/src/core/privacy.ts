@@ -451,7 +451,7 @@ export function shownState(policy: SubjectPolicy, state: PresenceState, to: "cha
 /** Who is where in a channel, or which of the viewer's connections are here; made of states that `shownState` let through. */
 export function showPresence(d: PresenceView, atMs: number): VisibleUpdate {
   // Changes count one by one, so they are no "latest wins"; there is one a second at most.
-  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 1_000);
+  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 100);
 }
 
 /** The names of who is writing, of those who may be named. */
