@@ -51,13 +51,14 @@ export class Calls {
     for (const call of this.#calls.values()) this.#sendCall(call);
   }
 
-  /** The link is gone. A new connection makes its own subscriptions and has its own token; all else is asked again. */
+  /** The link is gone. A new connection has its own subscriptions, token and presence; all else is asked again. */
   down(): void {
     this.#isUp = false;
     this.#clock.clearTimer(this.#timer);
     for (const call of this.#calls.values()) {
       call.sent = false;
-      if (call.frame.op === "auth" || call.frame.op === "unsub") this.settle(call.frame.id);
+      const { frame } = call;
+      if (frame.op === "auth" || frame.op === "unsub" || (frame.op === "set" && frame.presence !== undefined)) this.settle(frame.id);
     }
   }
 

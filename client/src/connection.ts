@@ -1,4 +1,4 @@
-import type { Channel, ClientEvent, ClientFrame, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { AppChannel, Channel, ClientEvent, ClientFrame, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
 import { backoffMs, MAX_TRIES } from "./backoff.ts";
 import { Calls } from "./calls.ts";
 import { verdictOfClose } from "./close-verdict.ts";
@@ -15,9 +15,14 @@ import {
   type DeliveredEvent,
   type FailureCode,
   type KonferencoClient,
+  type OwnPresence,
+  type Publication,
   type SubscribeOptions,
   type Surroundings,
 } from "./options.ts";
+import { memoryOutbox } from "./outbox-store.ts";
+import { Outbox, type OutgoingMessage } from "./outbox.ts";
+import { keyOfPublication, queuedOf, Typing } from "./publishing.ts";
 import { Receipts } from "./receipts.ts";
 import { defaultSurroundings, systemClock } from "./surroundings.ts";
 import type { Wire } from "./wire.ts";
@@ -35,6 +40,8 @@ const EXCHANGE_MS = 2_000;
 /** Longest wait of a timer slice while disconnected; a clock that jumps further during one shows that the machine slept. */
 const WAIT_SLICE_MS = 1_000;
 const SLEPT_MS = 5_000;
+
+type PubFrame = Extract<ClientFrame, { op: "pub" }>;
 
 /** What a connection takes over from an earlier one of another tab. */
 export interface Inheritance {
@@ -55,6 +62,8 @@ export class Connection implements KonferencoClient {
   readonly #receipts: Receipts;
   readonly #inbox: Inbox;
   readonly #calls: Calls;
+  readonly #outbox: Outbox;
+  readonly #typing: Typing;
   readonly #channels = new Map<Channel, SubscribeOptions>();
   readonly #stats = { frames: 0, bytes: 0, events: 0, duplicates: 0, holes: 0, gaps: 0, badFrames: 0, connections: 0, losses: 0 };
 
@@ -69,6 +78,7 @@ export class Connection implements KonferencoClient {
   #helloAtMs = 0;
   #gapTold: string | null = null;
   #heardAtMs: number | null;
+  #presence: OwnPresence = "online";
   #tries = 0;
   /** What the server asked to wait before the next connection. */
   #askedWaitMs: number | null = null;
@@ -95,6 +105,14 @@ export class Connection implements KonferencoClient {
     });
     this.#receipts = new Receipts(this.#clock, (s) => this.#send({ op: "ack", s }));
     this.#calls = new Calls(this.#clock, (frame) => this.#send(frame), () => this.#lose());
+    this.#outbox = new Outbox({
+      clock: this.#clock,
+      store: options.outbox ?? memoryOutbox(),
+      send: ({ key, t, ch, to, body, ttlS }) =>
+        this.#call((id) => ({ op: "pub", id, key, t, d: body, ...(ch === undefined ? {} : { ch }), ...(to === undefined ? {} : { to }), ...(ttlS === undefined ? {} : { ttlS }) }) as PubFrame),
+      onChange: (messages) => this.#tell(() => this.#options.onOutbox?.(messages)),
+    });
+    this.#typing = new Typing(this.#clock, (ch, t) => this.#isUp && void this.#call((id) => ({ op: "pub", id, t, ch, d: {} })).catch(() => {}));
     for (const channel of options.channels) this.#channels.set(channel.ch, channel);
     this.#stopListening = this.#surroundings.listen((signal) => this.#onSignal(signal));
     this.#open();
@@ -135,6 +153,34 @@ export class Connection implements KonferencoClient {
     return this.#call((id) => ({ op: "set", id, privacy: change }));
   }
 
+  publish(publication: Publication): Promise<void> {
+    const message = queuedOf(publication, publication.key ?? keyOfPublication(this.#clock), this.#clock.nowMs());
+    if (publication.ch !== undefined) this.#typing.posted(publication.ch);
+    return this.#outbox.add(message);
+  }
+
+  outbox(): OutgoingMessage[] {
+    return this.#outbox.messages();
+  }
+
+  resend(key: string): void {
+    this.#outbox.resend(key);
+  }
+
+  discard(key: string): void {
+    this.#outbox.discard(key);
+  }
+
+  typing(channel: AppChannel, isTyping = true): void {
+    this.#typing.note(channel, isTyping);
+  }
+
+  setPresence(presence: OwnPresence): Promise<void> {
+    this.#presence = presence;
+    if (!this.#isUp) return Promise.resolve(); // said on the next connection
+    return this.#call((id) => ({ op: "set", id, presence }));
+  }
+
   retry(): void {
     if (this.#isClosed || this.#isUp || this.#wire !== null) return;
     if (this.#state.kind === "failed") this.#tries = 0;
@@ -148,6 +194,7 @@ export class Connection implements KonferencoClient {
     this.#drop(1000);
     this.#clock.clearTimer(this.#retryTimer);
     this.#calls.rejectAll("the connection was closed");
+    this.#outbox.close();
   }
 
   // --- opening -----------------------------------------------------------------------------------
@@ -212,7 +259,10 @@ export class Connection implements KonferencoClient {
     // Changes that waited go first: somebody who chose to be hidden is hidden before anything else happens.
     const riding = this.#calls.channels();
     this.#calls.up();
+    // The server takes whoever connects for present.
+    if (this.#presence !== "online") this.setPresence(this.#presence).catch(() => {});
     this.#subscribeAll(riding);
+    this.#outbox.up();
   }
 
   #subscribeAll(riding: Map<string, number>): void {
@@ -222,6 +272,13 @@ export class Connection implements KonferencoClient {
         if (error instanceof RefusedByServer) this.#tell(() => this.#options.onRefusal?.(error));
       });
     }
+  }
+
+  /** What is kept may be wrong, the server says: each channel begins again with a snapshot. */
+  #resync(): void {
+    const riding = this.#calls.channels();
+    for (const { ch } of this.#channels.values()) if (!riding.has(ch)) this.#call((id) => ({ op: "unsub", id, ch })).catch(() => {});
+    this.#subscribeAll(riding);
   }
 
   /** A fresh token before the old one ends, on the connection as it is; without one the server closes with 4401. */
@@ -318,6 +375,11 @@ export class Connection implements KonferencoClient {
       case "bye":
         this.#askedWaitMs = frame.after[0] + this.#clock.random() * (frame.after[1] - frame.after[0]);
         return;
+      case "resync":
+        return this.#resync();
+      case "drop":
+        this.#channels.delete(frame.ch);
+        return this.#tell(() => this.#options.onDrop?.(frame.ch, frame.why));
       case "lag":
         return;
       default:
@@ -479,6 +541,7 @@ export class Connection implements KonferencoClient {
     this.#receipts.reset();
     for (const timer of [this.#deadline, this.#settleTimer, this.#renewTimer, this.#exchangeTimer, this.#climbTimer]) this.#clock.clearTimer(timer);
     this.#calls.down();
+    this.#outbox.down();
     wire?.close(closeCode);
   }
 

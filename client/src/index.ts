@@ -2,6 +2,8 @@ export { connect } from "./connect.ts";
 export { MAX_TRIES } from "./backoff.ts";
 export { browserTabs, type Candidacy, type Candidate, type Tabs } from "./tabs.ts";
 export { ConnectionClosed, RefusedByServer } from "./options.ts";
+export { browserOutbox, memoryOutbox, type MessagePriority, type OutboxStore, type QueuedMessage } from "./outbox-store.ts";
+export type { OutgoingMessage } from "./outbox.ts";
 export type {
   ClientStats,
   Clock,
@@ -10,6 +12,8 @@ export type {
   DeliveredEvent,
   FailureCode,
   KonferencoClient,
+  OwnPresence,
+  Publication,
   Refusal,
   SubscribeOptions,
   Surroundings,

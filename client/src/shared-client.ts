@@ -1,4 +1,4 @@
-import type { Channel, PrivacyChange } from "@konferenco/protocol";
+import type { AppChannel, Channel, PrivacyChange } from "@konferenco/protocol";
 import { Connection } from "./connection.ts";
 import { Inbox } from "./inbox.ts";
 import {
@@ -10,10 +10,13 @@ import {
   type ConnectOptions,
   type DeliveredEvent,
   type KonferencoClient,
+  type OwnPresence,
+  type Publication,
   type Refusal,
   type SubscribeOptions,
   type Surroundings,
 } from "./options.ts";
+import type { OutgoingMessage } from "./outbox.ts";
 import { Picture } from "./picture.ts";
 import { defaultSurroundings, systemClock } from "./surroundings.ts";
 import type { Candidacy, Tabs } from "./tabs.ts";
@@ -40,12 +43,18 @@ type Told =
   | { kind: "gap"; why: string }
   | { kind: "state"; state: ConnectionState }
   | { kind: "welcome"; welcome: Welcome }
-  | { kind: "refusal"; refusal: Refusal };
+  | { kind: "refusal"; refusal: Refusal }
+  | { kind: "outbox"; messages: OutgoingMessage[] }
+  | { kind: "drop"; channel: Channel; why: string };
 
 type Order =
   | { method: "subscribe"; of: SubscribeOptions }
   | { method: "unsubscribe"; of: Channel }
   | { method: "setPrivacy"; of: PrivacyChange }
+  | { method: "setPresence"; of: OwnPresence }
+  | { method: "publish"; of: Publication & { key: string } }
+  | { method: "resend" | "discard"; of: string }
+  | { method: "typing"; of: { channel: AppChannel; isTyping: boolean } }
   | { method: "retry"; of: null };
 
 /** Between tabs. `from` and `to` are tabs; `term` is one leadership. */
@@ -92,6 +101,7 @@ export class SharedClient implements KonferencoClient {
   #isSynced = false;
   #state: ConnectionState = { kind: "connecting", staleSinceMs: null };
   #welcome: Welcome | null = null;
+  #outbox: OutgoingMessage[] = [];
   #heardAtMs: number | null = null;
   #isClosed = false;
   #lastOrder = 0;
@@ -136,6 +146,31 @@ export class SharedClient implements KonferencoClient {
 
   setPrivacy(of: PrivacyChange): Promise<void> {
     return this.#order({ method: "setPrivacy", of });
+  }
+
+  publish(publication: Publication): Promise<void> {
+    // The key is made here: asked again by the next leading tab, it is still the same message.
+    return this.#order({ method: "publish", of: { ...publication, key: publication.key ?? this.#tabs.newName() } });
+  }
+
+  outbox(): OutgoingMessage[] {
+    return this.#outbox;
+  }
+
+  resend(of: string): void {
+    this.#order({ method: "resend", of }).catch(() => {});
+  }
+
+  discard(of: string): void {
+    this.#order({ method: "discard", of }).catch(() => {});
+  }
+
+  typing(channel: AppChannel, isTyping = true): void {
+    this.#order({ method: "typing", of: { channel, isTyping } }).catch(() => {});
+  }
+
+  setPresence(of: OwnPresence): Promise<void> {
+    return this.#order({ method: "setPresence", of });
   }
 
   retry(): void {
@@ -192,6 +227,8 @@ export class SharedClient implements KonferencoClient {
         onState: (state) => tell({ kind: "state", state }),
         onWelcome: (welcome) => tell({ kind: "welcome", welcome }),
         onRefusal: ({ refusal }) => tell({ kind: "refusal", refusal }),
+        onOutbox: (messages) => tell({ kind: "outbox", messages }),
+        onDrop: (channel, why) => tell({ kind: "drop", channel, why }),
       },
       { inbox: this.#inbox, heardAtMs: this.#heardAtMs },
     );
@@ -255,9 +292,18 @@ export class SharedClient implements KonferencoClient {
         return connection.unsubscribe(order.of);
       case "setPrivacy":
         return connection.setPrivacy(order.of);
+      case "setPresence":
+        // Somebody who has left one tab for another is not away.
+        return order.of === "away" && this.#isLookedAt() ? Promise.resolve() : connection.setPresence(order.of);
+      case "publish":
+        return connection.publish(order.of);
+      case "typing":
+        return Promise.resolve(connection.typing(order.of.channel, order.of.isTyping));
+      case "resend":
+      case "discard":
+        return Promise.resolve(connection[order.method](order.of));
       case "retry":
-        connection.retry();
-        return Promise.resolve();
+        return Promise.resolve(connection.retry());
     }
   }
 
@@ -311,7 +357,10 @@ export class SharedClient implements KonferencoClient {
         return this.#post({ kind: "picture", to: message.from, term, told: this.#everything(), cursor: this.#inbox.cursor, heardAtMs: connection.heardAtMs() });
       case "order": {
         const { from, n } = message;
-        const answer = (refusal: Refusal | null, closed: string | null): void => this.#post({ kind: "answer", to: from, n, refusal, closed });
+        const answer = (refusal: Refusal | null, closed: string | null): void => {
+          // That we go is no answer: the next leading tab is asked again.
+          if (this.#connection === connection) this.#post({ kind: "answer", to: from, n, refusal, closed });
+        };
         this.#obey(message.order).then(
           () => answer(null, null),
           (error: unknown) => (error instanceof RefusedByServer ? answer(error.refusal, null) : answer(null, (error as Error).message)),
@@ -325,6 +374,7 @@ export class SharedClient implements KonferencoClient {
     return [
       { kind: "state", state: this.#state },
       ...(this.#welcome === null ? [] : [{ kind: "welcome" as const, welcome: this.#welcome }]),
+      { kind: "outbox", messages: this.#outbox },
       ...snapshots.map(([channel, events]) => ({ kind: "snapshot" as const, channel, events })),
     ];
   }
@@ -390,6 +440,11 @@ export class SharedClient implements KonferencoClient {
       case "welcome":
         this.#welcome = told.welcome;
         return this.#safely(() => options.onWelcome?.(told.welcome));
+      case "outbox":
+        this.#outbox = told.messages;
+        return this.#safely(() => options.onOutbox?.(told.messages));
+      case "drop":
+        return this.#safely(() => options.onDrop?.(told.channel, told.why));
       case "refusal":
         return this.#safely(() => options.onRefusal?.(new RefusedByServer(told.refusal)));
     }
@@ -398,7 +453,8 @@ export class SharedClient implements KonferencoClient {
   #order(order: Order): Promise<void> {
     if (this.#isClosed || this.#candidacy === null) return Promise.reject(new ConnectionClosed("the connection was closed"));
     if (this.#connection !== null) return this.#obey(order);
-    if (this.#orders.size >= MAX_WAITING_CALLS) return Promise.reject(new ConnectionClosed(`more than ${MAX_WAITING_CALLS} calls wait`));
+    // Messages have a bound of their own.
+    if (order.method !== "publish" && this.#orders.size >= MAX_WAITING_CALLS) return Promise.reject(new ConnectionClosed(`more than ${MAX_WAITING_CALLS} calls wait`));
     return new Promise((resolve, reject) => {
       const n = ++this.#lastOrder;
       this.#orders.set(n, { order, resolve, reject });
