@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { writeHeapSnapshot } from "node:v8";
+import { defaultPrivacySettings } from "@konferenco/protocol";
 import { openBridge, openEmbeddedRegistry, openRedisRegistry, type Bearer, type Bridge, type BridgeLimits, type Registry } from "@konferenco/bridge";
 import { openEmbeddedStore, openRedisStore, type Store } from "@konferenco/fusion";
 import { answerQuestions, clockMs } from "./child.ts";
@@ -65,7 +67,7 @@ answerQuestions({
       await registry.putPerson({
         profile: { personId, name: `Person ${index}`, role: "attendee", company: "", interests: [interests[Math.floor(dice() * interests.length)] ?? ""], lookingFor: "", connections: [] },
         consent: { given: true, atMs: 1, version: "1" },
-        settings: { level, audiences, discoverability: "public", proximityAlerts: true, doNotDisturb: false },
+        settings: { ...defaultPrivacySettings(), level, audiences, discoverability: "public", proximityAlerts: true },
       });
       await registry.assignTag(tagName(index), personId);
     };
@@ -88,6 +90,7 @@ answerQuestions({
     }
     return process.memoryUsage();
   },
+  heapSnapshot: ({ file }: { file: string }) => writeHeapSnapshot(file),
   rss: () => process.memoryUsage.rss(),
   cpuMs: () => {
     const { user, system } = process.cpuUsage();

@@ -64,8 +64,9 @@ export class Replayer {
 
   async #step(connection: Connection): Promise<void> {
     const { hub, feed, seal, log } = this.#options;
-    const { replay, outbox } = connection;
-    if (replay === null || outbox === null) return;
+    const { replay } = connection;
+    if (replay === null) return;
+    const outbox = hub.outboxOf(connection);
     replay.busy = true;
     try {
       while (connection.state === "open" && outbox.hasRoom) {

@@ -116,6 +116,9 @@ export const GRID_M = 1;
 
 const NOBODY_SEES: Readonly<Record<Audience, Level>> = { connections: "hidden", attendees: "hidden", exhibitors: "hidden", speakers: "hidden", staff: "hidden" };
 
+/** One for all who have none: a set each would be 230 bytes. */
+const NO_CONNECTIONS: ReadonlySet<PersonId> = new Set();
+
 const AUDIENCE_OF_ROLE: Readonly<Record<Role, Audience>> = { attendee: "attendees", exhibitor: "exhibitors", speaker: "speakers", staff: "staff" };
 
 /** `nowMs`: shares that have ended by then are not in the policy any more. */
@@ -129,7 +132,7 @@ export function compilePolicy(person: Person, { nowMs = 0, isInSession = () => f
     company: profile.company,
     interests: profile.interests,
     role: profile.role,
-    connections: new Set(profile.connections),
+    connections: profile.connections.length === 0 ? NO_CONNECTIONS : new Set(profile.connections),
     profile,
     blocked: settings.blocked === undefined || settings.blocked.length === 0 ? null : new Set(settings.blocked),
     shares: sharesOf(settings, nowMs),
@@ -622,11 +625,16 @@ function shownAlert(alert: Alert): Alert {
   return { alertId, severity, title, text, zoneIds, atMs };
 }
 
-const utf8 = new TextEncoder();
+const BEYOND_ASCII = /[\u0080-\uffff]/g;
+
+/** JSON in ASCII alone: its length is its bytes, and a frame of such parts goes to the socket as it is. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(BEYOND_ASCII, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
 
 /** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
 function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null, windowMs = 0): VisibleUpdate {
-  const json = JSON.stringify(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
+  const json = asciiJson(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
   const shown: Omit<VisibleUpdate, typeof visible> = {
     lane,
     key,
@@ -634,7 +642,7 @@ function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?:
     offset: logged?.update.updateId.offset ?? null,
     storedAtMs: logged?.update.storedAtMs ?? null,
     json,
-    bytes: utf8.encode(json).length,
+    bytes: json.length,
     windowMs,
   };
   return shown as VisibleUpdate;
