@@ -15,6 +15,14 @@ export class ConnectionsBySubject {
     return isList(found) ? found : [found];
   }
 
+  has(subject: string): boolean {
+    return this.#connections.has(subject);
+  }
+
+  *[Symbol.iterator](): IterableIterator<[string, readonly Connection[]]> {
+    for (const [subject, found] of this.#connections) yield [subject, isList(found) ? found : [found]];
+  }
+
   count(subject: string): number {
     const found = this.#connections.get(subject);
     return found === undefined ? 0 : isList(found) ? found.length : 1;

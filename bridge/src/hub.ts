@@ -36,8 +36,8 @@ export class Hub {
   readonly counts = newOutboxCounts();
   readonly delays = new RecentDelays();
   readonly connections = new Set<Connection>();
-  /** By the subject of their tokens, which for people is their personId. */
   readonly bySubject = new ConnectionsBySubject();
+  readonly byPerson = new ConnectionsBySubject();
   readonly byChannel: Record<VenueChannel, Set<Connection>> = { me: new Set(), nearby: new Set(), alerts: new Set(), venue: new Set(), occupancy: new Set(), direct: new Set(), presence: new Set() };
   readonly byApp = new Map<AppChannel, Set<Connection>>();
   readonly closedByCode = new Map<number, number>();
@@ -66,6 +66,7 @@ export class Hub {
   add(connection: Connection): void {
     this.connections.add(connection);
     this.bySubject.add(connection.subject, connection);
+    if (connection.viewer.personId !== null) this.byPerson.add(connection.viewer.personId, connection);
   }
 
   /** Ends a connection from our side, once; `remove` follows when the transport says that it is gone. */
@@ -83,6 +84,7 @@ export class Hub {
     connection.replay = connection.pump = null;
     this.connections.delete(connection);
     this.bySubject.delete(connection.subject, connection);
+    if (connection.viewer.personId !== null) this.byPerson.delete(connection.viewer.personId, connection);
     for (const channel of connection.channels?.keys() ?? []) this.#leave(connection, channel);
     this.#soon.delete(connection);
     this.#withPositions.delete(connection);
@@ -135,7 +137,7 @@ export class Hub {
         return;
       default:
         for (const personId of projection.people) {
-          for (const connection of this.bySubject.get(personId)) if (connection.has("me")) this.#offerLogged(connection, projection);
+          for (const connection of this.byPerson.get(personId)) if (connection.has("me")) this.#offerLogged(connection, projection);
         }
         if (body.kind === "proximity") return;
         for (const connection of this.byChannel.venue) {
@@ -147,7 +149,7 @@ export class Hub {
 
   #dispatchMessage(projection: Projection, { to, from }: StoredMessage): void {
     if (to.kind === "channel") for (const connection of this.byApp.get(to.id) ?? []) this.#offerWords(connection, projection, from);
-    else for (const personId of projection.people) for (const connection of this.bySubject.get(personId)) if (connection.has("direct")) this.#offerWords(connection, projection, from);
+    else for (const personId of projection.people) for (const connection of this.byPerson.get(personId)) if (connection.has("direct")) this.#offerWords(connection, projection, from);
   }
 
   #offerWords(connection: Connection, projection: Projection, from: string): void {
@@ -248,7 +250,7 @@ export class Hub {
 
   /** What they keep may be wrong: one person's clients, or everybody's, are told to load anew. */
   tellResync(who: PersonId | null): void {
-    for (const connection of who === null ? this.connections : (this.byPerson.get(who) ?? [])) connection.sendFrame({ op: "resync" });
+    for (const connection of who === null ? this.connections : this.byPerson.get(who)) connection.sendFrame({ op: "resync" });
   }
 
   // --- policies that change -----------------------------------------------------------------------
@@ -260,7 +262,7 @@ export class Hub {
     const stood = tagBefore !== null && this.#options.picture.standing(tagBefore) !== null;
     // What we know of a tag was its holder's; the next position is the next holder's, or the thing's.
     if (tagBefore !== null && (tagChanged || change.erased)) this.#options.picture.drop(tagBefore);
-    for (const connection of this.bySubject.get(personId)) this.#applyOwnChange(connection, change);
+    for (const connection of this.byPerson.get(personId)) this.#applyOwnChange(connection, change);
     // Who is erased, or takes their consent back, has said nothing either.
     if (change.erased || (before?.consented === true && after?.consented !== true)) this.#forgetWords(personId);
     for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, { tagChanged, stood });

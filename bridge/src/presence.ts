@@ -240,7 +240,7 @@ export class Presence {
       const policy = people.policyOf(personId);
       if (policy === null) continue;
       for (const friendId of policy.connections) {
-        for (const connection of hub.byPerson.get(friendId) ?? []) {
+        for (const connection of hub.byPerson.get(friendId)) {
           const { self } = connection.viewer;
           if (!connection.has("presence") || self === null) continue;
           const list = byConnection.get(connection) ?? { people: [], left: [] };
