@@ -7,7 +7,9 @@ import type { Connection } from "./connection.ts";
 import { LivePicture } from "./core/live-picture.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 import { sealCursor } from "./cursor.ts";
+import { fallbackRoutes } from "./http/fallback-routes.ts";
 import { listen, newHttpServer } from "./http/http-server.ts";
+import { messageRoutes } from "./http/message-routes.ts";
 import { operationsRoutes } from "./http/operations.ts";
 import { openPages } from "./http/pages.ts";
 import { apiRoutes } from "./http/routes.ts";
@@ -20,9 +22,12 @@ import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
 import { PeopleCache } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
+import { Poller } from "./poll.ts";
 import { Presence } from "./presence.ts";
 import { Replayer } from "./replayer.ts";
+import { SseTransport } from "./sse-transport.ts";
 import { Surroundings } from "./surroundings.ts";
+import { Sync } from "./sync.ts";
 import { Tickets } from "./tickets.ts";
 import { UpdateFeed } from "./update-feed.ts";
 import { WsTransport } from "./ws-transport.ts";
@@ -68,6 +73,9 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   }
   const desk = new PeopleDesk({ registry, feed, nowMs });
   const frames = new ClientFrames({ store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
+  const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
+  const poller = new Poller({ hub, frames, authority, presence, nowMs });
   feed.onErased = (personId) => surroundings.forget(personId);
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
@@ -84,9 +92,9 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     feedFailing: feed.failing,
   }));
   const logins = new Logins(keys.password, config.logins);
-  const api = apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, authority, tickets, logins, publishAlert: config.publishAlert, nowMs });
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
-  const server = newHttpServer({ routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
+  const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
 
   await feed.open();
@@ -107,6 +115,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const half = setInterval(() => presence.tickHere(), SECOND_MS / 2);
   const second = setInterval(() => {
     transport.tickSecond();
+    streams.tickSecond();
     receipts.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
@@ -118,6 +127,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+    streams.drain();
     await transport.drain();
     clearInterval(tick);
     clearInterval(half);

@@ -198,7 +198,7 @@ export class ClientFrames {
     connection.sendFrame({
       op: "welcome",
       re: frame.id,
-      sid: randomBytes(9).toString("base64url"),
+      sid: randomBytes(16).toString("base64url"),
       ttlS: Math.floor((claims.expiresAtMs - nowMs()) / 1_000),
       pingS: limits.pingEveryMs / 1_000,
       now: nowMs(),
