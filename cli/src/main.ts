@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { ConfigError } from "@konferenco/protocol";
 import { registerAccuracyCommand } from "./accuracy/command.ts";
+import { registerAttacksCommand } from "./attacks/command.ts";
 import { registerProcessCommands } from "./processes/commands.ts";
 import { registerReplayCommand } from "./replay/command.ts";
 import { registerSimulateCommand } from "./simulate/command.ts";
@@ -19,6 +20,7 @@ registerProcessCommands(program);
 registerSimulateCommand(program);
 registerReplayCommand(program);
 registerAccuracyCommand(program);
+registerAttacksCommand(program);
 registerSurveyCommand(program);
 registerVenueCommand(program);
 
