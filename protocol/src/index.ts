@@ -27,3 +27,4 @@ export * from "./message-types.ts";
 export * from "./message.ts";
 // what clients speak
 export * from "./frames.ts";
+export * from "./server-frames.ts";
