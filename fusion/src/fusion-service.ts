@@ -27,6 +27,7 @@ import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
+import type { PairState } from "./core/proximity.ts";
 import { locateByWifi, type AccessPoint } from "./core/wifi-fix.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
@@ -49,6 +50,8 @@ export interface FusionServiceConfig {
   fusion?: Partial<FusionConfig>;
   /** Access points whose places are known, by BSSID in lower case. None: Wi-Fi scans locate nobody. */
   accessPoints?: ReadonlyMap<string, AccessPoint>;
+  /** Told of every pair of tags that proximity looks at, each time. For measuring. */
+  onPair?: (pair: PairState) => void;
 }
 
 export interface FusionMessage {
@@ -117,6 +120,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
   const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) });
   const { tickMs } = pipeline.config;
+  if (config.onPair !== undefined) pipeline.watchPairs(config.onPair);
   const acceptor = newAcceptor();
   const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
   const queue = new CommitQueue({ store, log: config.log, ...(config.time === "report" ? { maxSeparateCommits: MAX_REPORT_TIME_COMMITS } : {}) });

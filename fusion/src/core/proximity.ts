@@ -1,78 +1,202 @@
 import type { ProximityTransition, TagId } from "@konferenco/protocol";
+import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
+import { forEachCandidate } from "./proximity-candidates.ts";
+import { chanceWithin, evidenceOf, logitNear, type HeardBy } from "./proximity-evidence.ts";
+import type { Reading } from "./window.ts";
 
-/** Where a tag is, as far as proximity needs it. `confidence` is the position's own. */
+/** Where a tag is and who hears it how loud, as far as proximity needs it. */
 export interface Whereabouts {
   tagId: TagId;
   xM: number;
   yM: number;
   floor: number;
-  confidence: number;
+  accuracy95M: number;
+  /** In order of gateway; empty while no gateway hears it. */
+  heard: readonly Reading[];
 }
 
-/** One pair of tags, about 120 bytes. `near` is what was last told. */
+/** What is known of two tags at one moment. `tagA` sorts before `tagB`. */
+export interface PairState {
+  atMs: number;
+  tagA: TagId;
+  tagB: TagId;
+  distanceM: number;
+  probabilityWithin2M: number;
+  probabilityWithin10M: number;
+  near: boolean;
+}
+
+/** One phone heard another person's tag itself. */
+export interface DirectSighting {
+  tagA: TagId;
+  tagB: TagId;
+  rssiDbm: number;
+  heardAtMs: number;
+}
+
+/** A pair that is near or about to be, about 150 bytes; all others are looked at afresh every time and cost nothing in between. */
 interface Pair {
   tagA: TagId;
   tagB: TagId;
   near: boolean;
-  /** Since when the distance speaks against what was told, or null while it agrees. */
+  /** Since when the probability speaks against what was told, or null while it agrees. */
   turningSinceMs: number | null;
+  lookedAtMs: number;
+}
+
+/** What phones heard of one another lately: a running mean of the level. About 100 bytes, forgotten after directMemoryMs. */
+interface Direct {
+  rssiDbm: number;
+  samples: number;
+  heardAtMs: number;
+  lookedAtMs: number;
 }
 
 export interface ProximityState {
   /** By tag, then by the other tag: each pair is found from both sides. */
   pairsOf: Map<TagId, Map<TagId, Pair>>;
-  /** Pairs that were not followed because a tag was in maxPairsPerTag already. */
+  /** By the first tag in order, then the second. */
+  directOf: Map<TagId, Map<TagId, Direct>>;
+  directCount: number;
+  /** Couples that were not looked at because the crowd was too dense, or a tag near maxPairsPerTag others. */
   skipped: number;
 }
 
 export function newProximityState(): ProximityState {
-  return { pairsOf: new Map(), skipped: 0 };
+  return { pairsOf: new Map(), directOf: new Map(), directCount: 0, skipped: 0 };
+}
+
+/** Within 2 m people talk (NEAR_M), within 10 m they could. */
+const AROUND_M = 10;
+
+/** What one look at one pair found. */
+interface Look {
+  distanceM: number;
+  within2M: number;
+  within10M: number;
 }
 
 /**
- * Near and apart with hysteresis (nearM inward, apartM outward) and a hold on both, so that people
- * who pass each other in a corridor are not told. Pairs that are followed are looked at directly; new
- * ones are found with a grid of nearM cells: a tag is compared with those in its own and the eight
- * cells around, not with the whole venue.
+ * Near and apart from the probability of being within 2 m: high for nearHoldMs makes near, low for
+ * apartHoldMs makes apart, so people who pass each other in a corridor are not told. Who is looked at
+ * is bounded (proximity-candidates.ts); how probable it is, is learned (proximity-evidence.ts).
  */
-export function detectProximity(state: ProximityState, whereabouts: readonly Whereabouts[], nowMs: number, config: FusionConfig): ProximityTransition[] {
-  forEachCloseCouple(whereabouts, config.nearM, (a, b) => beginPair(state, a.tagId, b.tagId, config));
+export function detectProximity(
+  state: ProximityState,
+  whereabouts: readonly Whereabouts[],
+  nowMs: number,
+  config: FusionConfig,
+  onPair?: (pair: PairState) => void,
+): ProximityTransition[] {
   const transitions: ProximityTransition[] = [];
-  const places = new Map(whereabouts.map((tag) => [tag.tagId, tag]));
+  const people = whereabouts.map(newPerson);
+  const byTag = new Map(people.map((person) => [person.tagId, person]));
+  forgetDirect(state, nowMs, config);
+
+  const look = (a: Person, b: Person): void => {
+    const [first, second] = a.tagId < b.tagId ? [a, b] : [b, a];
+    const direct = state.directOf.get(first.tagId)?.get(second.tagId) ?? null;
+    if (direct !== null) direct.lookedAtMs = nowMs;
+    const found = lookAt(first, second, direct);
+    const pair = followed(state, first.tagId, second.tagId, found, config);
+    if (pair !== null) {
+      pair.lookedAtMs = nowMs;
+      const transition = turn(pair, found, nowMs, config);
+      if (transition !== null) transitions.push(transition);
+      if (!pair.near && pair.turningSinceMs === null) removePair(state, pair);
+    }
+    onPair?.({
+      atMs: nowMs,
+      tagA: first.tagId,
+      tagB: second.tagId,
+      distanceM: found.distanceM,
+      probabilityWithin2M: found.within2M,
+      probabilityWithin10M: found.within10M,
+      near: pair?.near ?? false,
+    });
+  };
+  state.skipped += forEachCandidate(people, config.maxPairsPerTag, look);
+  // Who was near and is no candidate any more walked away, or through a ceiling.
   for (const [tagId, others] of state.pairsOf) {
     for (const pair of others.values()) {
-      if (pair.tagA !== tagId) continue;
-      const a = places.get(pair.tagA);
-      const b = places.get(pair.tagB);
-      const distanceM = a === undefined || b === undefined || a.floor !== b.floor ? Infinity : Math.hypot(a.xM - b.xM, a.yM - b.yM);
-      if (distanceM >= config.apartM && !pair.near) {
-        removePair(state, pair);
-        continue;
-      }
-      const transition = turn(pair, distanceM, Math.min(a?.confidence ?? 0, b?.confidence ?? 0), nowMs, config);
-      if (transition === null) continue;
-      transitions.push(transition);
-      if (!pair.near) removePair(state, pair);
+      if (pair.tagA !== tagId || pair.lookedAtMs === nowMs) continue;
+      const [a, b] = [byTag.get(pair.tagA), byTag.get(pair.tagB)];
+      if (a !== undefined && b !== undefined) look(a, b);
+    }
+  }
+  for (const [tagA, others] of state.directOf) {
+    for (const [tagB, { lookedAtMs }] of others) {
+      const [a, b] = [byTag.get(tagA), byTag.get(tagB)];
+      if (a !== undefined && b !== undefined && lookedAtMs !== nowMs) look(a, b);
     }
   }
   return transitions.sort(byPair);
 }
 
 /** The tag is gone: it is apart from everybody. */
-export function leaveProximity(state: ProximityState, tagId: TagId, nowMs: number, config: FusionConfig): ProximityTransition[] {
+export function leaveProximity(state: ProximityState, tagId: TagId, nowMs: number): ProximityTransition[] {
   const transitions: ProximityTransition[] = [];
   // Deleting what is being walked over is what Map's iterators allow.
   for (const pair of state.pairsOf.get(tagId)?.values() ?? []) {
-    if (pair.near) transitions.push({ transition: "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: config.apartM, confidence: 0 });
+    if (pair.near) transitions.push({ transition: "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: AROUND_M, confidence: 0 });
     removePair(state, pair);
   }
   return transitions.sort(byPair);
 }
 
-/** Follows one pair by its distance; returns what is to be told, if anything. */
-function turn(pair: Pair, distanceM: number, confidence: number, nowMs: number, config: FusionConfig): ProximityTransition | null {
-  const against = pair.near ? distanceM >= config.apartM : distanceM <= config.nearM;
+/** A phone heard another's tag. Kept as a mean of some seconds, because single levels scatter by 6 dB. */
+export function noteDirectSighting(state: ProximityState, sighting: DirectSighting, config: FusionConfig): void {
+  if (sighting.tagA === sighting.tagB) return;
+  const [tagA, tagB] = sighting.tagA < sighting.tagB ? [sighting.tagA, sighting.tagB] : [sighting.tagB, sighting.tagA];
+  const others = state.directOf.get(tagA) ?? new Map<TagId, Direct>();
+  const direct = others.get(tagB);
+  if (direct === undefined) {
+    if (state.directCount >= config.maxDirectPairs) {
+      state.skipped++;
+      return;
+    }
+    others.set(tagB, { rssiDbm: sighting.rssiDbm, samples: 1, heardAtMs: sighting.heardAtMs, lookedAtMs: -Infinity });
+    state.directOf.set(tagA, others);
+    state.directCount++;
+    return;
+  }
+  direct.samples = Math.min(direct.samples + 1, DIRECT_SAMPLES);
+  direct.rssiDbm += (sighting.rssiDbm - direct.rssiDbm) / direct.samples;
+  direct.heardAtMs = Math.max(direct.heardAtMs, sighting.heardAtMs);
+}
+
+/** The running mean remembers about this many sightings: ten seconds of a phone that scans once a second. */
+const DIRECT_SAMPLES = 10;
+
+interface Person extends HeardBy {
+  tagId: TagId;
+  xM: number;
+  yM: number;
+  floor: number;
+  /** On each axis. */
+  varianceM2: number;
+}
+
+function newPerson({ tagId, xM, yM, floor, accuracy95M, heard }: Whereabouts): Person {
+  return { tagId, xM, yM, floor, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, ...evidenceOf(heard) };
+}
+
+function lookAt(a: Person, b: Person, direct: Direct | null): Look {
+  const distanceM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
+  if (a.floor !== b.floor && direct === null) return { distanceM, within2M: 0, within10M: 0 };
+  const varianceM2 = Math.max(MIN_VARIANCE_M2, a.varianceM2 + b.varianceM2);
+  const logit = logitNear({ a, b, distanceM, varianceM2, directDbm: direct?.rssiDbm ?? null });
+  const within2M = 1 / (1 + Math.exp(-logit));
+  return { distanceM, within2M, within10M: Math.max(within2M, a.floor === b.floor ? chanceWithin(AROUND_M, distanceM, varianceM2) : 0) };
+}
+
+/** Two positions never agree better than half a metre: badge and body. */
+const MIN_VARIANCE_M2 = 0.25;
+
+/** Follows one pair by its probability; returns what is to be told, if anything. */
+function turn(pair: Pair, found: Look, nowMs: number, config: FusionConfig): ProximityTransition | null {
+  const against = pair.near ? found.within2M <= config.apartProbability : found.within2M >= config.nearProbability;
   if (!against) {
     pair.turningSinceMs = null;
     return null;
@@ -81,29 +205,28 @@ function turn(pair: Pair, distanceM: number, confidence: number, nowMs: number, 
   if (nowMs - pair.turningSinceMs < (pair.near ? config.apartHoldMs : config.nearHoldMs)) return null;
   pair.near = !pair.near;
   pair.turningSinceMs = null;
-  // On another floor there is no distance; apartM is what can be said.
-  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: Number.isFinite(distanceM) ? distanceM : config.apartM, confidence };
+  const confidence = pair.near ? found.within2M : 1 - found.within2M;
+  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: found.distanceM, confidence };
 }
 
-/** Follows a pair from now on, unless it is followed or one of the two is in as many pairs as it may. */
-function beginPair(state: ProximityState, a: TagId, b: TagId, config: FusionConfig): void {
-  const pairsOfA = pairsOf(state, a);
-  if (pairsOfA.has(b)) return;
-  const pairsOfB = pairsOf(state, b);
-  if (pairsOfA.size >= config.maxPairsPerTag || pairsOfB.size >= config.maxPairsPerTag) {
+/** The pair as it is followed; a new one when it may become near and neither of the two is in as many pairs as it may. */
+function followed(state: ProximityState, tagA: TagId, tagB: TagId, found: Look, config: FusionConfig): Pair | null {
+  const pairsOfA = state.pairsOf.get(tagA);
+  const known = pairsOfA?.get(tagB);
+  if (known !== undefined) return known;
+  if (found.within2M < config.nearProbability) return null;
+  const pairsOfB = state.pairsOf.get(tagB);
+  if ((pairsOfA?.size ?? 0) >= config.maxPairsPerTag || (pairsOfB?.size ?? 0) >= config.maxPairsPerTag) {
     state.skipped++;
-    return;
+    return null;
   }
-  const [tagA, tagB] = a < b ? [a, b] : [b, a];
-  const pair: Pair = { tagA, tagB, near: false, turningSinceMs: null };
-  pairsOfA.set(b, pair);
-  pairsOfB.set(a, pair);
-  state.pairsOf.set(a, pairsOfA);
-  state.pairsOf.set(b, pairsOfB);
-}
-
-function pairsOf(state: ProximityState, tagId: TagId): Map<TagId, Pair> {
-  return state.pairsOf.get(tagId) ?? new Map<TagId, Pair>();
+  const pair: Pair = { tagA, tagB, near: false, turningSinceMs: null, lookedAtMs: -Infinity };
+  for (const [tagId, other] of [[tagA, tagB], [tagB, tagA]] as const) {
+    const pairs = state.pairsOf.get(tagId);
+    if (pairs === undefined) state.pairsOf.set(tagId, new Map([[other, pair]]));
+    else pairs.set(other, pair);
+  }
+  return pair;
 }
 
 function removePair(state: ProximityState, pair: Pair): void {
@@ -114,48 +237,18 @@ function removePair(state: ProximityState, pair: Pair): void {
   }
 }
 
+function forgetDirect(state: ProximityState, nowMs: number, config: FusionConfig): void {
+  for (const [tagA, others] of state.directOf) {
+    for (const [tagB, { heardAtMs }] of others) {
+      if (nowMs - heardAtMs <= config.directMemoryMs) continue;
+      others.delete(tagB);
+      state.directCount--;
+    }
+    if (others.size === 0) state.directOf.delete(tagA);
+  }
+}
+
 function byPair(a: ProximityTransition, b: ProximityTransition): number {
   if (a.tagA !== b.tagA) return a.tagA < b.tagA ? -1 : 1;
   return a.tagB < b.tagB ? -1 : a.tagB > b.tagB ? 1 : 0;
-}
-
-/** Half of the nine cells: each couple of cells is visited once. */
-const FORWARD_CELLS: readonly (readonly [number, number])[] = [[1, -1], [1, 0], [1, 1], [0, 1]];
-
-/** Cells of one axis before numbers wrap around: 5,000 km of 5 m cells. Cells that then share a number cost a comparison, no more. */
-const CELLS_PER_AXIS = 2 ** 20;
-
-/** A floor and a cell as one number below 2^53. */
-function cellKey(floor: number, column: number, row: number): number {
-  const wrap = (cell: number) => ((cell % CELLS_PER_AXIS) + CELLS_PER_AXIS) % CELLS_PER_AXIS;
-  return ((floor + 64) * CELLS_PER_AXIS + wrap(column)) * CELLS_PER_AXIS + wrap(row);
-}
-
-/** Calls back for every couple of tags on one floor that is at most reachM apart, each once. */
-function forEachCloseCouple(tags: readonly Whereabouts[], reachM: number, visit: (a: Whereabouts, b: Whereabouts) => void): void {
-  const cells = new Map<number, Whereabouts[]>();
-  for (const tag of tags) {
-    const key = cellKey(tag.floor, Math.floor(tag.xM / reachM), Math.floor(tag.yM / reachM));
-    const cell = cells.get(key);
-    if (cell === undefined) cells.set(key, [tag]);
-    else cell.push(tag);
-  }
-  const visitIfClose = (a: Whereabouts, b: Whereabouts) => {
-    const dxM = a.xM - b.xM;
-    const dyM = a.yM - b.yM;
-    if (dxM * dxM + dyM * dyM <= reachM * reachM) visit(a, b);
-  };
-  for (const cell of cells.values()) {
-    const first = cell[0] as Whereabouts;
-    const column = Math.floor(first.xM / reachM);
-    const row = Math.floor(first.yM / reachM);
-    cell.forEach((a, i) => {
-      for (let j = i + 1; j < cell.length; j++) visitIfClose(a, cell[j] as Whereabouts);
-    });
-    for (const [columns, rows] of FORWARD_CELLS) {
-      const neighbours = cells.get(cellKey(first.floor, column + columns, row + rows));
-      if (neighbours === undefined) continue;
-      for (const a of cell) for (const b of neighbours) visitIfClose(a, b);
-    }
-  }
 }
