@@ -1,12 +1,15 @@
 import { formatBeaconReport, type ProximityTransition, type VenueMap } from "@konferenco/protocol";
-import { openFusionService, type FollowEvent, type FusionStats, type Store } from "@konferenco/fusion";
+import { openFusionService, type FollowEvent, type FusionStats, type PairState, type Store } from "@konferenco/fusion";
 import { reportsOfRecording, type Recording } from "@konferenco/simulators";
+import type { PairLine } from "./pairs.ts";
 import { traceLine, type TraceLine } from "./trace.ts";
 
 /** What the system made of a recording. */
 export interface Played {
   trace: TraceLine[];
   proximity: ProximityTransition[];
+  /** Every look at a pair of tags; over MQTT none, because probabilities do not leave fusion. */
+  pairs: PairLine[];
   stats: FusionStats;
 }
 
@@ -26,9 +29,13 @@ export interface PlayOptions {
 export async function playInVirtualTime({ recording, store, eventId, startAtMs, log }: PlayOptions): Promise<Played> {
   const trace: TraceLine[] = [];
   const proximity: ProximityTransition[] = [];
+  const pairs: PairLine[] = [];
   const follower = await store.follow((event) => collect(event, startAtMs, trace, proximity));
   let nowMs = startAtMs;
-  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log });
+  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, onPair });
+  function onPair({ atMs, tagA, tagB, probabilityWithin2M, near }: PairState): void {
+    pairs.push({ atMs: atMs - startAtMs, tagA, tagB, probabilityWithin2M: Math.round(probabilityWithin2M * 10_000) / 10_000, near });
+  }
   const encoder = new TextEncoder();
   for (const { topic, report, sentAtMs } of reportsOfRecording(recording, { eventId, startAtMs })) {
     // Everything of the moment before is stored before time moves on: virtual time must not outrun the store.
@@ -41,7 +48,7 @@ export async function playInVirtualTime({ recording, store, eventId, startAtMs, 
   await settled(store, trace, stats.storedPositions);
   await fusion.close();
   await follower.close();
-  return { trace, proximity, stats };
+  return { trace, proximity, pairs, stats };
 }
 
 function collect(event: FollowEvent, startAtMs: number, trace: TraceLine[], proximity: ProximityTransition[]): void {

@@ -140,11 +140,11 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   floorHoldMs: 2_000,
   dwellMs: 60_000,
 
-  nearProbability: 0.6,
+  nearProbability: 0.5,
   apartProbability: 0.25,
   proximityEveryMs: 1_000,
   nearHoldMs: 3_000,
-  apartHoldMs: 5_000,
+  apartHoldMs: 4_000,
   maxPairsPerTag: 64,
   directMemoryMs: 10_000,
   maxDirectPairs: 50_000,

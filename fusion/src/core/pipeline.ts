@@ -251,7 +251,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         if (where !== null) whereabouts.push(where);
       }
       // Not push(...): a hall that fills makes more transitions at once than a call takes arguments.
-      if (nowMs - proximityAtMs >= config.proximityEveryMs) {
+      if (Math.floor(nowMs / config.proximityEveryMs) > Math.floor(proximityAtMs / config.proximityEveryMs)) {
         proximityAtMs = nowMs;
         output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config, pairListener));
       }
