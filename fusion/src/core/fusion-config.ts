@@ -87,7 +87,7 @@ export interface FusionConfig {
   proximityEveryMs: number;
   nearHoldMs: number;
   apartHoldMs: number;
-  /** Others that one tag is compared with in a crowd, and is near; further ones are skipped and counted. 0.4 µs each look, 150 B each that is near. */
+  /** Others that one tag is compared with in a crowd, and is near; further ones are skipped and counted. 1.2 µs a look, 150 B each that is near. */
   maxPairsPerTag: number;
   /** What one phone heard of another directly counts for this long. */
   directMemoryMs: number;
@@ -145,7 +145,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   proximityEveryMs: 1_000,
   nearHoldMs: 3_000,
   apartHoldMs: 4_000,
-  maxPairsPerTag: 64,
+  maxPairsPerTag: 32,
   directMemoryMs: 10_000,
   maxDirectPairs: 50_000,
 

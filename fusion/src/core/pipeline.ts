@@ -32,6 +32,7 @@ export interface PipelineCounts {
   positions: number;
   zoneTransitions: number;
   proximityTransitions: number;
+  pairsLooked: number;
   pairsSkipped: number;
   tags: number;
   candidates: number;
@@ -262,7 +263,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return output;
     },
 
-    counts: () => ({ ...counts, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibrationLinkCount }),
+    counts: () => ({ ...counts, pairsLooked: proximity.looked, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibrationLinkCount }),
 
     calibrationLinks: () =>
       [...calibration].flatMap(([fromGatewayId, links]) =>
@@ -310,7 +311,7 @@ function forgetCandidates(candidates: Map<TagId, Observation[]>, nowMs: number, 
   }
 }
 
-function newCounts(): Omit<PipelineCounts, "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
+function newCounts(): Omit<PipelineCounts, "pairsLooked" | "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
   return {
     observations: 0,
     unknownGateway: 0,

@@ -22,11 +22,11 @@ const CELL_SIZES_M = [10, 5, 2.5] as const;
  * neighbouring cells were left out. A person is compared with those in its own and the eight cells
  * around. Where even the finest cells are too full (a crush, or a zone without a plan, where everybody
  * has one position) people stand in order of their loudest gateway, and each is compared with those
- * next in that order: the likeliest by radio. So no more than `maxPerTag` couples a person are ever
- * looked at: 10,000 people in one place make 320,000 couples, not 50 million.
+ * next in that order: the likeliest by radio. So no more than `maxPerTag` / 2 couples a person are
+ * visited: 10,000 people in one place make 160,000 couples, not 50 million (bench/proximity.ts).
  */
 export function forEachCandidate<T extends Placed>(people: readonly T[], maxPerTag: number, visit: (a: T, b: T) => void): number {
-  if (people.length <= Math.min(EVERYBODY_UP_TO, maxPerTag + 1)) {
+  if (people.length <= EVERYBODY_UP_TO) {
     people.forEach((a, i) => {
       for (let j = i + 1; j < people.length; j++) visit(a, people[j] as T);
     });
@@ -45,9 +45,6 @@ export function forEachCandidate<T extends Placed>(people: readonly T[], maxPerT
 
 /** Half of the eight neighbours: each couple of cells is visited once. */
 const FORWARD_CELLS: readonly (readonly [number, number])[] = [[1, -1], [1, 0], [1, 1], [0, 1]];
-/** A cell and its eight neighbours. */
-const CELLS_AROUND = 9;
-
 function visitFloor<T extends Placed>(people: readonly T[], maxPerTag: number, visit: (a: T, b: T) => void): number {
   const budget = (people.length * maxPerTag) / 2;
   let cells = new Map<number, T[]>();
@@ -58,7 +55,7 @@ function visitFloor<T extends Placed>(people: readonly T[], maxPerTag: number, v
       return 0;
     }
   }
-  return visitLikest(cells, Math.max(1, Math.floor(maxPerTag / CELLS_AROUND)), visit);
+  return visitLikest(cells, maxPerTag, visit);
 }
 
 /** Columns before numbers wrap: 2,600 km of 2.5 m cells. Cells that then share a number cost comparisons, no more. */
@@ -107,14 +104,18 @@ function visitAll<T>(cells: ReadonlyMap<number, T[]>, visit: (a: T, b: T) => voi
   }
 }
 
-/** Each person with `share` others of each cell around, those next in order of the loudest gateway. */
-function visitLikest<T extends Placed>(cells: Map<number, T[]>, share: number, visit: (a: T, b: T) => void): number {
+/**
+ * Each person with half of `maxPerTag` others of its own cell and half of the cells around, those next
+ * in order of the loudest gateway. A couple is met from one side, so each side brings half of it.
+ */
+function visitLikest<T extends Placed>(cells: Map<number, T[]>, maxPerTag: number, visit: (a: T, b: T) => void): number {
+  const ownShare = Math.max(1, Math.floor(maxPerTag / 4));
+  const share = Math.max(1, Math.floor(maxPerTag / (4 * FORWARD_CELLS.length)));
   for (const cell of cells.values()) cell.sort((a, b) => a.loudest - b.loudest || a.loudestDbm - b.loudestDbm);
   let skipped = 0;
   for (const [key, cell] of cells) {
-    // Of its own cell twice as many, those before and those after.
     cell.forEach((a, i) => {
-      const end = Math.min(cell.length, i + 1 + 2 * share);
+      const end = Math.min(cell.length, i + 1 + ownShare);
       for (let j = i + 1; j < end; j++) visit(a, cell[j] as T);
       skipped += cell.length - end;
     });

@@ -40,6 +40,11 @@ export function evidenceOf(readings: readonly Reading[]): HeardBy {
   };
 }
 
+/** False for who is located by other means, or silent. */
+export function isHeard(tag: HeardBy): boolean {
+  return tag.loudest !== -1;
+}
+
 /** The likeness of two level vectors: mean square of their differences, and how much it rests on. */
 export interface Likeness {
   meanSquareDb2: number;
@@ -75,8 +80,8 @@ export function likenessOf(a: HeardBy, b: HeardBy): Likeness {
   let j = 0;
   // Common gateways fill the scratch from its front, gateways of one tag alone from its back.
   while (i < a.gateways.length || j < b.gateways.length) {
-    const ofA = a.gateways[i] ?? Infinity;
-    const ofB = b.gateways[j] ?? Infinity;
+    const ofA = i < a.gateways.length ? (a.gateways[i] as number) : Infinity;
+    const ofB = j < b.gateways.length ? (b.gateways[j] as number) : Infinity;
     if (heardByBoth > last) break;
     if (ofA === ofB) {
       const weight = (Math.max(a.telling[i] as number, b.telling[j] as number) * USUAL_VARIANCE_DB2) / ((a.varianceDb2[i] as number) + (b.varianceDb2[j] as number) + SCATTER_DB2);
@@ -90,23 +95,24 @@ export function likenessOf(a: HeardBy, b: HeardBy): Likeness {
       j++;
       continue;
     }
-    const [alone, at, sign] = ofA < ofB ? ([a, i++, 1] as const) : ([b, j++, -1] as const);
+    const alone = ofA < ofB ? a : b;
+    const at = ofA < ofB ? i++ : j++;
     const aboveDb = (alone.rssiDbm[at] as number) - UNHEARD_DBM;
     if (aboveDb <= 0) continue;
-    differences[last] = sign * Math.min(aboveDb, MAX_UNHEARD_DB);
+    differences[last] = Math.min(aboveDb, MAX_UNHEARD_DB) * (alone === a ? 1 : -1);
     weights[last] = (alone.telling[at] as number) * UNHEARD_WEIGHT;
     last--;
   }
   const offsetDb = offsetSum / offsetWeight;
   let sum = PRIOR_MEAN_SQUARE_DB2;
   let weight = 0;
-  const add = (at: number): void => {
+  for (let at = 0; at < differences.length; at++) {
+    if (at === heardByBoth) at = last + 1;
+    if (at >= differences.length) break;
     const differenceDb = Math.min(MAX_DIFFERENCE_DB, Math.abs((differences[at] as number) - offsetDb));
     sum += (weights[at] as number) * differenceDb * differenceDb;
     weight += weights[at] as number;
-  };
-  for (let at = 0; at < heardByBoth; at++) add(at);
-  for (let at = last + 1; at < differences.length; at++) add(at);
+  }
   return { meanSquareDb2: sum / (1 + Math.max(weight, 0.5)), weight };
 }
 
@@ -147,7 +153,7 @@ const MAX_WEIGHT = 10;
  */
 export function logitNear({ a, b, distanceM, varianceM2, directDbm }: PairEvidence): number {
   const direct = directDbm === null ? 0 : DIRECT_PER_DB * (Math.max(DIRECT_MIN_DBM, directDbm) - DIRECT_EVEN_DBM);
-  if (a.loudest === -1 || b.loudest === -1) {
+  if (!isHeard(a) || !isHeard(b)) {
     const chance = Math.min(0.999, Math.max(1e-6, chanceWithin(NEAR_M, distanceM, varianceM2)));
     return Math.log(chance / (1 - chance)) + direct;
   }

@@ -2,7 +2,7 @@ import type { ProximityTransition, TagId } from "@konferenco/protocol";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { forEachCandidate } from "./proximity-candidates.ts";
-import { chanceWithin, evidenceOf, logitNear, type HeardBy } from "./proximity-evidence.ts";
+import { NEAR_M, chanceWithin, evidenceOf, isHeard, logitNear, type HeardBy } from "./proximity-evidence.ts";
 import type { Reading } from "./window.ts";
 
 /** Where a tag is and who hears it how loud, as far as proximity needs it. */
@@ -59,23 +59,18 @@ export interface ProximityState {
   /** By the first tag in order, then the second. */
   directOf: Map<TagId, Map<TagId, Direct>>;
   directCount: number;
+  /** Couples that were looked at, each time. */
+  looked: number;
   /** Couples that were not looked at because the crowd was too dense, or a tag near maxPairsPerTag others. */
   skipped: number;
 }
 
 export function newProximityState(): ProximityState {
-  return { pairsOf: new Map(), directOf: new Map(), directCount: 0, skipped: 0 };
+  return { pairsOf: new Map(), directOf: new Map(), directCount: 0, looked: 0, skipped: 0 };
 }
 
 /** Within 2 m people talk (NEAR_M), within 10 m they could. */
 const AROUND_M = 10;
-
-/** What one look at one pair found. */
-interface Look {
-  distanceM: number;
-  within2M: number;
-  within10M: number;
-}
 
 /**
  * Near and apart from the probability of being within 2 m: high for nearHoldMs makes near, low for
@@ -96,25 +91,23 @@ export function detectProximity(
 
   const look = (a: Person, b: Person): void => {
     const [first, second] = a.tagId < b.tagId ? [a, b] : [b, a];
-    const direct = state.directOf.get(first.tagId)?.get(second.tagId) ?? null;
+    const direct = state.directCount === 0 ? null : (state.directOf.get(first.tagId)?.get(second.tagId) ?? null);
     if (direct !== null) direct.lookedAtMs = nowMs;
-    const found = lookAt(first, second, direct);
-    const pair = followed(state, first.tagId, second.tagId, found, config);
+    state.looked++;
+    const distanceM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
+    const within2M = chanceNear(first, second, distanceM, direct?.rssiDbm ?? null);
+    const pair = followed(state, first.tagId, second.tagId, within2M, config);
     if (pair !== null) {
       pair.lookedAtMs = nowMs;
-      const transition = turn(pair, found, nowMs, config);
+      // Who is not heard for a while is less and less certain to be near; that alone parts nobody.
+      const apartBelow = config.apartProbability * (isHeard(a) && isHeard(b) ? 1 : chanceWithin(NEAR_M, 0, varianceOf(a, b)));
+      const transition = turn(pair, { within2M, distanceM, apartBelow }, nowMs, config);
       if (transition !== null) transitions.push(transition);
       if (!pair.near && pair.turningSinceMs === null) removePair(state, pair);
     }
-    onPair?.({
-      atMs: nowMs,
-      tagA: first.tagId,
-      tagB: second.tagId,
-      distanceM: found.distanceM,
-      probabilityWithin2M: found.within2M,
-      probabilityWithin10M: found.within10M,
-      near: pair?.near ?? false,
-    });
+    if (onPair === undefined) return;
+    const within10M = a.floor === b.floor ? chanceWithin(AROUND_M, distanceM, varianceOf(a, b)) : 0;
+    onPair({ atMs: nowMs, tagA: first.tagId, tagB: second.tagId, distanceM, probabilityWithin2M: within2M, probabilityWithin10M: Math.max(within2M, within10M), near: pair?.near ?? false });
   };
   state.skipped += forEachCandidate(people, config.maxPairsPerTag, look);
   // Who was near and is no candidate any more walked away, or through a ceiling.
@@ -182,21 +175,22 @@ function newPerson({ tagId, xM, yM, floor, accuracy95M, heard }: Whereabouts): P
   return { tagId, xM, yM, floor, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, ...evidenceOf(heard) };
 }
 
-function lookAt(a: Person, b: Person, direct: Direct | null): Look {
-  const distanceM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
-  if (a.floor !== b.floor && direct === null) return { distanceM, within2M: 0, within10M: 0 };
-  const varianceM2 = Math.max(MIN_VARIANCE_M2, a.varianceM2 + b.varianceM2);
-  const logit = logitNear({ a, b, distanceM, varianceM2, directDbm: direct?.rssiDbm ?? null });
-  const within2M = 1 / (1 + Math.exp(-logit));
-  return { distanceM, within2M, within10M: Math.max(within2M, a.floor === b.floor ? chanceWithin(AROUND_M, distanceM, varianceM2) : 0) };
+function chanceNear(a: Person, b: Person, distanceM: number, directDbm: number | null): number {
+  // Through a ceiling nobody talks; a phone that hears the other says that a floor is wrong.
+  if (a.floor !== b.floor && directDbm === null) return 0;
+  return 1 / (1 + Math.exp(-logitNear({ a, b, distanceM, varianceM2: varianceOf(a, b), directDbm })));
+}
+
+function varianceOf(a: Person, b: Person): number {
+  return Math.max(MIN_VARIANCE_M2, a.varianceM2 + b.varianceM2);
 }
 
 /** Two positions never agree better than half a metre: badge and body. */
 const MIN_VARIANCE_M2 = 0.25;
 
 /** Follows one pair by its probability; returns what is to be told, if anything. */
-function turn(pair: Pair, found: Look, nowMs: number, config: FusionConfig): ProximityTransition | null {
-  const against = pair.near ? found.within2M <= config.apartProbability : found.within2M >= config.nearProbability;
+function turn(pair: Pair, { within2M, distanceM, apartBelow }: { within2M: number; distanceM: number; apartBelow: number }, nowMs: number, config: FusionConfig): ProximityTransition | null {
+  const against = pair.near ? within2M <= apartBelow : within2M >= config.nearProbability;
   if (!against) {
     pair.turningSinceMs = null;
     return null;
@@ -205,16 +199,16 @@ function turn(pair: Pair, found: Look, nowMs: number, config: FusionConfig): Pro
   if (nowMs - pair.turningSinceMs < (pair.near ? config.apartHoldMs : config.nearHoldMs)) return null;
   pair.near = !pair.near;
   pair.turningSinceMs = null;
-  const confidence = pair.near ? found.within2M : 1 - found.within2M;
-  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: found.distanceM, confidence };
+  const confidence = pair.near ? within2M : 1 - within2M;
+  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM, confidence };
 }
 
 /** The pair as it is followed; a new one when it may become near and neither of the two is in as many pairs as it may. */
-function followed(state: ProximityState, tagA: TagId, tagB: TagId, found: Look, config: FusionConfig): Pair | null {
+function followed(state: ProximityState, tagA: TagId, tagB: TagId, within2M: number, config: FusionConfig): Pair | null {
   const pairsOfA = state.pairsOf.get(tagA);
   const known = pairsOfA?.get(tagB);
   if (known !== undefined) return known;
-  if (found.within2M < config.nearProbability) return null;
+  if (within2M < config.nearProbability) return null;
   const pairsOfB = state.pairsOf.get(tagB);
   if ((pairsOfA?.size ?? 0) >= config.maxPairsPerTag || (pairsOfB?.size ?? 0) >= config.maxPairsPerTag) {
     state.skipped++;

@@ -42,7 +42,7 @@ export function zoneConfusion(title: string, ours: Measured, venue: VenueMap): s
     parts.push(text(left + columns.length * cell + 10, y + cell / 2 + 4, `${total.toLocaleString("en")} instants`, { fill: COLOURS.soft, "font-size": 11 }));
   });
   parts.push(text(0, 0, "truly in", { transform: `translate(20 ${top + (rows.length * cell) / 2}) rotate(-90)`, "text-anchor": "middle", fill: COLOURS.soft }));
-  const width = Math.max(640, left + columns.length * cell + 120 + Math.round(nameWidth * 0.5));
+  const width = Math.max(720, left + columns.length * cell + 120 + Math.round(nameWidth * 0.5));
   return svg(width, top + rows.length * cell + 30, [heading(title, "Zone said (columns) for the zone a tag was truly in (rows), percent of the row. Blue is right, orange is wrong."), ...parts], title);
 }
 

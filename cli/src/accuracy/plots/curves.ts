@@ -20,7 +20,7 @@ export function errorCdf(title: string, measured: readonly MeasuredMethods[]): s
   const reachM = Math.max(2, ...series.map(({ errors }) => errors[Math.floor(0.95 * (errors.length - 1))] as number));
   const stepM = reachM > 12 ? 2 : reachM > 5 ? 1 : 0.5;
   const maxM = Math.ceil((reachM * 1.05) / stepM) * stepM;
-  const plot = frame({ left: 70, top: 56, width: 560, height: 330 }, { max: maxM, step: stepM, label: "position error, metres" }, { max: 1, step: 0.1, label: "share of instants", format: inPercent });
+  const plot = frame({ left: 70, top: 68, width: 560, height: 330 }, { max: maxM, step: stepM, label: "position error, metres" }, { max: 1, step: 0.1, label: "share of instants", format: inPercent });
   // Ours is drawn last, on top.
   const curves = series.toReversed().map(({ errors, colour, dash, width }) => {
     const points: [number, number][] = [[plot.x(0), plot.y(0)]];
@@ -31,7 +31,7 @@ export function errorCdf(title: string, measured: readonly MeasuredMethods[]): s
     return path(points, { stroke: colour, "stroke-width": width, "stroke-dasharray": dash === "" ? undefined : dash });
   });
   const entries: LegendEntry[] = series;
-  return svg(660, 470 + entries.length * 20, [heading(title, "Position error: share of instants below so many metres. Left is better."), ...plot.parts, ...curves, legend(90, 452, entries)], title);
+  return svg(660, 470 + entries.length * 20, [heading(title, "Position error: share of instants below so many metres. Left is better."), ...plot.parts, ...curves, legend(90, 464, entries)], title);
 }
 
 function countBelow(sorted: readonly number[], limit: number): number {

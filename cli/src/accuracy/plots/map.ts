@@ -49,9 +49,9 @@ export function walkMap({ title, venue, floor, tagId, truth, trace }: MapOptions
     parts.push(element("line", { x1: x(ax), y1: y(ay), x2: x(bx), y2: y(by), stroke: COLOURS.ink, "stroke-width": 2 }));
   }
   const errors = matched(points, lines);
-  for (const { point, line } of errors) parts.push(element("line", { x1: x(point.xM), y1: y(point.yM), x2: x(line.xM), y2: y(line.yM), stroke: COLOURS.others[0], "stroke-width": 1, "stroke-opacity": 0.55 }));
-  for (const piece of pieces(points, 3_000)) parts.push(path(piece.map(({ xM, yM }) => [x(xM), y(yM)] as const), { stroke: COLOURS.ink, "stroke-width": 2, "stroke-opacity": 0.75 }));
-  for (const piece of pieces(lines, 3_000)) parts.push(path(piece.map(({ xM, yM }) => [x(xM), y(yM)] as const), { stroke: COLOURS.ours, "stroke-width": 2, "stroke-opacity": 0.8 }));
+  for (const { point, line } of errors) parts.push(element("line", { x1: x(point.xM), y1: y(point.yM), x2: x(line.xM), y2: y(line.yM), stroke: COLOURS.others[0], "stroke-width": 0.9, "stroke-opacity": 0.45 }));
+  for (const piece of pieces(points, 3_000)) parts.push(path(piece.map(({ xM, yM }) => [x(xM), y(yM)] as const), { stroke: COLOURS.ink, "stroke-width": 2.6, "stroke-opacity": 0.8 }));
+  for (const piece of pieces(lines, 3_000)) parts.push(path(piece.map(({ xM, yM }) => [x(xM), y(yM)] as const), { stroke: COLOURS.ours, "stroke-width": 1.6, "stroke-opacity": 0.75 }));
   for (const gateway of venue.gateways) {
     if (gateway.floor !== floor) continue;
     const [gx, gy] = [x(gateway.xM), y(gateway.yM)];
