@@ -40,7 +40,7 @@ describe("near and apart", () => {
   });
 
   it("who is neither likely near nor likely apart stays what it was, either way", () => {
-    const unsure = [at("a", 4), at("b", 8)];
+    const unsure = [at("a", 4), at("b", 7.5)];
     const probability = look(...(unsure as [Whereabouts, Whereabouts])).probabilityWithin2M;
     expect(probability).toBeLessThan(config.nearProbability);
     expect(probability).toBeGreaterThan(config.apartProbability);
