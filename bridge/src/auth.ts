@@ -1,6 +1,7 @@
 import { randomUUID, subtle } from "node:crypto";
 import { SignJWT, errors, jwtVerify } from "jose";
 import { isId } from "@konferenco/protocol";
+import { z } from "zod";
 import type { Bearer } from "./config.ts";
 import { VIEWER_ROLES, type ViewerRole } from "./core/privacy.ts";
 
@@ -11,7 +12,8 @@ const CLOCK_SKEW_S = 60;
 
 /**
  * What a token says. Claims: `iss` "konferenco", `aud` the eventId, `sub` the personId or "login:<name>",
- * `role`, `iat`, `exp`, `jti`. Nothing that a client sends widens them.
+ * `role`, `iat`, `exp`, `jti`; optional `channels` {sub, pub}: patterns of application channels, and `sys`: the venue's
+ * own software, which may send what the registry calls "system only". Nothing that a client sends widens them.
  */
 export interface Claims extends Bearer {
   /** `sub`: what cursors and connection limits are bound to. */
@@ -19,10 +21,13 @@ export interface Claims extends Bearer {
   expiresAtMs: number;
 }
 
+const patterns = z.array(z.string().min(1).max(64)).max(64);
+const channelClaimSchema = z.object({ sub: patterns.optional(), pub: patterns.optional() }).strict();
+
 export type TokenVerdict = { ok: true; claims: Claims } | { ok: false; expired: boolean };
 
 export interface TokenAuthority {
-  issue(who: Bearer, loginName?: string): Promise<{ token: string; expiresAtMs: number }>;
+  issue(who: Bearer): Promise<{ token: string; expiresAtMs: number }>;
   verify(token: string): Promise<TokenVerdict>;
 }
 
@@ -30,10 +35,10 @@ export async function newTokenAuthority(key: Uint8Array, eventId: string, nowMs:
   // Imported once: an import per token would cost more than the check itself.
   const hmacKey = await subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
   return {
-    async issue({ role, personId }, loginName) {
+    async issue({ role, personId, loginName, channels, system }) {
       const nowS = Math.floor(nowMs() / 1_000);
       const subject = personId ?? `login:${loginName ?? role}`;
-      const token = await new SignJWT({ role })
+      const token = await new SignJWT({ role, ...(channels === undefined ? {} : { channels }), ...(system === true ? { sys: true } : {}) })
         .setProtectedHeader({ alg: "HS256", typ: "JWT" })
         .setIssuer(ISSUER)
         .setAudience(eventId)
@@ -59,7 +64,10 @@ export async function newTokenAuthority(key: Uint8Array, eventId: string, nowMs:
         if (iat * 1_000 > nowMs() + CLOCK_SKEW_S * 1_000) return { ok: false, expired: false };
         const personId = sub.startsWith("login:") ? null : sub;
         if (personId !== null && !isId(personId)) return { ok: false, expired: false };
-        return { ok: true, claims: { role, personId, subject: sub, expiresAtMs: exp * 1_000 } };
+        const channels = payload["channels"] === undefined ? null : channelClaimSchema.safeParse(payload["channels"]);
+        if (channels?.success === false) return { ok: false, expired: false };
+        const loginName = personId === null ? { loginName: sub.slice("login:".length) } : {};
+        return { ok: true, claims: { role, personId, ...loginName, ...(channels === null ? {} : { channels: channels.data }), system: payload["sys"] === true, subject: sub, expiresAtMs: exp * 1_000 } };
       } catch (error) {
         return { ok: false, expired: error instanceof errors.JWTExpired };
       }

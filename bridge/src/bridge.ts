@@ -11,6 +11,9 @@ import { operationsRoutes } from "./http/operations.ts";
 import { openPages } from "./http/pages.ts";
 import { apiRoutes } from "./http/routes.ts";
 import { Hub, TICK_MS } from "./hub.ts";
+import { MessageDesk } from "./message-desk.ts";
+import { Signals } from "./signals.ts";
+import { Talk } from "./talk.ts";
 import { deriveKeys, publicDice } from "./keys.ts";
 import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
@@ -42,12 +45,15 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
   const hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset });
-  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, eventRefKey: keys.eventRef, nowMs, log });
+  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard: (update, when) => talk.heard(update, when), eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
   const surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, log });
+  const signals = new Signals({ store, nowMs, log });
+  const messages = new MessageDesk({ store, people, signals, nowMs });
+  const talk: Talk = new Talk({ hub, people, eventRefKey: keys.eventRef, nowMs });
   const desk = new PeopleDesk({ registry, feed, nowMs });
-  const frames = new ClientFrames({ store, people, desk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const frames = new ClientFrames({ store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
@@ -75,6 +81,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   });
 
   const tick = setInterval(() => {
+    talk.tick();
     hub.tick();
     replayer.tick();
     void surroundings.tickNearby();
@@ -91,6 +98,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     await transport.drain();
     clearInterval(tick);
     clearInterval(second);
+    await signals.close();
     await feed.close();
     server.closeIdleConnections();
     const impatience = setTimeout(() => server.closeAllConnections(), SECOND_MS);
@@ -123,7 +131,7 @@ function statsOf(hub: Hub, feed: UpdateFeed, replayer: Replayer): BridgeStats {
   return {
     connections: hub.connections.size,
     connectionsByRole,
-    subscriptions: Object.values(hub.byChannel).reduce((sum, set) => sum + set.size, 0),
+    subscriptions: Object.values(hub.byChannel).reduce((sum, set) => sum + set.size, 0) + [...hub.byApp.values()].reduce((sum, set) => sum + set.size, 0),
     deliveries: byLane((lane) => hub.counts.delivered[lane]),
     drops: byLane((lane) => Object.fromEntries(Object.entries(hub.counts.dropped).map(([why, counts]) => [why, counts[lane]]))),
     updatesIn: feed.updatesIn,

@@ -1,24 +1,29 @@
 import { randomBytes } from "node:crypto";
-import { CLIENT_ERRORS, CLOSE_CODES, clientFrameSchema, type Channel, type ClientErrorCode, type ClientFrame, type UpdateId } from "@konferenco/protocol";
+import { CLIENT_ERRORS, CLOSE_CODES, MAX_SUBSCRIPTIONS_PER_CONNECTION, clientFrameSchema, type Channel, type ClientErrorCode, type ClientFrame, type UpdateId } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { BridgeLimits } from "./config.ts";
 import { FRAME_RATE, MAX_WAITING_FRAMES, RESUME_WITHIN_MS, type Connection } from "./connection.ts";
+import { rightsOf, type ChannelRights } from "./core/channel-rights.ts";
 import { Outbox } from "./core/outbox.ts";
 import { seesThings, showAlert, type VisibleUpdate } from "./core/privacy.ts";
 import { takeToken } from "./core/token-bucket.ts";
 import { openCursor, type Place } from "./cursor.ts";
 import { SNAPSHOT_BYTES, type Hub } from "./hub.ts";
+import type { MessageDesk } from "./message-desk.ts";
 import type { PeopleCache } from "./people-cache.ts";
 import type { PeopleDesk } from "./people-desk.ts";
 import type { Replayer } from "./replayer.ts";
 import type { Surroundings } from "./surroundings.ts";
+import type { Talk } from "./talk.ts";
 import type { UpdateFeed } from "./update-feed.ts";
 
 export interface ClientFramesOptions {
   store: Store;
   people: PeopleCache;
   desk: PeopleDesk;
+  messages: MessageDesk;
+  talk: Talk;
   hub: Hub;
   feed: UpdateFeed;
   replayer: Replayer;
@@ -108,6 +113,7 @@ export class ClientFrames {
     const { hub, nowMs } = this.#options;
     if (frame.op === "ack" || frame.op === "pong") {
       const known = frame.s === undefined || hub.acknowledged(connection, frame.s);
+      if (known && frame.s !== undefined) connection.clientAckedS = Math.max(connection.clientAckedS, frame.s);
       if (!known) this.#refuse(connection, undefined, "bad_request", `s ${frame.s ?? ""} was never sent`);
       return null;
     }
@@ -117,6 +123,7 @@ export class ClientFrames {
       hub.close(connection, CLOSE_CODES.protocolError, "the first frame must be hello");
       return null;
     }
+    connection.activeAtMs = nowMs();
     switch (frame.op) {
       case "hello":
         return this.#hello(connection, frame);
@@ -125,8 +132,11 @@ export class ClientFrames {
       case "set":
         return this.#set(connection, frame);
       case "sub":
+        if (frame.ch === "direct" || frame.ch.startsWith("app:")) return this.#subscribeToTalk(connection, frame);
         this.#subscribe(connection, frame);
         return null;
+      case "pub":
+        return this.#publish(connection, frame);
       case "unsub":
         hub.unsubscribe(connection, frame.ch);
         connection.sendFrame({ op: "ok", re: frame.id, ch: frame.ch });
@@ -174,7 +184,9 @@ export class ClientFrames {
     if (isClosed(connection)) return; // while we waited
     connection.state = "open";
     connection.subject = claims.subject;
-    connection.viewer = { role: claims.role, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
+    connection.rights = rightsOf(claims.role, claims.channels);
+    connection.isSystem = claims.system === true;
+    connection.viewer = { role: claims.role, mayRead: connection.rights.mayRead, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
     connection.tokenExpiresAtMs = claims.expiresAtMs;
     connection.outbox = new Outbox(hub.counts);
     connection.pingDueAtMs = nowMs() + limits.pingEveryMs;
@@ -223,14 +235,36 @@ export class ClientFrames {
       return this.#refuse(connection, frame.id, "forbidden", "the token is somebody else's: open a new connection for it");
     }
     connection.tokenExpiresAtMs = claims.expiresAtMs;
+    connection.isSystem = claims.system === true;
+    this.#changeRights(connection, rightsOf(claims.role, claims.channels));
     connection.sendFrame({ op: "ok", re: frame.id });
     connection.pingDueAtMs = Math.min(connection.pingDueAtMs, nowMs() + this.#options.limits.pingEveryMs);
+  }
+
+  /** A new token may open other channels, and close some. */
+  #changeRights(connection: Connection, rights: ChannelRights): void {
+    connection.rights = rights;
+    connection.viewer = { ...connection.viewer, mayRead: rights.mayRead };
+    for (const channel of connection.channels?.keys() ?? []) {
+      if (!channel.startsWith("app:") || rights.mayRead(channel)) continue;
+      this.#options.hub.unsubscribe(connection, channel);
+      connection.sendFrame({ op: "drop", ch: channel, why: "the new token does not open it" });
+    }
+  }
+
+  async #publish(connection: Connection, frame: Frame<"pub">): Promise<void> {
+    const { rights, viewer, subject, isSystem } = connection;
+    const outcome = await this.#options.messages.publish({ subject, viewer, rights, isSystem }, frame);
+    if (!outcome.ok) return this.#refuse(connection, frame.id, outcome.code, outcome.detail, outcome.afterMs);
+    if (isClosed(connection)) return;
+    connection.sendFrame({ op: "ok", re: frame.id, ...(outcome.duplicate ? { dup: true } : { mid: outcome.id }) });
   }
 
   async #set(connection: Connection, frame: Frame<"set">): Promise<void> {
     const { personId } = connection.viewer;
     if (personId === null) return this.#refuse(connection, frame.id, "forbidden", "this login is not a person");
-    const person = await this.#options.desk.changeSettings(personId, frame.privacy);
+    if (frame.presence !== undefined) connection.presence = frame.presence;
+    const person = frame.privacy === undefined ? undefined : await this.#options.desk.changeSettings(personId, frame.privacy);
     if (person === null) return this.#refuse(connection, frame.id, "not_found", "no such person");
     if (connection.state !== "closed") connection.sendFrame({ op: "ok", re: frame.id });
   }
@@ -238,13 +272,22 @@ export class ClientFrames {
   // --- subscriptions -------------------------------------------------------------------------------
 
   /** Snapshot and subscription in one turn of the loop: no event falls between the two. */
+  /** Who spoke lately is looked up first; snapshot and subscription are then one turn again. */
+  async #subscribeToTalk(connection: Connection, frame: Frame<"sub">): Promise<void> {
+    await this.#options.talk.lookUpSpeakers(frame.ch, connection.viewer);
+    if (!isClosed(connection)) this.#subscribe(connection, frame);
+  }
+
   #subscribe(connection: Connection, frame: Frame<"sub">): void {
     const { hub, feed, replayer, seal } = this.#options;
     const channel: Channel = frame.ch;
     const { viewer } = connection;
     if (connection.has(channel)) return this.#refuse(connection, frame.id, "already_subscribed", `"${channel}" is subscribed`);
     if (channel === "venue" && viewer.role === "attendee") return this.#refuse(connection, frame.id, "forbidden", '"venue" is for staff and screens');
-    if ((channel === "me" || channel === "nearby") && viewer.personId === null) return this.#refuse(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);
+    if ((connection.channels?.size ?? 0) >= MAX_SUBSCRIPTIONS_PER_CONNECTION) return this.#refuse(connection, frame.id, "limit", `at most ${MAX_SUBSCRIPTIONS_PER_CONNECTION} subscriptions`);
+    // What may not be known of and what is not there are answered alike.
+    if (channel.startsWith("app:") && !connection.rights.mayRead(channel)) return this.#refuse(connection, frame.id, "unknown_channel", `no channel "${channel}" for this token`);
+    if ((channel === "me" || channel === "nearby" || channel === "direct") && viewer.personId === null) return this.#refuse(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);
     if (frame.every === true && !seesThings(viewer)) return this.#refuse(connection, frame.id, "forbidden", '"every" is for operators and staff');
     hub.subscribe(connection, channel, { hz: frame.hz ?? DEFAULT_HZ, every: frame.every === true });
     // A screen sees aggregates alone: its view of the venue is the counts.
@@ -262,7 +305,7 @@ export class ClientFrames {
   }
 
   #snapshot(connection: Connection, channel: Channel): VisibleUpdate[] {
-    const { hub, feed, surroundings, nowMs } = this.#options;
+    const { hub, feed, surroundings, talk, nowMs } = this.#options;
     const { viewer } = connection;
     switch (channel) {
       case "venue":
@@ -270,16 +313,26 @@ export class ClientFrames {
       case "me":
         return hub.ownSnapshot(connection, nowMs());
       case "alerts":
-        return feed.recentAlerts().map(showAlert);
+        return feed.recentAlerts().map((alert) => showAlert(alert));
       case "occupancy":
         return surroundings.occupancy(viewer);
+      case "presence":
+        return talk.presence(viewer);
+      case "direct":
+        // Who resumes gets them by the replay, in their order among the rest.
+        return isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel);
       default:
+        if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.members(channel)];
         // "nearby": the list takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
         connection.lastNearby = null;
         return [];
     }
   }
+}
+
+function isResuming(connection: Connection, nowMs: number): boolean {
+  return connection.resumeFrom !== null && nowMs <= connection.resumeUntilMs;
 }
 
 /** Asked anew after every wait: the compiler remembers what it was before. */

@@ -1,6 +1,7 @@
 import type { Alert, VenueMap } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Registry } from "./registry/registry.ts";
+import type { ChannelClaim } from "./core/channel-rights.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 
 /** A login of the settings file: venue staff, screens, and people without a ticket. */
@@ -10,12 +11,20 @@ export interface Login {
   role: ViewerRole;
   /** The person who logs in; null for a desk or a screen. */
   personId: string | null;
+  /** Application channels, instead of what the role has: patterns such as `app:session-*`. */
+  channels?: ChannelClaim;
+  /** The venue's own software: it may send events that are "system only", such as changes of the schedule. */
+  system?: boolean;
 }
 
 /** Whom a token speaks for. */
 export interface Bearer {
   role: ViewerRole;
   personId: string | null;
+  /** Of a login that is no person. */
+  loginName?: string;
+  channels?: ChannelClaim;
+  system?: boolean;
 }
 
 export interface BridgeConfig {

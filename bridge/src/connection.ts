@@ -1,4 +1,5 @@
 import type { Channel, PersonId, ServerFrame } from "@konferenco/protocol";
+import { NO_RIGHTS, type ChannelRights } from "./core/channel-rights.ts";
 import type { Outbox } from "./core/outbox.ts";
 import type { Standing, Viewer } from "./core/privacy.ts";
 import { newBucket, type Rate, type TokenBucket } from "./core/token-bucket.ts";
@@ -58,6 +59,15 @@ export class Connection {
   /** The token's subject: what cursors are bound to. */
   subject = "";
   tokenExpiresAtMs = Infinity;
+  rights: ChannelRights = NO_RIGHTS;
+  /** The venue's own software, by its token. */
+  isSystem = false;
+  /** What the client says of the person in front of it. */
+  presence: "online" | "away" | "busy" = "online";
+  /** When somebody last did something there, a visible page's probes included. */
+  activeAtMs: number;
+  /** What the client itself has acknowledged, by `ack` or `pong`; its protocol stack may be further. */
+  clientAckedS = 0;
   outbox: Outbox | null = null;
   channels: Map<Channel, Subscription> | null = null;
   bucket: TokenBucket;
@@ -76,6 +86,8 @@ export class Connection {
   /** Logged updates up to here were replayed and are not sent again live. */
   liveAfterOffset = 0;
   shown: Set<PersonId> | null = null;
+  /** People whose words or presence were shown: whom a `forget` concerns when they are erased. */
+  heardOf: Set<PersonId> | null = null;
   waiting: string[] | null = null;
   busy = false;
 
@@ -84,6 +96,7 @@ export class Connection {
     this.address = address;
     this.openedAtMs = nowMs;
     this.heardAtMs = nowMs;
+    this.activeAtMs = nowMs;
     this.bucket = newBucket(FRAME_RATE, nowMs);
   }
 
@@ -96,13 +109,20 @@ export class Connection {
   }
 
   remember(personId: PersonId): void {
-    const shown = (this.shown ??= new Set());
-    shown.delete(personId);
-    shown.add(personId);
-    if (shown.size <= MAX_SHOWN) return;
-    const [oldest] = shown;
-    if (oldest !== undefined) shown.delete(oldest);
+    keepLatest((this.shown ??= new Set()), personId);
   }
+
+  rememberWords(personId: PersonId): void {
+    keepLatest((this.heardOf ??= new Set()), personId);
+  }
+}
+
+function keepLatest(people: Set<PersonId>, personId: PersonId): void {
+  people.delete(personId);
+  people.add(personId);
+  if (people.size <= MAX_SHOWN) return;
+  const [oldest] = people;
+  if (oldest !== undefined) people.delete(oldest);
 }
 
 const NOBODY: Viewer = { role: "display", personId: null, self: null };

@@ -1,10 +1,10 @@
 import { performance } from "node:perf_hooks";
-import { CLOSE_CODES, isLogged, type Channel, type PersonId, type TagId, type ZoneId } from "@konferenco/protocol";
+import { CLOSE_CODES, isLogged, type AppChannel, type Channel, type PersonId, type StoredMessage, type VenueChannel, type TagId, type ZoneId } from "@konferenco/protocol";
 import type { BridgeLimits } from "./config.ts";
 import type { Connection, Subscription } from "./connection.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { HARD_WINDOW_BYTES, newOutboxCounts } from "./core/outbox.ts";
-import { atLeast, levelFor, mayHearOfNear, seesThings, showGateway, showOwnSettings, showStanding, type Projection, type VisibleUpdate } from "./core/privacy.ts";
+import { atLeast, levelFor, mayHearOfNear, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 
@@ -36,12 +36,15 @@ export class Hub {
   readonly connections = new Set<Connection>();
   readonly bySubject = new Map<string, Set<Connection>>();
   readonly byPerson = new Map<PersonId, Set<Connection>>();
-  readonly byChannel: Record<Channel, Set<Connection>> = { me: new Set(), nearby: new Set(), alerts: new Set(), venue: new Set(), occupancy: new Set() };
+  readonly byChannel: Record<VenueChannel, Set<Connection>> = { me: new Set(), nearby: new Set(), alerts: new Set(), venue: new Set(), occupancy: new Set(), direct: new Set(), presence: new Set() };
+  readonly byApp = new Map<AppChannel, Set<Connection>>();
   readonly closedByCode = new Map<number, number>();
   readonly #options: HubOptions;
   readonly #urgent = new Set<Connection>();
   readonly #withPositions = new Set<Connection>();
   readonly #withTelemetry = new Set<Connection>();
+  /** What may wait for others to go with it, and until when. */
+  readonly #soon = new Map<Connection, number>();
   #flushing = false;
 
   constructor(options: HubOptions) {
@@ -70,22 +73,29 @@ export class Hub {
     this.connections.delete(connection);
     removeFrom(this.bySubject, connection.subject, connection);
     if (connection.viewer.personId !== null) removeFrom(this.byPerson, connection.viewer.personId, connection);
-    for (const channel of connection.channels?.keys() ?? []) this.byChannel[channel].delete(connection);
+    for (const channel of connection.channels?.keys() ?? []) this.#leave(connection, channel);
+    this.#soon.delete(connection);
     for (const set of [this.#urgent, this.#withPositions, this.#withTelemetry]) set.delete(connection);
   }
 
   subscribe(connection: Connection, channel: Channel, subscription: Subscription): void {
     (connection.channels ??= new Map()).set(channel, subscription);
-    this.byChannel[channel].add(connection);
+    if (isApp(channel)) addTo(this.byApp, channel, connection);
+    else this.byChannel[channel].add(connection);
     if (connection.outbox !== null) connection.outbox.every = wantsEvery(connection);
   }
 
   unsubscribe(connection: Connection, channel: Channel): void {
     connection.channels?.delete(channel);
     connection.replay?.channels.delete(channel);
-    this.byChannel[channel].delete(connection);
+    this.#leave(connection, channel);
     if (channel === "venue") connection.pump = null;
     if (connection.outbox !== null) connection.outbox.every = wantsEvery(connection);
+  }
+
+  #leave(connection: Connection, channel: Channel): void {
+    if (isApp(channel)) removeFrom(this.byApp, channel, connection);
+    else this.byChannel[channel].delete(connection);
   }
 
   // --- events in ----------------------------------------------------------------------------------
@@ -105,6 +115,12 @@ export class Hub {
       case "gateway":
         for (const connection of this.byChannel.venue) this.offer(connection, projection.forViewer(connection.viewer));
         return;
+      case "message":
+        return this.#dispatchMessage(projection, body.message);
+      case "signal":
+        // Who is writing is told in lists (core/typing-board.ts).
+        if (body.signal.kind === "said" && !body.signal.message.type.startsWith("typing/")) this.#dispatchMessage(projection, body.signal.message);
+        return;
       default:
         for (const personId of projection.people) {
           for (const connection of this.byPerson.get(personId) ?? []) if (connection.has("me")) this.#offerLogged(connection, projection);
@@ -115,6 +131,16 @@ export class Hub {
           if (!own || !connection.has("me")) this.#offerLogged(connection, projection);
         }
     }
+  }
+
+  #dispatchMessage(projection: Projection, { to, from }: StoredMessage): void {
+    if (to.kind === "channel") for (const connection of this.byApp.get(to.id) ?? []) this.#offerWords(connection, projection, from);
+    else for (const personId of projection.people) for (const connection of this.byPerson.get(personId) ?? []) if (connection.has("direct")) this.#offerWords(connection, projection, from);
+  }
+
+  #offerWords(connection: Connection, projection: Projection, from: string): void {
+    if (connection.viewer.personId !== from) connection.rememberWords(from);
+    this.#offerLogged(connection, projection);
   }
 
   #offerLogged(connection: Connection, projection: Projection): void {
@@ -132,9 +158,17 @@ export class Hub {
   offer(connection: Connection, shown: VisibleUpdate | null): void {
     if (shown === null || connection.outbox === null) return;
     connection.outbox.offer(shown);
-    if (shown.lane <= 1) this.#urgent.add(connection);
-    else if (shown.lane === 2) this.#withPositions.add(connection);
+    if (shown.lane === 2) this.#withPositions.add(connection);
+    else if (shown.windowMs > 0) this.#sendSoon(connection, shown.windowMs);
+    else if (shown.lane <= 1) this.#urgent.add(connection);
     else this.#withTelemetry.add(connection);
+  }
+
+  /** Normal priority within 100 ms, low within a second (requirement E6); what is urgent meanwhile takes it along. */
+  #sendSoon(connection: Connection, windowMs: number): void {
+    const dueMs = this.#options.nowMs() + windowMs - TICK_MS;
+    const earlier = this.#soon.get(connection);
+    if (earlier === undefined || dueMs < earlier) this.#soon.set(connection, dueMs);
   }
 
   #isInZones(connection: Connection, zoneIds: readonly ZoneId[]): boolean {
@@ -196,6 +230,8 @@ export class Hub {
     // What we know of a tag was its holder's; the next position is the next holder's, or the thing's.
     if (tagBefore !== null && (tagChanged || change.erased)) this.#options.picture.drop(tagBefore);
     for (const connection of this.byPerson.get(personId) ?? []) this.#applyOwnChange(connection, change);
+    // Who is erased, or takes their consent back, has said nothing either.
+    if (change.erased || (before?.consented === true && after?.consented !== true)) this.#forgetWords(personId);
     for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, { tagChanged, stood });
     for (const connection of this.connections) {
       if (connection.shown?.has(personId) !== true) continue;
@@ -210,6 +246,14 @@ export class Hub {
       connection.sendFrame({ op: "forget", subj: personId });
     }
     this.flushUrgent();
+  }
+
+  #forgetWords(personId: PersonId): void {
+    for (const connection of this.connections) {
+      if (connection.heardOf?.delete(personId) !== true) continue;
+      connection.outbox?.forgetSubject(speakerOf(personId));
+      connection.sendFrame({ op: "forget", subj: personId });
+    }
   }
 
   #applyOwnChange(connection: Connection, { personId, before, after, erased }: PolicyChange): void {
@@ -266,6 +310,10 @@ export class Hub {
   tick(): void {
     if (this.#flushing) return;
     const nowMs = this.#options.nowMs();
+    const soon: Connection[] = [];
+    for (const [connection, dueMs] of this.#soon) if (nowMs >= dueMs) soon.push(connection);
+    for (const connection of soon) this.#soon.delete(connection);
+    if (soon.length > 0) this.#flushSlice(soon, 0, (connection) => this.flush(connection, false, true));
     const due: Connection[] = [];
     for (const connection of this.#withPositions) if (nowMs >= connection.positionsDueAtMs) due.push(connection);
     for (const connection of this.#withTelemetry) if (nowMs >= connection.telemetryDueAtMs && !(this.#withPositions.has(connection) && nowMs >= connection.positionsDueAtMs)) due.push(connection);
@@ -372,6 +420,10 @@ function removeFrom<K>(map: Map<K, Set<Connection>>, key: K, connection: Connect
   const set = map.get(key);
   set?.delete(connection);
   if (set?.size === 0) map.delete(key);
+}
+
+function isApp(channel: Channel): channel is AppChannel {
+  return channel.startsWith("app:");
 }
 
 function sameSet<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {

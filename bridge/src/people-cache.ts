@@ -51,9 +51,7 @@ export class PeopleCache {
     return personId === null || (personId !== undefined && this.#people.has(personId));
   }
 
-  policyOf(personId: PersonId): SubjectPolicy | null {
-    return this.#people.get(personId)?.policy ?? null;
-  }
+  policyOf = (personId: PersonId): SubjectPolicy | null => this.#people.get(personId)?.policy ?? null;
 
   personOf(personId: PersonId): Person | null {
     return this.#people.get(personId)?.person ?? null;
@@ -76,6 +74,11 @@ export class PeopleCache {
       // A change that came meanwhile knows better.
       if (!this.knowsTag(tagId)) this.#setHolder(tagId, personId);
     });
+  }
+
+  /** Reads those who are not here yet; who does not exist stays unknown. */
+  loadPeople(personIds: Iterable<PersonId>): Promise<void> {
+    return inParallel(personIds, async (personId) => void (await this.loadPerson(personId)));
   }
 
   async loadPerson(personId: PersonId): Promise<Person | null> {

@@ -107,7 +107,14 @@ export class PeopleDesk {
 
   async erase(personId: PersonId): Promise<boolean> {
     const { registry, feed } = this.#options;
-    const erased = await registry.erase(personId);
+    let erased: { tagId: TagId | null } | null;
+    try {
+      erased = await registry.erase(personId);
+    } catch (error) {
+      // Hidden at once, here too; that it is not durable yet is the caller's to hear and to ask again.
+      await feed.applyPerson({ kind: "person", personId });
+      throw error;
+    }
     if (erased === null) return false;
     await feed.applyPerson({ kind: "erased", personId, tagId: erased.tagId });
     return true;

@@ -5,7 +5,7 @@ import { projectUpdate, type Projection } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import { eventRefOf } from "./keys.ts";
 import type { PeopleCache } from "./people-cache.ts";
-import { tagsOf, type UpdateFeed } from "./update-feed.ts";
+import { speakersOf, tagsOf, type UpdateFeed } from "./update-feed.ts";
 
 /** Updates of one page: about 80 KB of events at most, read in one go. */
 const PAGE = 256;
@@ -44,7 +44,7 @@ export class Replayer {
   begin(connection: Connection, channel: Channel): void {
     const { resumeFrom } = connection;
     const { feed, nowMs } = this.#options;
-    if (resumeFrom === null || nowMs() > connection.resumeUntilMs || channel === "nearby" || channel === "occupancy") return;
+    if (resumeFrom === null || nowMs() > connection.resumeUntilMs || channel === "nearby" || channel === "occupancy" || channel === "presence") return;
     connection.replay ??= { channels: new Set(), after: resumeFrom, liveAlertsAfter: 0, busy: false, gapTold: false, restarts: 0 };
     connection.replay.channels.add(channel);
     // A channel that came while a replay runs: from the beginning for all; clients drop what they have by its id.
@@ -115,7 +115,8 @@ export class Replayer {
     if (page.gap !== null) replay.after = { ...(page.updates[0] === undefined ? page.end : before(page.updates[0].updateId)), atMs: after.atMs };
     const updates = page.updates.filter((update) => isLogged(update.body));
     await people.loadTags(tagsOf(updates));
-    return updates.map((update) => projectUpdate(update, eventRefOf(eventRefKey, update.updateId.epoch, update.updateId.offset), people.holderOf));
+    await people.loadPeople(speakersOf(updates).filter((personId) => people.policyOf(personId) === null));
+    return updates.map((update) => projectUpdate(update, eventRefOf(eventRefKey, update.updateId.epoch, update.updateId.offset), people.holderOf, people.policyOf));
   }
 
   #offer(connection: Connection, projection: Projection): void {
@@ -123,7 +124,9 @@ export class Replayer {
     if (replay === null || !isOf(projection, replay.channels, viewer.personId, replay.liveAlertsAfter)) return;
     const shown = projection.forReplay(viewer, this.#options.nowMs());
     if (shown === null) return;
-    if (projection.update.body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
+    const { body } = projection.update;
+    if (body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
+    if (body.kind === "message" && body.message.from !== viewer.personId) connection.rememberWords(body.message.from);
     this.#options.hub.offer(connection, shown);
   }
 }
@@ -136,6 +139,7 @@ function isOf({ update, people }: Projection, channels: ReadonlySet<Channel>, pe
   const { body, updateId }: Update = update;
   if (body.kind === "alert") return channels.has("alerts") && updateId.offset <= liveAlertsAfter;
   const own = personId !== null && people.includes(personId);
+  if (body.kind === "message") return body.message.to.kind === "channel" ? channels.has(body.message.to.id) : own && channels.has("direct");
   if (body.kind === "proximity") return own && channels.has("me");
   return (own && channels.has("me")) || channels.has("venue");
 }

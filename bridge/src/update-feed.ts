@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isLogged, type Alert, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
+import { isLogged, type Alert, type PersonId, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
 import type { FollowEvent, Store } from "@konferenco/fusion";
 import type { LivePicture } from "./core/live-picture.ts";
-import { projectUpdate } from "./core/privacy.ts";
+import { isVenue, projectUpdate } from "./core/privacy.ts";
 import { eventRefOf } from "./keys.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache } from "./people-cache.ts";
@@ -17,7 +17,7 @@ const MAX_PEOPLE_TRIES = 25;
 /** Alerts that a new subscriber is shown. */
 const ALERT_SNAPSHOT_MS = 60 * 60_000;
 const MAX_SNAPSHOT_ALERTS = 20;
-/** How much of the log is searched for them at the start, newest pages last. */
+/** How much of the end of the log is read at the start, for them and for the last messages. */
 const MAX_ALERT_SCAN = 200_000;
 
 type Job =
@@ -31,6 +31,8 @@ export interface UpdateFeedOptions {
   people: PeopleCache;
   picture: LivePicture;
   hub: Hub;
+  /** What was logged before the start, and everything from then on, in its order, just before clients see it. */
+  heard: (update: Update, when: "before" | "now") => void;
   eventRefKey: Uint8Array;
   nowMs: () => number;
   log: (event: object) => void;
@@ -125,7 +127,7 @@ export class UpdateFeed {
       if (job.kind === "updates") {
         this.#pendingUpdates = Math.max(0, this.#pendingUpdates - job.updates.length);
         // No await when everybody is known: the update is on its way in the turn in which it was stored.
-        if (this.#unknownTags(job.updates).length > 0) await this.#loadPeople(job.updates);
+        if (this.#unknownTags(job.updates).length > 0 || this.#unknownSpeakers(job.updates).length > 0) await this.#loadPeople(job.updates);
         this.#dispatch(job.updates);
       } else if (job.kind === "gap") {
         await this.#untilItWorks("the log", () => this.#bridgeGap(job.why));
@@ -137,7 +139,7 @@ export class UpdateFeed {
   }
 
   #dispatch(updates: readonly Update[]): void {
-    const { hub, people, picture, eventRefKey, nowMs } = this.#options;
+    const { hub, people, picture, heard, eventRefKey, nowMs } = this.#options;
     const atMs = nowMs();
     for (const update of updates) {
       const { epoch, offset } = update.updateId;
@@ -148,7 +150,8 @@ export class UpdateFeed {
         if (update.body.kind === "alert") this.#keepAlert(update.body.alert);
       }
       picture.apply(update, atMs);
-      hub.dispatch(projectUpdate(update, logged ? eventRefOf(eventRefKey, epoch, offset) : null, people.holderOf));
+      heard(update, "now");
+      hub.dispatch(projectUpdate(update, logged ? eventRefOf(eventRefKey, epoch, offset) : null, people.holderOf, people.policyOf));
     }
     hub.flushUrgent();
   }
@@ -160,12 +163,18 @@ export class UpdateFeed {
     return tagsOf(updates).filter((tagId) => !people.knowsTag(tagId));
   }
 
+  #unknownSpeakers(updates: readonly Update[]): PersonId[] {
+    const { people } = this.#options;
+    return speakersOf(updates).filter((personId) => people.policyOf(personId) === null);
+  }
+
   /** Looks up who carries the tags. A transition waits for the answer; a position does not, the next one comes soon. */
   async #loadPeople(updates: readonly Update[]): Promise<void> {
     const tries = updates.some((update) => isLogged(update.body)) ? MAX_PEOPLE_TRIES : 1;
     for (let attempt = 1; attempt <= tries && !this.#closed; attempt++) {
       try {
         await this.#options.people.loadTags(this.#unknownTags(updates));
+        await this.#options.people.loadPeople(this.#unknownSpeakers(updates));
         this.#tellPeople(false, null);
         return;
       } catch (error) {
@@ -213,14 +222,19 @@ export class UpdateFeed {
   }
 
   async #loadAlerts(): Promise<void> {
-    let after: UpdateId | null = null;
-    for (let read = 0; read < MAX_ALERT_SCAN; ) {
-      const page = await this.#options.store.readLog(after, 1_000);
-      for (const { body } of page.updates) if (body.kind === "alert") this.#keepAlert(body.alert);
+    const { store, heard } = this.#options;
+    const { epoch, offset } = this.#at;
+    let after: UpdateId | null = offset > MAX_ALERT_SCAN ? { epoch, offset: offset - MAX_ALERT_SCAN } : null;
+    for (;;) {
+      const page = await store.readLog(after, 1_000);
+      for (const update of page.updates) {
+        if (update.updateId.offset > offset) return; // the follower has it
+        if (update.body.kind === "alert") this.#keepAlert(update.body.alert);
+        heard(update, "before");
+      }
       const last = page.updates.at(-1);
       if (last === undefined) return;
       after = last.updateId;
-      read += page.updates.length;
     }
   }
 
@@ -269,6 +283,16 @@ export class UpdateFeed {
       }
     }
   }
+}
+
+/** People who said something in these, by their ids. */
+export function speakersOf(updates: readonly Update[]): PersonId[] {
+  const speakers = new Set<PersonId>();
+  for (const { body } of updates) {
+    const message = body.kind === "message" ? body.message : body.kind === "signal" && body.signal.kind === "said" ? body.signal.message : null;
+    if (message !== null && !isVenue(message.from)) speakers.add(message.from);
+  }
+  return [...speakers];
 }
 
 export function tagsOf(updates: readonly Update[]): TagId[] {

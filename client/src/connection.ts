@@ -1,6 +1,9 @@
-import type { Channel, ClientEvent, ClientFrame, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { AppChannel, Channel, ClientEvent, ClientFrame, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
 import { backoffMs, MAX_TRIES } from "./backoff.ts";
+import { Calls } from "./calls.ts";
 import { verdictOfClose } from "./close-verdict.ts";
+import { Inbox } from "./inbox.ts";
+import { Ladder } from "./ladder.ts";
 import { LinkWatch } from "./link-watch.ts";
 import {
   ConnectionClosed,
@@ -12,71 +15,70 @@ import {
   type DeliveredEvent,
   type FailureCode,
   type KonferencoClient,
+  type OwnPresence,
+  type Publication,
   type SubscribeOptions,
   type Surroundings,
-  type WebSocketLike,
 } from "./options.ts";
+import { memoryOutbox } from "./outbox-store.ts";
+import { Outbox, type OutgoingMessage } from "./outbox.ts";
+import { keyOfPublication, queuedOf, Typing } from "./publishing.ts";
 import { Receipts } from "./receipts.ts";
-import { RecentIds } from "./recent-ids.ts";
-import { defaultSurroundings, defaultWebSocket, systemClock } from "./surroundings.ts";
+import { defaultSurroundings, systemClock } from "./surroundings.ts";
+import type { Wire } from "./wire.ts";
+import { newWires, type Wires } from "./wires.ts";
 
-// Values of the protocol are repeated here, for importing them would bring its schema library along;
-// test/client/constants.test.ts holds the two together.
-export const SUBPROTOCOL = "konferenco-v1";
+// Repeated from the protocol, for importing a value would bring its schema library along; test/client/constants.test.ts holds the two together.
 export const MAX_FRAME_BYTES = 64 * 1024;
 
 /** Token, TCP, TLS, upgrade and welcome together; then the next try. */
 const CONNECT_MS = 10_000;
-/** An answer that does not come means a sick link: reconnect, and ask again there. */
-const ANSWER_MS = 10_000;
 /** Up for this long, a connection has succeeded and the count of tries begins anew. */
 const SETTLED_MS = 10_000;
-/** Calls that wait for an answer or for the link, about 200 bytes each; the next is rejected. */
-const MAX_WAITING_CALLS = 64;
-/** Ids kept to drop what a replay repeats: 2,000 of about 30 bytes; the server replays at most 256 a page. */
-const REMEMBERED_IDS = 2_000;
+/** A link that is exchanged for another is shown as lost when the new one takes longer than this. */
+const EXCHANGE_MS = 2_000;
 /** Longest wait of a timer slice while disconnected; a clock that jumps further during one shows that the machine slept. */
 const WAIT_SLICE_MS = 1_000;
 const SLEPT_MS = 5_000;
 
-/** Opens a connection that keeps itself alive until `close()`. Returns at once; `onState` tells how it goes. */
-export function connect(options: ConnectOptions): KonferencoClient {
-  return new Connection(options);
+type PubFrame = Extract<ClientFrame, { op: "pub" }>;
+
+/** What a connection takes over from an earlier one of another tab. */
+export interface Inheritance {
+  inbox: Inbox;
+  /** When that one last heard the server; null if it never did. */
+  heardAtMs: number | null;
 }
 
-/** A request that is repeated on the next connection until it is answered. */
-interface Call {
-  frame: ClientFrame & { id: number };
-  sent: boolean;
-  resolve(): void;
-  reject(error: Error): void;
-}
-
-class Connection implements KonferencoClient {
+/** One live connection that keeps itself alive until `close()`. */
+export class Connection implements KonferencoClient {
   readonly #options: ConnectOptions;
   readonly #clock: Clock;
   readonly #surroundings: Surroundings;
   readonly #stopListening: () => void;
+  readonly #wires: Wires;
+  readonly #ladder: Ladder;
   readonly #watch: LinkWatch;
   readonly #receipts: Receipts;
-  readonly #recentIds = new RecentIds(REMEMBERED_IDS);
+  readonly #inbox: Inbox;
+  readonly #calls: Calls;
+  readonly #outbox: Outbox;
+  readonly #typing: Typing;
   readonly #channels = new Map<Channel, SubscribeOptions>();
-  readonly #calls = new Map<number, Call>();
   readonly #stats = { frames: 0, bytes: 0, events: 0, duplicates: 0, holes: 0, gaps: 0, badFrames: 0, connections: 0, losses: 0 };
 
   #state: ConnectionState = { kind: "connecting", staleSinceMs: null };
-  #closed = false;
-  #socket: WebSocketLike | null = null;
-  /** Callbacks of earlier sockets and tokens carry an older number and are ignored. */
+  #isClosed = false;
+  /** The server has welcomed us on the wire of now. */
+  #isUp = false;
+  #wire: Wire | null = null;
+  /** Callbacks of earlier wires and tokens carry an older number and are ignored. */
   #generation = 0;
-  #lastId = 0;
   #helloId = 0;
   #helloAtMs = 0;
-  #cursor: string | null = null;
-  #lastS = 0;
-  #replaying = false;
   #gapTold: string | null = null;
-  #everLive = false;
+  #heardAtMs: number | null;
+  #presence: OwnPresence = "online";
   #tries = 0;
   /** What the server asked to wait before the next connection. */
   #askedWaitMs: number | null = null;
@@ -84,11 +86,17 @@ class Connection implements KonferencoClient {
   #retryTimer: unknown = null;
   #settleTimer: unknown = null;
   #renewTimer: unknown = null;
+  #exchangeTimer: unknown = null;
+  #climbTimer: unknown = null;
 
-  constructor(options: ConnectOptions) {
+  constructor(options: ConnectOptions, inherited: Inheritance = { inbox: new Inbox(), heardAtMs: null }) {
     this.#options = options;
+    this.#inbox = inherited.inbox;
+    this.#heardAtMs = inherited.heardAtMs;
     this.#clock = options.clock ?? systemClock;
     this.#surroundings = options.surroundings ?? defaultSurroundings();
+    this.#wires = newWires(options, this.#clock);
+    this.#ladder = new Ladder(this.#wires.kinds);
     this.#watch = new LinkWatch({
       clock: this.#clock,
       isWatched: () => this.#surroundings.isWatched(),
@@ -96,9 +104,19 @@ class Connection implements KonferencoClient {
       dead: () => this.#lose(),
     });
     this.#receipts = new Receipts(this.#clock, (s) => this.#send({ op: "ack", s }));
+    this.#calls = new Calls(this.#clock, (frame) => this.#send(frame), () => this.#lose());
+    this.#outbox = new Outbox({
+      clock: this.#clock,
+      store: options.outbox ?? memoryOutbox(),
+      send: ({ key, t, ch, to, body, ttlS }) =>
+        this.#call((id) => ({ op: "pub", id, key, t, d: body, ...(ch === undefined ? {} : { ch }), ...(to === undefined ? {} : { to }), ...(ttlS === undefined ? {} : { ttlS }) }) as PubFrame),
+      onChange: (messages) => this.#tell(() => this.#options.onOutbox?.(messages)),
+    });
+    this.#typing = new Typing(this.#clock, (ch, t) => this.#isUp && void this.#call((id) => ({ op: "pub", id, t, ch, d: {} })).catch(() => {}));
     for (const channel of options.channels) this.#channels.set(channel.ch, channel);
     this.#stopListening = this.#surroundings.listen((signal) => this.#onSignal(signal));
     this.#open();
+    if (inherited.heardAtMs !== null) this.#expectExchange();
   }
 
   state(): ConnectionState {
@@ -106,7 +124,15 @@ class Connection implements KonferencoClient {
   }
 
   stats(): ClientStats {
-    return { ...this.#stats, rttMs: this.#watch.rttMs };
+    return { ...this.#stats, rttMs: this.#watch.rttMs, wire: this.#isUp ? this.#ladder.kind : null };
+  }
+
+  heardAtMs(): number | null {
+    return this.#isUp ? this.#watch.heardAtMs : this.#heardAtMs;
+  }
+
+  speaks(): boolean {
+    return !this.#surroundings.isWatched();
   }
 
   subscribe(options: SubscribeOptions): Promise<void> {
@@ -117,10 +143,9 @@ class Connection implements KonferencoClient {
 
   unsubscribe(channel: Channel): Promise<void> {
     this.#channels.delete(channel);
-    for (const call of this.#calls.values()) {
-      if (call.frame.op === "sub" && call.frame.ch === channel && !call.sent) this.#settle(call);
-    }
-    if (this.#state.kind !== "live") return Promise.resolve();
+    const asked = this.#calls.channels().get(channel);
+    if (asked !== undefined && !this.#calls.isSent(asked)) this.#calls.settle(asked);
+    if (!this.#isUp) return Promise.resolve();
     return this.#call((id) => ({ op: "unsub", id, ch: channel }));
   }
 
@@ -128,19 +153,48 @@ class Connection implements KonferencoClient {
     return this.#call((id) => ({ op: "set", id, privacy: change }));
   }
 
+  publish(publication: Publication): Promise<void> {
+    const message = queuedOf(publication, publication.key ?? keyOfPublication(this.#clock), this.#clock.nowMs());
+    if (publication.ch !== undefined) this.#typing.posted(publication.ch);
+    return this.#outbox.add(message);
+  }
+
+  outbox(): OutgoingMessage[] {
+    return this.#outbox.messages();
+  }
+
+  resend(key: string): void {
+    this.#outbox.resend(key);
+  }
+
+  discard(key: string): void {
+    this.#outbox.discard(key);
+  }
+
+  typing(channel: AppChannel, isTyping = true): void {
+    this.#typing.note(channel, isTyping);
+  }
+
+  setPresence(presence: OwnPresence): Promise<void> {
+    this.#presence = presence;
+    if (!this.#isUp) return Promise.resolve(); // said on the next connection
+    return this.#call((id) => ({ op: "set", id, presence }));
+  }
+
   retry(): void {
-    if (this.#closed || this.#state.kind === "live" || this.#socket !== null) return;
+    if (this.#isClosed || this.#isUp || this.#wire !== null) return;
     if (this.#state.kind === "failed") this.#tries = 0;
     this.#open();
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#stopListening();
     this.#drop(1000);
     this.#clock.clearTimer(this.#retryTimer);
-    this.#rejectCalls("the connection was closed");
+    this.#calls.rejectAll("the connection was closed");
+    this.#outbox.close();
   }
 
   // --- opening -----------------------------------------------------------------------------------
@@ -150,70 +204,81 @@ class Connection implements KonferencoClient {
     this.#retryTimer = null;
     this.#drop();
     const generation = this.#generation;
-    this.#deadline = this.#clock.setTimer(() => this.#lose(), CONNECT_MS);
+    this.#deadline = this.#clock.setTimer(() => this.#lose(), this.#wires.patienceMs(this.#ladder.kind) ?? CONNECT_MS);
     const { token } = this.#options;
     if (typeof token === "string") return this.#openWith(token);
     token().then(
       (fresh) => generation === this.#generation && this.#openWith(fresh),
       // No token is like no network: tried again with the same patience.
-      () => generation === this.#generation && this.#lose(),
+      () => generation === this.#generation && this.#lose({ blameWire: false }),
     );
   }
 
   #openWith(token: string): void {
     const generation = this.#generation;
     const isCurrent = (): boolean => generation === this.#generation;
-    const Socket = this.#options.WebSocket ?? defaultWebSocket();
-    const socket = new Socket(this.#options.url, SUBPROTOCOL);
-    this.#socket = socket;
-    socket.addEventListener("open", () => isCurrent() && this.#sayHello(token));
-    socket.addEventListener("message", (event) => isCurrent() && this.#onMessage(event.data));
-    socket.addEventListener("close", (event) => isCurrent() && this.#onClose(event.code));
-    // A close follows every error and says more; `ws` needs a listener all the same.
-    socket.addEventListener("error", () => {});
+    this.#wire = this.#wires.open(this.#ladder.kind, {
+      open: () => isCurrent() && this.#sayHello(token),
+      frame: (data) => isCurrent() && this.#onFrame(data),
+      alive: () => isCurrent() && this.#watch.heard(),
+      close: (code) => isCurrent() && this.#onClose(code),
+    });
   }
 
   #sayHello(token: string): void {
-    this.#helloId = ++this.#lastId;
+    this.#helloId = this.#calls.newId();
     this.#helloAtMs = this.#clock.nowMs();
     this.#send({
       op: "hello",
       id: this.#helloId,
       tok: token,
       cl: this.#options.name ?? ["konferenco-client", "0.1.0"],
-      ...(this.#cursor === null ? {} : { resume: this.#cursor }),
+      ...(this.#inbox.cursor === null ? {} : { resume: this.#inbox.cursor }),
     });
   }
 
   #onWelcome(frame: Extract<ServerFrame, { op: "welcome" }>): void {
-    this.#clock.clearTimer(this.#deadline);
+    for (const timer of [this.#deadline, this.#exchangeTimer]) this.#clock.clearTimer(timer);
     this.#askedWaitMs = null;
     this.#stats.connections++;
-    const resumeWasAsked = this.#cursor !== null;
-    this.#replaying = frame.resumed;
+    const resumeWasAsked = this.#inbox.cursor !== null;
+    if (frame.resumed) this.#inbox.replayBegins();
+    this.#isUp = true;
+    this.#ladder.welcomed();
     this.#watch.start(frame.pingS * 1_000, this.#clock.nowMs() - this.#helloAtMs);
     this.#settleTimer = this.#clock.setTimer(() => (this.#tries = 0), SETTLED_MS);
     this.#planRenewal(frame.ttlS);
-    this.#everLive = true;
+    this.#planClimb();
     this.#setState({ kind: "live", staleSinceMs: null });
     this.#tell(() => this.#options.onWelcome?.({ ...frame.who, resumed: frame.resumed }));
     if (resumeWasAsked && !frame.resumed) {
       this.#gapTold = frame.why ?? "resume refused";
       this.#onGap(this.#gapTold);
     }
+    if (!this.#isUp) return; // closed from within a callback
     // Changes that waited go first: somebody who chose to be hidden is hidden before anything else happens.
-    for (const call of this.#calls.values()) this.#sendCall(call);
-    this.#subscribeAll();
+    const riding = this.#calls.channels();
+    this.#calls.up();
+    // The server takes whoever connects for present.
+    if (this.#presence !== "online") this.setPresence(this.#presence).catch(() => {});
+    this.#subscribeAll(riding);
+    this.#outbox.up();
   }
 
-  #subscribeAll(): void {
-    const riding = new Set([...this.#calls.values()].map(({ frame }) => (frame.op === "sub" ? frame.ch : null)));
+  #subscribeAll(riding: Map<string, number>): void {
     for (const options of this.#channels.values()) {
       if (riding.has(options.ch)) continue;
       this.#call((id) => subFrame(options, id)).catch((error: unknown) => {
         if (error instanceof RefusedByServer) this.#tell(() => this.#options.onRefusal?.(error));
       });
     }
+  }
+
+  /** What is kept may be wrong, the server says: each channel begins again with a snapshot. */
+  #resync(): void {
+    const riding = this.#calls.channels();
+    for (const { ch } of this.#channels.values()) if (!riding.has(ch)) this.#call((id) => ({ op: "unsub", id, ch })).catch(() => {});
+    this.#subscribeAll(riding);
   }
 
   /** A fresh token before the old one ends, on the connection as it is; without one the server closes with 4401. */
@@ -235,9 +300,41 @@ class Connection implements KonferencoClient {
     }, afterMs);
   }
 
+  /** On a fallback: looks from time to time whether a WebSocket opens by now, and then changes over to it. */
+  #planClimb(): void {
+    const afterMs = this.#ladder.climbAfterMs();
+    if (afterMs === null) return;
+    const generation = this.#generation;
+    const isCurrent = (): boolean => generation === this.#generation;
+    this.#climbTimer = this.#clock.setTimer(() => {
+      this.#wires.tryTop().then(
+        (isFree) => {
+          if (!isCurrent()) return;
+          if (isFree) return this.#exchange();
+          this.#ladder.stayed();
+          this.#planClimb();
+        },
+        () => {},
+      );
+    }, afterMs);
+  }
+
+  #exchange(): void {
+    this.#ladder.climb();
+    this.#open();
+    this.#expectExchange();
+  }
+
+  /** What is shown is current a moment ago, so it stays "live" for as long as a change of links may take. */
+  #expectExchange(): void {
+    this.#exchangeTimer = this.#clock.setTimer(() => {
+      if (!this.#isUp) this.#setState({ kind: "reconnecting", attempt: 1, afterMs: 0, staleSinceMs: this.#heardAtMs });
+    }, EXCHANGE_MS);
+  }
+
   // --- receiving ---------------------------------------------------------------------------------
 
-  #onMessage(data: unknown): void {
+  #onFrame(data: unknown): void {
     this.#watch.heard();
     this.#stats.frames++;
     const frame = parseFrame(data);
@@ -261,8 +358,8 @@ class Connection implements KonferencoClient {
         if (this.#isNext(frame.s, frame.ev.length)) this.#handOver(frame.ev, frame.s, bytes, frame.c);
         return;
       case "caught":
-        this.#replaying = false;
-        return this.#keepCursor(frame.c);
+        this.#inbox.replayEnds();
+        return this.#inbox.keepCursor(frame.c);
       case "gap":
         // The welcome has said it already when the log did not reach back to our cursor.
         if (frame.why === this.#gapTold) this.#gapTold = null;
@@ -271,13 +368,18 @@ class Connection implements KonferencoClient {
       case "forget":
         return this.#tell(() => this.#options.onForget?.(frame.subj));
       case "ping":
-        this.#keepCursor(frame.c);
+        this.#inbox.keepCursor(frame.c);
         return this.#send({ op: "pong", s: this.#receipts.take() });
       case "err":
         return this.#onError(frame);
       case "bye":
         this.#askedWaitMs = frame.after[0] + this.#clock.random() * (frame.after[1] - frame.after[0]);
         return;
+      case "resync":
+        return this.#resync();
+      case "drop":
+        this.#channels.delete(frame.ch);
+        return this.#tell(() => this.#options.onDrop?.(frame.ch, frame.why));
       case "lag":
         return;
       default:
@@ -286,56 +388,41 @@ class Connection implements KonferencoClient {
     }
   }
 
-  /** Numbers are dense on one connection and begin with 1: a repeated one is dropped, a missing one means that frames were lost. */
   #isNext(s: number, count: number): boolean {
-    const expected = this.#lastS + 1;
-    if (s === expected && count > 0) {
-      this.#lastS = s + count - 1;
-      return true;
-    }
-    if (s < expected) {
-      this.#stats.duplicates += count;
-    } else if (s > expected) {
+    const order = this.#inbox.accept(s, count);
+    if (order === "repeated") this.#stats.duplicates += count;
+    if (order === "hole") {
       this.#stats.holes++;
       this.#lose({ atOnce: true });
     }
-    return false;
+    return order === "next";
   }
 
-  #handOver(events: (ClientEvent & { i?: string })[], firstS: number, bytes: number, cursor: string | undefined): void {
+  #handOver(events: (ClientEvent & EventStamp)[], firstS: number, bytes: number, cursor: string | undefined): void {
     const generation = this.#generation;
-    const from = this.#replaying ? "replay" : "live";
     for (const [index, event] of events.entries()) {
-      if (event.i !== undefined && !this.#recentIds.add(event.i)) {
+      const delivered = this.#inbox.take(event, firstS + index);
+      if (delivered === null) {
         this.#stats.duplicates++;
         continue;
       }
       this.#stats.events++;
-      this.#tell(() => this.#options.onEvent({ ...event, s: firstS + index, from }));
+      this.#tell(() => this.#options.onEvent(delivered));
       if (generation !== this.#generation) return; // closed from within onEvent
     }
-    // The cursor moves after the hand-over: what was not handed over is asked for again.
-    this.#cursor = cursor ?? this.#cursor;
+    this.#inbox.handedOver(cursor);
     this.#receipts.handedOver(firstS + events.length - 1, bytes);
   }
 
-  /** A cursor beside events: not while a replay still owes some that lie before it. */
-  #keepCursor(cursor: string | undefined): void {
-    if (!this.#replaying) this.#cursor = cursor ?? this.#cursor;
-  }
-
   #onOk(frame: Extract<ServerFrame, { op: "ok" }>): void {
-    this.#keepCursor(frame.c);
+    this.#inbox.keepCursor(frame.c);
     if (frame.ch !== undefined && frame.snap !== undefined) this.#onSnapshot(frame.ch, frame.snap);
-    const call = this.#calls.get(frame.re);
-    this.#calls.delete(frame.re);
-    this.#restartAnswerTimer();
-    call?.resolve();
+    this.#calls.settle(frame.re);
   }
 
-  #onSnapshot(channel: Channel, snapshot: (ClientEvent & { i?: string })[]): void {
+  #onSnapshot(channel: Channel, snapshot: (ClientEvent & EventStamp)[]): void {
     const events: DeliveredEvent[] = snapshot.map((event) => ({ ...event, s: 0, from: "snapshot" }));
-    for (const event of events) if (event.i !== undefined) this.#recentIds.add(event.i);
+    for (const event of events) this.#inbox.isNew(event); // remembered
     this.#stats.events += events.length;
     if (this.#options.onSnapshot !== undefined) return this.#tell(() => this.#options.onSnapshot?.(channel, events));
     for (const event of events) this.#tell(() => this.#options.onEvent(event));
@@ -351,10 +438,8 @@ class Connection implements KonferencoClient {
     // With no call to answer it is about the connection, and says how long to stay away once it is closed.
     if (frame.re === undefined || frame.re === this.#helloId) this.#askedWaitMs = error.afterMs;
     if (frame.re === this.#helloId) return this.#onHelloRefused(error);
-    const call = frame.re === undefined ? undefined : this.#calls.get(frame.re);
-    if (call === undefined) return this.#tell(() => this.#options.onRefusal?.(error));
-    this.#calls.delete(call.frame.id);
-    this.#restartAnswerTimer();
+    const call = this.#calls.answered(frame.re);
+    if (call === null) return this.#tell(() => this.#options.onRefusal?.(error));
     // A refused channel is not asked for again on the next connection.
     if (call.frame.op === "sub" && !error.retryable && error.code !== "already_subscribed") this.#channels.delete(call.frame.ch);
     call.reject(error);
@@ -364,9 +449,9 @@ class Connection implements KonferencoClient {
     switch (error.code) {
       case "cursor_invalid":
       case "cursor_expired":
-        this.#cursor = null;
+        this.#inbox.dropCursor();
         this.#onGap(error.code);
-        return this.#lose({ atOnce: true });
+        return this.#lose({ atOnce: true, blameWire: false });
       case "token_expired":
         return this.#renew("token_expired", error.message);
       case "limit":
@@ -376,7 +461,7 @@ class Connection implements KonferencoClient {
       case "bad_request":
         return this.#fail(error.code, error.message);
       default:
-        return this.#lose();
+        return this.#lose({ blameWire: false });
     }
   }
 
@@ -392,23 +477,25 @@ class Connection implements KonferencoClient {
   /** A new token where one can be had; a second refusal in a row waits like any other failure. */
   #renew(code: FailureCode, message: string): void {
     if (typeof this.#options.token === "string") return this.#fail(code, message);
-    this.#lose({ atOnce: true });
+    this.#lose({ atOnce: true, blameWire: false });
   }
 
-  #lose(options: { atOnce?: boolean } = {}): void {
-    const staleSinceMs = this.#staleSinceMs();
-    if (this.#state.kind === "live") this.#stats.losses++;
+  /** `blameWire` false: the server spoke, or nothing was sent yet; the kind of wire is as good as any. */
+  #lose({ atOnce = false, blameWire = true }: { atOnce?: boolean; blameWire?: boolean } = {}): void {
+    const staleSinceMs = this.heardAtMs();
+    if (this.#isUp) this.#stats.losses++;
+    else if (blameWire && this.#askedWaitMs === null) this.#ladder.failed();
     this.#drop();
     if (this.#tries >= MAX_TRIES) {
       return this.#fail("tries_exhausted", "The server could not be reached. Check the network, then try again.");
     }
     const attempt = ++this.#tries;
-    const afterMs = Math.round(this.#askedWaitMs ?? (options.atOnce === true && attempt === 1 ? 0 : backoffMs(attempt, this.#clock.random())));
+    const afterMs = Math.round(this.#askedWaitMs ?? (atOnce && attempt === 1 ? 0 : backoffMs(attempt, this.#clock.random())));
     this.#askedWaitMs = null;
     const generation = this.#generation;
     this.#setState({ kind: "reconnecting", attempt, afterMs, staleSinceMs });
     // Told, the application may have called retry() or close() already.
-    if (generation === this.#generation && !this.#closed) this.#waitSlice(afterMs);
+    if (generation === this.#generation && !this.#isClosed) this.#waitSlice(afterMs);
   }
 
   /** Waits in slices: a machine that slept goes on at once instead of finishing the wait. */
@@ -423,15 +510,16 @@ class Connection implements KonferencoClient {
   }
 
   #fail(code: FailureCode, message: string): void {
-    const staleSinceMs = this.#staleSinceMs();
+    const staleSinceMs = this.heardAtMs();
     this.#drop();
     this.#setState({ kind: "failed", code, message, staleSinceMs });
     // With tries exhausted a change may still reach the server after retry(); all other failures are final.
-    if (code !== "tries_exhausted") this.#rejectCalls(message);
+    if (code !== "tries_exhausted") this.#calls.rejectAll(message);
   }
 
   #onSignal(signal: "online" | "offline" | "attention"): void {
-    if (this.#state.kind === "live") return this.#watch.probeNow();
+    if (signal !== "offline") this.#ladder.networkChanged();
+    if (this.#isUp) return this.#watch.probeNow();
     const isWaiting = this.#retryTimer !== null;
     const gaveUp = this.#state.kind === "failed" && this.#state.code === "tries_exhausted";
     if (signal === "offline" || !(isWaiting || gaveUp)) return;
@@ -440,74 +528,35 @@ class Connection implements KonferencoClient {
     this.#open();
   }
 
-  /** Leaves the socket behind without waiting for its close handshake, which a dead link never finishes. */
+  /** Leaves the wire behind without waiting for its close handshake, which a dead link never finishes. */
   #drop(closeCode?: number): void {
     this.#generation++;
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#lastS = 0;
-    this.#replaying = false;
+    const wire = this.#wire;
+    this.#heardAtMs = this.heardAtMs();
+    this.#wire = null;
+    this.#isUp = false;
     this.#gapTold = null;
+    this.#inbox.begin();
     this.#watch.stop();
     this.#receipts.reset();
-    for (const timer of [this.#deadline, this.#settleTimer, this.#renewTimer]) this.#clock.clearTimer(timer);
-    for (const call of this.#calls.values()) {
-      call.sent = false;
-      // A new connection makes its own subscriptions and has its own token.
-      if (call.frame.op === "auth" || call.frame.op === "unsub") this.#settle(call);
-    }
-    socket?.close(closeCode);
+    for (const timer of [this.#deadline, this.#settleTimer, this.#renewTimer, this.#exchangeTimer, this.#climbTimer]) this.#clock.clearTimer(timer);
+    this.#calls.down();
+    this.#outbox.down();
+    wire?.close(closeCode);
   }
 
-  #staleSinceMs(): number | null {
-    if (this.#state.kind === "live") return this.#watch.heardAtMs;
-    return this.#everLive ? this.#state.staleSinceMs : null;
-  }
-
-  // --- calls -------------------------------------------------------------------------------------
-
-  #call(makeFrame: (id: number) => Call["frame"]): Promise<void> {
-    if (this.#closed) return Promise.reject(new ConnectionClosed("the connection was closed"));
+  #call(makeFrame: Parameters<Calls["ask"]>[0]): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new ConnectionClosed("the connection was closed"));
     if (this.#state.kind === "failed" && this.#state.code !== "tries_exhausted") {
       return Promise.reject(new ConnectionClosed(this.#state.message));
     }
-    if (this.#calls.size >= MAX_WAITING_CALLS) return Promise.reject(new ConnectionClosed(`more than ${MAX_WAITING_CALLS} calls wait`));
-    return new Promise((resolve, reject) => {
-      const call: Call = { frame: makeFrame(++this.#lastId), sent: false, resolve, reject };
-      this.#calls.set(call.frame.id, call);
-      if (this.#state.kind === "live") this.#sendCall(call);
-    });
-  }
-
-  #sendCall(call: Call): void {
-    if (call.sent) return;
-    call.sent = true;
-    this.#send(call.frame);
-    this.#restartAnswerTimer();
-  }
-
-  /** One timer for all answers owed: any progress restarts it. */
-  #restartAnswerTimer(): void {
-    this.#clock.clearTimer(this.#deadline);
-    const isOwed = [...this.#calls.values()].some((call) => call.sent);
-    if (isOwed) this.#deadline = this.#clock.setTimer(() => this.#lose(), ANSWER_MS);
-  }
-
-  #settle(call: Call): void {
-    this.#calls.delete(call.frame.id);
-    call.resolve();
-  }
-
-  #rejectCalls(message: string): void {
-    const calls = [...this.#calls.values()];
-    this.#calls.clear();
-    for (const call of calls) call.reject(new ConnectionClosed(message));
+    return this.#calls.ask(makeFrame);
   }
 
   // --- small things ------------------------------------------------------------------------------
 
   #send(frame: ClientFrame): void {
-    this.#socket?.send(JSON.stringify(frame));
+    this.#wire?.send(frame);
   }
 
   #setState(state: ConnectionState): void {
@@ -517,7 +566,7 @@ class Connection implements KonferencoClient {
 
   /** A fault in the application's callback is the application's: it is reported as uncaught and the connection goes on. */
   #tell(callback: () => void): void {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     try {
       callback();
     } catch (error) {
@@ -528,7 +577,7 @@ class Connection implements KonferencoClient {
   }
 }
 
-function subFrame({ ch, hz, every }: SubscribeOptions, id: number): Call["frame"] {
+function subFrame({ ch, hz, every }: SubscribeOptions, id: number): Extract<ClientFrame, { op: "sub" }> {
   return { op: "sub", id, ch, ...(hz === undefined ? {} : { hz }), ...(every === undefined ? {} : { every }) };
 }
 

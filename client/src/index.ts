@@ -1,6 +1,9 @@
-export { connect } from "./connection.ts";
+export { connect } from "./connect.ts";
 export { MAX_TRIES } from "./backoff.ts";
+export { browserTabs, type Candidacy, type Candidate, type Tabs } from "./tabs.ts";
 export { ConnectionClosed, RefusedByServer } from "./options.ts";
+export { browserOutbox, memoryOutbox, type MessagePriority, type OutboxStore, type QueuedMessage } from "./outbox-store.ts";
+export type { OutgoingMessage } from "./outbox.ts";
 export type {
   ClientStats,
   Clock,
@@ -9,9 +12,13 @@ export type {
   DeliveredEvent,
   FailureCode,
   KonferencoClient,
+  OwnPresence,
+  Publication,
+  Refusal,
   SubscribeOptions,
   Surroundings,
   WebSocketConstructor,
   WebSocketLike,
 } from "./options.ts";
+export type { WireKind } from "./wire.ts";
 export type { Channel, ClientEvent, Level, NearbyPerson, PositionView, PrivacyChange, PrivacySettings, SubjectView } from "@konferenco/protocol";

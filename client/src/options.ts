@@ -1,4 +1,8 @@
-import type { Channel, ClientErrorCode, ClientEvent, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { AppChannel, Channel, ClientErrorCode, ClientEvent, EventStamp, MessageTypeName, PresenceState, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { MessagePriority, OutboxStore } from "./outbox-store.ts";
+import type { OutgoingMessage } from "./outbox.ts";
+import type { Tabs } from "./tabs.ts";
+import type { WireKind } from "./wire.ts";
 
 /** What to listen to. `hz` bounds positions a second (server's default 2); `every` asks for each position in order (staff only). */
 export interface SubscribeOptions {
@@ -56,6 +60,22 @@ export interface Surroundings {
   listen(onSignal: (signal: "online" | "offline" | "attention") => void): () => void;
 }
 
+/** A message to a channel or to one person; what types there are, and who may send them, is in docs/wire-protocol.md. */
+export interface Publication {
+  t: MessageTypeName;
+  ch?: AppChannel;
+  to?: string;
+  body: Readonly<Record<string, unknown>>;
+  /** Known by it, the server takes the message once, however often it is sent. Made up where it is absent. */
+  key?: string;
+  /** Who goes first when the link is back. `normal` where it is absent. */
+  priority?: MessagePriority;
+  /** Of no use later than this. */
+  ttlS?: number;
+}
+
+export type OwnPresence = Exclude<PresenceState, "offline">;
+
 export interface ConnectOptions {
   /** `ws://host:port/events` or `wss://…`. The token never goes into it. */
   url: string;
@@ -74,8 +94,18 @@ export interface ConnectOptions {
   onWelcome?(welcome: { personId: string | null; role: string; resumed: boolean }): void;
   /** A refusal that is not the answer to a call, e.g. of a channel in `channels`. */
   onRefusal?(error: RefusedByServer): void;
+  /** Messages on their way to the server, each time that one of them has changed. */
+  onOutbox?(messages: OutgoingMessage[]): void;
+  /** The right to this channel has ended with the token of now. */
+  onDrop?(channel: Channel, why: string): void;
+  /** Where messages wait that could not be sent yet: `browserOutbox(key)`. Absent: in memory. */
+  outbox?: OutboxStore;
   /** Needed in Node before 22; browsers have their own. */
   WebSocket?: WebSocketConstructor;
+  /** For the fallbacks where WebSocket is blocked; null: none. The runtime's own where it is absent. */
+  fetch?: typeof fetch | null;
+  /** Shares the connection with other tabs: `browserTabs(key)`. Absent or null: a connection of its own. */
+  tabs?: Tabs | null;
   clock?: Clock;
   surroundings?: Surroundings;
   /** Name and version that the server logs. */
@@ -95,6 +125,8 @@ export interface ClientStats {
   losses: number;
   /** Round trip of the last probe or hello. */
   rttMs: number | null;
+  /** How frames travel now; null: not at all. */
+  wire: WireKind | null;
 }
 
 export interface KonferencoClient {
@@ -104,25 +136,46 @@ export interface KonferencoClient {
   unsubscribe(channel: Channel): Promise<void>;
   /** Resolves when the server has stored the change. While the link is down the change waits and is sent first thing after. */
   setPrivacy(change: PrivacyChange): Promise<void>;
+  /**
+   * Sends a message. Resolves when the server has it, on this connection or a later one; rejects with the reason
+   * when it never will. Without a link it waits, up to 7 days (`onOutbox`).
+   */
+  publish(publication: Publication): Promise<void>;
+  /** Messages that the server does not have yet. */
+  outbox(): OutgoingMessage[];
+  /** Sends it once more: what was refused, or left so long ago that it may have arrived. */
+  resend(key: string): void;
+  discard(key: string): void;
+  /** Call it at every keystroke: it is told seldom, and over when the text is posted, on `false`, or after 5 s. */
+  typing(channel: AppChannel, isTyping?: boolean): void;
+  /** How the person is here; said again on every connection. Until then they are `online` while connected. */
+  setPresence(presence: OwnPresence): Promise<void>;
+  /** True where a person should be told of something by a notification: nobody looks at this page, and with several tabs it is this one's turn. */
+  speaks(): boolean;
   /** Tries now, also after `failed` by exhausted tries. */
   retry(): void;
   /** Ends it for good: no callback after this. Calls that wait are rejected. */
   close(): void;
 }
 
+/** What the server says with a refusal. */
+export type Refusal = Pick<Extract<ServerFrame, { op: "err" }>, "code" | "n" | "retry" | "after" | "detail">;
+
 /** The server's `err` answer. */
 export class RefusedByServer extends Error {
+  readonly refusal: Refusal;
   readonly code: ClientErrorCode;
   readonly number: number;
   readonly retryable: boolean;
   readonly afterMs: number | null;
-  constructor(frame: Extract<ServerFrame, { op: "err" }>) {
-    super(frame.detail ?? frame.code);
+  constructor(refusal: Refusal) {
+    super(refusal.detail ?? refusal.code);
     this.name = "RefusedByServer";
-    this.code = frame.code;
-    this.number = frame.n;
-    this.retryable = frame.retry;
-    this.afterMs = frame.after ?? null;
+    this.refusal = refusal;
+    this.code = refusal.code;
+    this.number = refusal.n;
+    this.retryable = refusal.retry;
+    this.afterMs = refusal.after ?? null;
   }
 }
 

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { Alert } from "./alert.ts";
 import type { ClientErrorCode } from "./errors.ts";
+import { PRESENCE_STATES, pubFrameSchema, type PresenceState, type ReceiptCounts } from "./message.ts";
+import { appChannelSchema, type AppChannel, type MessageTypeName } from "./message-types.ts";
 import { idSchema } from "./sensors.ts";
 import { privacyChangeSchema, type Level, type PrivacySettings } from "./privacy-settings.ts";
 import type { GatewayHealth } from "./update.ts";
@@ -11,10 +13,14 @@ import type { GatewayHealth } from "./update.ts";
  */
 export const SUBPROTOCOL = "konferenco-v1";
 
-/** What can be subscribed. `me`: own position, zone, near and apart, own settings. `alerts`: alerts. `nearby`: people near me.
- *  `venue`: everybody and everything as far as the viewer may see it (staff and displays). `occupancy`: counts per zone. */
-export const CHANNELS = ["me", "nearby", "alerts", "venue", "occupancy"] as const;
-export type Channel = (typeof CHANNELS)[number];
+/** What the venue tells. `me`: own position, zone, near and apart, own settings. `alerts`: alerts. `nearby`: people near me.
+ *  `venue`: everybody and everything as far as the viewer may see it (staff and displays). `occupancy`: counts per zone.
+ *  `direct`: messages to me. `presence`: which of my connections are here. */
+export const CHANNELS = ["me", "nearby", "alerts", "venue", "occupancy", "direct", "presence"] as const;
+export type VenueChannel = (typeof CHANNELS)[number];
+/** And the channels of applications, `app:<name>`. */
+export type Channel = VenueChannel | AppChannel;
+export const channelSchema = z.union([z.enum(CHANNELS), appChannelSchema]);
 
 const requestId = z.number().int().min(0).max(2 ** 31);
 const token = z.string().min(1).max(4_096);
@@ -26,17 +32,24 @@ export const clientFrameSchema = z.discriminatedUnion("op", [
   z.object({
     op: z.literal("sub"),
     id: requestId,
-    ch: z.enum(CHANNELS),
+    ch: channelSchema,
     /** Positions a second at most, 0.1-10; default 2. */
     hz: z.number().min(0.1).max(10).optional(),
     /** Every position in order instead of the latest per subject: for recorders. Staff only; bounded by the outbox. */
     every: z.boolean().optional(),
   }),
-  z.object({ op: z.literal("unsub"), id: requestId, ch: z.enum(CHANNELS) }),
+  z.object({ op: z.literal("unsub"), id: requestId, ch: channelSchema }),
   z.object({ op: z.literal("ack"), s: z.number().int().min(0) }),
   z.object({ op: z.literal("pong"), s: z.number().int().min(0).optional() }),
   z.object({ op: z.literal("probe") }),
-  z.object({ op: z.literal("set"), id: requestId, privacy: privacyChangeSchema }),
+  z.object({
+    op: z.literal("set"),
+    id: requestId,
+    privacy: privacyChangeSchema.optional(),
+    /** What the person says of themselves, on this connection: `away` while the page is hidden, `busy` until said otherwise. */
+    presence: z.enum(PRESENCE_STATES).exclude(["offline"]).optional(),
+  }),
+  pubFrameSchema,
 ]);
 export type ClientFrame = z.infer<typeof clientFrameSchema>;
 
@@ -45,11 +58,69 @@ export type ClientEvent =
   | { t: "position"; at: number; d: PositionView }
   | { t: "zone.enter" | "zone.dwell" | "zone.exit"; at: number; d: { subj: SubjectView; zoneId: string; floor: number } }
   | { t: "near" | "apart"; at: number; d: { subj: SubjectView } }
+  | { t: "serendipity"; at: number; d: SerendipityView }
   | { t: "alert"; at: number; d: Alert }
   | { t: "occupancy"; at: number; d: { zones: { zoneId: string; count: number | "few" }[] } }
   | { t: "gateway"; at: number; d: GatewayHealth }
   | { t: "nearby"; at: number; d: { people: NearbyPerson[] } }
-  | { t: "settings"; at: number; d: PrivacySettings };
+  | { t: "settings"; at: number; d: PrivacySettings }
+  | { t: MessageTypeName; at: number; d: MessageView }
+  | { t: "typing"; at: number; d: { ch: AppChannel; people: PersonView[]; more: number } }
+  | { t: "presence"; at: number; d: PresenceView }
+  | { t: "receipts"; at: number; d: { alertId: string } & ReceiptCounts };
+
+/** A message as one of those sees it whom it is for. Its type is the event's `t`. */
+export interface MessageView {
+  /** UUIDv7, the same for everybody and in the REST API. */
+  id: string;
+  from: SenderView;
+  ch?: AppChannel;
+  /** Of a direct message: `me`, or (in the sender's own tabs) whom it went to. */
+  to?: string;
+  body: Readonly<Record<string, unknown>>;
+  /** For the sender alone: the key under which it was sent. */
+  key?: string;
+  ttlS?: number;
+  /** From somebody whom the recipient has not connected with, and who asks to be heard. */
+  request?: true;
+  sig?: string;
+  pk?: string;
+  enc?: true;
+}
+
+/** `venue`: its staff or its software. */
+export type SenderView = { who: "me" } | { who: "person"; personId: string; name: string } | { who: "venue" };
+
+export interface PersonView {
+  personId: string;
+  name: string;
+}
+
+/** Who is there. `whole`: the list is everybody who lets themselves be named; else only what has changed since the last. */
+export interface PresenceView {
+  /** Absent: the viewer's own connections, or (for staff) everybody, in numbers. */
+  ch?: AppChannel;
+  whole: boolean;
+  /** Of all who let their presence be seen. */
+  count: number;
+  states?: Record<"online" | "away" | "busy", number>;
+  people: (PersonView & { state: PresenceState })[];
+  left: string[];
+  /** More people than are named here. */
+  more: number;
+}
+
+/** Somebody compatible has come near; both sides have asked for such alerts. Once per pair in 30 minutes. */
+export interface SerendipityView {
+  subj: Extract<SubjectView, { who: "person" }>;
+  /** What both are interested in; null when something else makes the match. */
+  topic: string | null;
+  /** "You're near Ben, who shares your interest in AI". */
+  text: string;
+  /** 0.7 to 1. */
+  compatibility: number;
+  reasons: string[];
+}
 
 /** Who an event is about: `me`, a person, or (for staff) a tag that nobody carries. */
 export type SubjectView = { who: "me" } | { who: "person"; personId: string; name: string } | { who: "tag"; tagId: string };
@@ -73,6 +144,9 @@ export interface NearbyPerson {
   company: string;
   sharedInterests: string[];
   within: "10m" | "50m" | "same_zone" | "same_venue";
+  /** How much speaks for meeting them, 0 to 1, and what; nothing in it is finer than `within`. */
+  relevance?: number;
+  reasons?: string[];
 }
 
 /** Of logged events only: `i` is the id for deduplication, `st` when it was stored (ms), so that a client can tell how long it was on its way. */
@@ -84,7 +158,8 @@ export interface EventStamp {
 export type ServerFrame =
   | { op: "welcome"; re: number; sid: string; ttlS: number; pingS: number; now: number; epoch: string; resumed: boolean; why?: string; who: { personId: string | null; role: string } }
   /** `c`, wherever it stands: the newest sealed cursor, to be kept for `hello.resume`. */
-  | { op: "ok"; re: number; ch?: Channel; snap?: ClientEvent[]; c?: string }
+  /** Of `pub`: `mid` is the message's id; `dup` instead of it: the key was there before, and nothing was sent again. */
+  | { op: "ok"; re: number; ch?: Channel; snap?: (ClientEvent & EventStamp)[]; c?: string; mid?: string; dup?: true }
   /** One event. `s` is dense per connection after filtering; `c` the sealed cursor. */
   | ({ op: "ev"; s: number; c?: string } & ClientEvent & EventStamp)
   /** A batch: `s` belongs to the first event, the others follow it. */
@@ -92,7 +167,11 @@ export type ServerFrame =
   | { op: "caught"; c?: string }
   | { op: "gap"; why: "retention" | "epoch" | "overflow" }
   | { op: "lag"; level: 0 | 1 }
+  /** What is kept may be wrong: drop it and load anew (`GET /api/v1/sync`, or subscribe again). */
+  | { op: "resync" }
   | { op: "forget"; subj: string }
+  /** The right to a channel has ended with a new token. */
+  | { op: "drop"; ch: Channel; why: string }
   | { op: "ping"; now: number; c?: string }
   | { op: "err"; re?: number; code: ClientErrorCode; n: number; retry: boolean; after?: number; detail?: string }
   | { op: "bye"; n: number; after: [number, number] };

@@ -18,5 +18,8 @@ export * from "./update.ts";
 // people and what they allow
 export * from "./privacy-settings.ts";
 export * from "./person.ts";
+// what applications say to each other
+export * from "./message-types.ts";
+export * from "./message.ts";
 // what clients speak
 export * from "./frames.ts";

@@ -1,4 +1,5 @@
 import type { Alert } from "./alert.ts";
+import type { Signal, StoredMessage } from "./message.ts";
 import type { GatewayId, TagId, ZoneId } from "./ids.ts";
 
 /** Which technologies a position came from; `fusion` = more than one. */
@@ -64,10 +65,11 @@ export interface UpdateId {
 export type LoggedBody =
   | { kind: "zone"; zone: ZoneTransition }
   | { kind: "proximity"; proximity: ProximityTransition }
-  | { kind: "alert"; alert: Alert };
+  | { kind: "alert"; alert: Alert }
+  | { kind: "message"; message: StoredMessage };
 
 /** Latest wins: never replayed, shown from a snapshot. */
-export type LiveBody = { kind: "position"; position: Position } | { kind: "gateway"; gateway: GatewayHealth };
+export type LiveBody = { kind: "position"; position: Position } | { kind: "gateway"; gateway: GatewayHealth } | { kind: "signal"; signal: Signal };
 
 /** A stored fact. Live updates carry the offset of the last logged one, so that a reader can order them. */
 export interface Update {
@@ -77,5 +79,5 @@ export interface Update {
 }
 
 export function isLogged(body: Update["body"]): body is LoggedBody {
-  return body.kind === "zone" || body.kind === "proximity" || body.kind === "alert";
+  return body.kind === "zone" || body.kind === "proximity" || body.kind === "alert" || body.kind === "message";
 }

@@ -358,6 +358,8 @@ describe("operations", () => {
     expect(operations).toEqual(expect.arrayContaining(["post /api/v1/sessions", "post /api/v1/tickets/redeem", "get /api/v1/people/{personId}", "patch /api/v1/me/privacy", "get /api/v1/nearby", "get /health"]));
     expect(body.paths["/api/v1/nearby"].get.parameters[0]).toMatchObject({ name: "within", in: "query", schema: { enum: ["10m", "50m", "same_zone", "same_venue"] } });
     expect(JSON.stringify(body)).not.toContain("raisedAtMs");
+    const page = fs.readFileSync(path.join(import.meta.dirname, "../../docs/rest-api.md"), "utf8");
+    expect(operations.map((operation) => operation.replace(/^[a-z]+/, (method) => method.toUpperCase())).filter((operation) => !page.includes(`\`${operation}`))).toEqual([]);
   });
 });
 

@@ -2,11 +2,12 @@ import { CLOSE_CODES, MAX_FRAME_BYTES, SUBPROTOCOL } from "@konferenco/protocol"
 import { expect, it } from "vitest";
 import { verdictOfClose } from "../../client/src/close-verdict.ts";
 import * as connection from "../../client/src/connection.ts";
+import * as webSocketWire from "../../client/src/websocket-wire.ts";
 
 // The client repeats these values, for importing them would bring the protocol's schema library to every phone.
 
 it("the client speaks the sub-protocol and the frame size that the protocol defines", () => {
-  expect(connection.SUBPROTOCOL).toBe(SUBPROTOCOL);
+  expect(webSocketWire.SUBPROTOCOL).toBe(SUBPROTOCOL);
   expect(connection.MAX_FRAME_BYTES).toBe(MAX_FRAME_BYTES);
 });
 

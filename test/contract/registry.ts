@@ -86,6 +86,7 @@ export function describeRegistry(name: string, harness: RegistryHarness): void {
         const changes = [{ level: "venue" }, { audiences: { staff: "hidden" } }, { audiences: { attendees: "precise" } }, { audiences: { exhibitors: "venue" } }, { audiences: { speakers: "hidden" } }, { audiences: { connections: "venue" } }, { discoverability: "hidden" }, { proximityAlerts: true }, { doNotDisturb: true }, { tagSinceMs: 5 }] as const;
         await Promise.all(changes.map((change) => registry.changeSettings("anna", change)));
         expect((await registry.person("anna"))?.settings).toEqual({
+          ...defaultPrivacySettings(),
           level: "venue",
           audiences: { connections: "venue", attendees: "precise", exhibitors: "venue", speakers: "hidden", staff: "hidden" },
           discoverability: "hidden",

@@ -1,4 +1,4 @@
-import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, RECENT_LOCATION_MS, StoreUnavailable, type Alert, type GatewayHealth, type Position, type ProximityTransition, type Update, type VenueOrigin, type ZoneTransition } from "@konferenco/protocol";
+import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, RECENT_LOCATION_MS, StoreUnavailable, type Alert, type GatewayHealth, type Position, type ProximityTransition, type Signal, type StoredMessage, type Update, type VenueOrigin, type ZoneTransition } from "@konferenco/protocol";
 import { emptyBatch, type CommitBatch, type FollowEvent, type Store } from "@konferenco/fusion";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -39,6 +39,10 @@ export function gatewayOf(gatewayId: string, state: GatewayHealth["state"] = "on
   return { gatewayId, state, atMs: T0_MS, lastReportAtMs: T0_MS, observationsPerS: 12.5, clockOffsetMs: -3 };
 }
 
+export function messageOf(text: string, more: Partial<StoredMessage> = {}): StoredMessage {
+  return { id: `id of ${text}`, type: "chat/channel_message", from: "anna", to: { kind: "channel", id: "app:lobby" }, payload: { text }, atMs: T0_MS, key: null, ...more };
+}
+
 /** Follows a store and lets a test wait for what must come. */
 export async function followed(store: Store) {
   const events: FollowEvent[] = [];
@@ -64,6 +68,8 @@ export function tell(update: Update): string {
   if (body.kind === "alert") return `alert ${body.alert.alertId}`;
   if (body.kind === "zone") return `${body.zone.transition} ${body.zone.tagId} ${body.zone.zoneId}`;
   if (body.kind === "proximity") return `${body.proximity.transition} ${body.proximity.tagA} ${body.proximity.tagB}`;
+  if (body.kind === "message") return `message ${String(body.message.payload["text"])}`;
+  if (body.kind === "signal") return `signal ${body.signal.kind}`;
   if (body.kind === "position") return `position ${body.position.tagId} ${body.position.xM}`;
   return `gateway ${body.gateway.gatewayId} ${body.gateway.state}`;
 }
@@ -477,6 +483,57 @@ export function describeStore(name: string, harness: StoreHarness): void {
         expect((await store.commit(batchOf({ alerts: [alertOf("a")] }), T0_MS + LOG_RETENTION_MS + 1)).duplicateAlerts).toBe(0);
         await store.sweep(T0_MS + LOG_RETENTION_MS + 2);
         expect((await store.commit(batchOf({ alerts: [alertOf("a"), alertOf("b")] }), T0_MS + LOG_RETENTION_MS + 3)).duplicateAlerts).toBe(1);
+      });
+    });
+
+    describe("messages", () => {
+      it("are logged in their order between the alerts and the transitions of their commit, with every field", async () => {
+        const store = await open();
+        const seen = await followed(store);
+        const direct = messageOf('Grüße "an" \n Ben', { to: { kind: "user", id: "ben" }, type: "chat/direct_message", key: "k-1", ttlS: 60, signature: "s", publicKey: "p", encrypted: true });
+        await store.commit(batchOf({ alerts: [alertOf("a-1")], zoneTransitions: [zoneOf("enter", "anna", "hall")], messages: [messageOf("one"), direct] }), T0_MS);
+        await seen.until(() => seen.updates().length === 4);
+        expect(seen.updates().map(tell)).toEqual(["alert a-1", "message one", `message ${String(direct.payload["text"])}`, "enter anna hall"]);
+        const page = await store.readLog(null, 10);
+        expect(page.updates).toEqual(seen.updates());
+        expect(page.updates[2]?.body).toEqual({ kind: "message", message: direct });
+      });
+
+      it("with the same key of the same sender are stored once within 24 hours; without a key, and of others, each time", async () => {
+        const store = await open();
+        const send = async (nowMs: number, ...messages: StoredMessage[]) => (await store.commit(batchOf({ messages }), nowMs)).duplicateMessages ?? 0;
+        expect(await send(T0_MS, messageOf("one", { key: "k" }), messageOf("one again", { key: "k" }), messageOf("bens", { from: "ben", key: "k" }))).toBe(1);
+        expect(await Promise.all(Array.from({ length: 5 }, () => send(T0_MS + LOG_RETENTION_MS, messageOf("one", { key: "k" }))))).toEqual([1, 1, 1, 1, 1]);
+        expect(await send(T0_MS, messageOf("free"), messageOf("free"))).toBe(0);
+        expect((await store.readLog(null, 10)).updates.map(tell)).toEqual(["message one", "message bens", "message free", "message free"]);
+        await store.sweep(T0_MS + LOG_RETENTION_MS + 1);
+        expect(await send(T0_MS + LOG_RETENTION_MS + 1, messageOf("next day", { key: "k" }))).toBe(0);
+      });
+
+      it("do not move the venue's time: what is recent to fusion stays", async () => {
+        const store = await open();
+        await store.commit(batchOf({ positions: [positionOf("anna")] }), T0_MS);
+        await store.commit(batchOf({ messages: [messageOf("years later")], signals: [{ kind: "resync", who: null }] }), T0_MS + 365 * 24 * HOUR_MS);
+        expect(await store.recentPositions("anna", 0)).toHaveLength(1);
+      });
+    });
+
+    describe("signals", () => {
+      it("reach followers after what is stored, whole and in order, and are not kept", async () => {
+        const store = await open();
+        const seen = await followed(store);
+        const signals: Signal[] = [
+          { kind: "said", message: messageOf("is typing", { type: "typing/started" }) },
+          { kind: "presence", bridge: "b-1", whole: true, people: [{ who: "anna", state: "online", channels: ["app:lobby"] }] },
+          { kind: "receipts", bridge: "b-1", alertId: "a-1", counts: { delivered: 1, pending: 2, failed: 3 } },
+          { kind: "resync", who: "anna" },
+        ];
+        await store.commit(batchOf({ signals, positions: [positionOf("anna")], gateways: [gatewayOf("gw-1")] }), T0_MS);
+        await store.commit(batchOf({ signals: [{ kind: "resync", who: null }] }), T0_MS + 1);
+        await seen.until(() => seen.updates().length === 7);
+        expect(seen.updates().map(tell)).toEqual(["position anna 0", "gateway gw-1 online", "signal said", "signal presence", "signal receipts", "signal resync", "signal resync"]);
+        expect(seen.updates().flatMap(({ body }) => (body.kind === "signal" ? [body.signal] : []))).toEqual([...signals, { kind: "resync", who: null }]);
+        expect((await store.readLog(null, 10)).updates).toEqual([]);
       });
     });
 

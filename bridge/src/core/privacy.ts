@@ -1,21 +1,32 @@
 import {
   AUDIENCES,
+  BRIDGE_KEPT as KEPT_BESIDE_SETTINGS,
   LEVELS,
   LOG_RETENTION_MS,
+  MESSAGE_TYPES,
   WHEREABOUTS_REPLAY_MS,
   minLevel,
+  replayMsOf,
+  windowMsOf,
   type Alert,
+  type AppChannel,
   type Audience,
   type ClientEvent,
   type GatewayHealth,
   type Level,
+  type MessageType,
+  type MessageView,
   type NearbyPerson,
   type Person,
   type PersonId,
   type Position,
+  type PresenceState,
+  type PresenceView,
   type PrivacySettings,
   type ProximityTransition,
+  type ReceiptCounts,
   type Role,
+  type StoredMessage,
   type SubjectView,
   type TagId,
   type Update,
@@ -38,6 +49,8 @@ export interface Viewer {
   role: ViewerRole;
   personId: PersonId | null;
   self: SubjectPolicy | null;
+  /** Channels of applications that the viewer's token opens; absent: none. */
+  mayRead?: (channel: string) => boolean;
 }
 
 /** What a person allows, resolved once per change of the person and then only looked up: 11 ns per viewer instead of 400. */
@@ -53,6 +66,7 @@ export interface SubjectPolicy {
   proximityAlerts: boolean;
   doNotDisturb: boolean;
   discoverability: PrivacySettings["discoverability"];
+  presence: PrivacySettings["presence"];
   /** Whereabouts stored before this are not the person's to show: no consent yet, or somebody else carried the tag. */
   sinceMs: number;
   /** Whereabouts stored before this were shown less finely than today, so they are not replayed to others. */
@@ -80,6 +94,8 @@ export interface VisibleUpdate {
   readonly storedAtMs: number | null;
   /** The event as a JSON object. */
   readonly json: string;
+  /** Of lane 1: how long it may wait for others to go with it (requirement E6). Of lane 3: within which time it is shown. */
+  readonly windowMs: number;
   readonly bytes: number;
 }
 
@@ -106,6 +122,7 @@ export function compilePolicy(person: Person): SubjectPolicy {
     proximityAlerts: settings.proximityAlerts,
     doNotDisturb: settings.doNotDisturb,
     discoverability: settings.discoverability,
+    presence: settings.presence,
     sinceMs: Math.max(consent.atMs, settings.tagSinceMs ?? 0),
     raisedAtMs: settings.raisedAtMs ?? 0,
   };
@@ -170,7 +187,7 @@ export interface Projection {
 }
 
 /** `ref` is the update's opaque id for deduplication (logged updates), never its offset: a hole would tell of hidden ones. */
-export function projectUpdate(update: Update, ref: string | null, holderOf: (tagId: TagId) => Holder): Projection {
+export function projectUpdate(update: Update, ref: string | null, holderOf: (tagId: TagId) => Holder, personOf: (personId: PersonId) => SubjectPolicy | null = () => null): Projection {
   const { body } = update;
   switch (body.kind) {
     case "zone":
@@ -181,6 +198,11 @@ export function projectUpdate(update: Update, ref: string | null, holderOf: (tag
       return projectPair(update, ref, body.proximity, holderOf);
     case "alert":
       return projectForAll(update, () => true, () => reveal(0, { t: "alert", at: body.alert.atMs, d: shownAlert(body.alert) }, null, { update, ref }));
+    case "message":
+      return projectMessage(update, ref, body.message, personOf);
+    case "signal":
+      // What people say in passing; all else between bridges is for no viewer.
+      return body.signal.kind === "said" ? projectMessage(update, null, body.signal.message, personOf) : forNobody(update);
     default:
       return projectForAll(update, seesThings, () => gatewayUpdate(body.gateway));
   }
@@ -227,15 +249,17 @@ function isReplayed(update: Update, subject: SubjectPolicy, viewer: Viewer, nowM
 function projectPair(update: Update, ref: string | null, proximity: ProximityTransition, holderOf: (tagId: TagId) => Holder): Projection {
   const a = holderOf(proximity.tagA);
   const b = holderOf(proximity.tagB);
-  if (typeof a !== "object" || typeof b !== "object") return { update, people: [], forViewer: () => null, forReplay: () => null };
+  if (typeof a !== "object" || typeof b !== "object") return forNobody(update);
   let toA: VisibleUpdate | undefined;
   let toB: VisibleUpdate | undefined;
   const show = (other: SubjectPolicy) =>
     reveal(1, { t: proximity.transition, at: proximity.atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId, { update, ref });
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (viewer.personId === null || viewer.role === "display") return null;
-    if (viewer.personId === a.personId) return mayHearOfNear(a, b) ? (toA ??= show(b)) : null;
-    if (viewer.personId === b.personId) return mayHearOfNear(b, a) ? (toB ??= show(a)) : null;
+    // Who looks with an office besides must be allowed to see the other in that office too.
+    const sees = (other: SubjectPolicy) => atLeast(levelFor(other, viewer), "zone");
+    if (viewer.personId === a.personId) return mayHearOfNear(a, b) && sees(b) ? (toA ??= show(b)) : null;
+    if (viewer.personId === b.personId) return mayHearOfNear(b, a) && sees(a) ? (toB ??= show(a)) : null;
     return null;
   };
   return {
@@ -250,6 +274,10 @@ function projectPair(update: Update, ref: string | null, proximity: ProximityTra
   };
 }
 
+function forNobody(update: Update): Projection {
+  return { update, people: [], forViewer: () => null, forReplay: () => null };
+}
+
 function projectForAll(update: Update, allowed: (viewer: Viewer) => boolean, show: () => VisibleUpdate): Projection {
   let shown: VisibleUpdate | undefined;
   const forViewer = (viewer: Viewer) => (allowed(viewer) ? (shown ??= show()) : null);
@@ -259,6 +287,116 @@ function projectForAll(update: Update, allowed: (viewer: Viewer) => boolean, sho
     forViewer,
     forReplay: (viewer, nowMs) => (nowMs - update.storedAtMs > LOG_RETENTION_MS ? null : forViewer(viewer)),
   };
+}
+
+// --- messages -------------------------------------------------------------------------------------
+
+/** What a subject is called in queues as one who speaks: their whereabouts may be hidden and their words not. */
+export function speakerOf(from: string): string {
+  return `said ${from}`;
+}
+
+/** True for token subjects that are no person: venue staff and its software. */
+export function isVenue(subject: string): boolean {
+  return subject.startsWith("login:");
+}
+
+export function isConnection(a: SubjectPolicy, b: SubjectPolicy): boolean {
+  return a.connections.has(b.personId) && b.connections.has(a.personId);
+}
+
+/** True if `to` lets `from` write to them: everybody but those who are found by connections alone, or by nobody (requirement D3). */
+export function mayWriteTo(to: SubjectPolicy, from: SubjectPolicy | "venue"): boolean {
+  if (!to.consented) return false;
+  if (from === "venue" || from.personId === to.personId || isConnection(to, from)) return true;
+  return to.discoverability === "public" || to.discoverability === "requests";
+}
+
+/** Of lane 3, where 0 would mean "with the telemetry of the next second". */
+const NEXT_TICK_MS = 50;
+
+/** Whereabouts that somebody says of themselves obey their levels like those that the venue knows. */
+const LEAST_LEVEL: Readonly<Record<string, Level>> = { "location/position_update": "precise", "location/zone_enter": "zone", "location/zone_exit": "zone" };
+
+/** To its sender's own screens, to the recipient, or to those who may read the channel; of nobody who is erased, unknown or without consent. */
+function projectMessage(update: Update, ref: string | null, message: StoredMessage, personOf: (personId: PersonId) => SubjectPolicy | null): Projection {
+  const { from, to } = message;
+  const type: MessageType = MESSAGE_TYPES[message.type];
+  const sender = isVenue(from) ? "venue" : personOf(from);
+  let toSelf: VisibleUpdate | undefined;
+  let toOthers: VisibleUpdate | undefined;
+  let asRequest: VisibleUpdate | undefined;
+  const show = (view: Pick<MessageView, "from" | "to" | "key" | "request">): VisibleUpdate => {
+    const { id, atMs, payload, ttlS, signature, publicKey, encrypted } = message;
+    const d: MessageView = {
+      id,
+      ...view,
+      ...(to.kind === "channel" ? { ch: to.id } : {}),
+      body: payload,
+      ...(ttlS === undefined ? {} : { ttlS }),
+      ...(signature === undefined ? {} : { sig: signature }),
+      ...(publicKey === undefined ? {} : { pk: publicKey }),
+      ...(encrypted === true ? { enc: true } : {}),
+    };
+    const logged = update.body.kind === "message" ? { update, ref } : undefined;
+    const key = type.delivery === "best_effort" ? `${message.type} ${from} ${to.id}` : null;
+    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 ? Math.max(NEXT_TICK_MS, windowMsOf(type.priority)) : windowMsOf(type.priority));
+  };
+  const forViewer = (viewer: Viewer): VisibleUpdate | null => {
+    if (sender === null || (sender !== "venue" && !sender.consented)) return null;
+    const own = viewer.personId !== null && viewer.personId === from;
+    if (to.kind === "channel" ? viewer.mayRead?.(to.id) !== true : !own && viewer.personId !== to.id) return null;
+    if (own) return (toSelf ??= show({ from: { who: "me" }, ...(to.kind === "user" ? { to: to.id === from ? "me" : to.id } : {}), ...(message.key === null ? {} : { key: message.key }) }));
+    if (sender === "venue") return (toOthers ??= show({ from: { who: "venue" }, ...(to.kind === "user" ? { to: "me" } : {}) }));
+    const least = LEAST_LEVEL[message.type];
+    if (least !== undefined && !atLeast(levelFor(sender, viewer), least)) return null;
+    const person = { who: "person", personId: sender.personId, name: sender.name } as const;
+    if (to.kind === "channel") return (toOthers ??= show({ from: person }));
+    const asks = viewer.self === null || !isConnection(viewer.self, sender);
+    return asks ? (asRequest ??= show({ from: person, to: "me", request: true })) : (toOthers ??= show({ from: person, to: "me" }));
+  };
+  return {
+    update,
+    people: to.kind === "user" ? [...new Set([to.id, ...(sender === "venue" || sender === null ? [] : [from])])] : [],
+    forViewer,
+    forReplay(viewer, nowMs) {
+      const ageMs = nowMs - update.storedAtMs;
+      if (ageMs > replayMsOf(type) || (message.ttlS !== undefined && ageMs > message.ttlS * 1_000)) return null;
+      return forViewer(viewer);
+    },
+  };
+}
+
+// --- presence and typing --------------------------------------------------------------------------
+
+/** True if the person may be named where everybody in a channel sees it: they show their presence and let themselves be found. */
+export function isNamedIn(policy: SubjectPolicy): boolean {
+  return policy.consented && policy.presence.online && (policy.discoverability === "public" || policy.discoverability === "requests");
+}
+
+/** The state as others see it: whether one can be approached is shown only by who shows it. Null: nothing is. */
+export function shownState(policy: SubjectPolicy, state: PresenceState, to: "channel" | SubjectPolicy): PresenceState | null {
+  const visible = to === "channel" ? isNamedIn(policy) : policy.consented && policy.presence.online && isConnection(policy, to);
+  if (!visible) return null;
+  if (state === "offline" || policy.presence.availability) return state === "online" && policy.doNotDisturb && policy.presence.availability ? "busy" : state;
+  return "online";
+}
+
+/** Who is where in a channel, or which of the viewer's connections are here; made of states that `shownState` let through. */
+export function showPresence(d: PresenceView, atMs: number): VisibleUpdate {
+  // Changes count one by one, so they are no "latest wins"; there is one a second at most.
+  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 1_000);
+}
+
+/** The names of who is writing, of those who may be named. */
+export function showTyping(channel: AppChannel, typing: readonly SubjectPolicy[], more: number, atMs: number): VisibleUpdate {
+  const people = typing.filter(isNamedIn).map(({ personId, name }) => ({ personId, name }));
+  return reveal(3, { t: "typing", at: atMs, d: { ch: channel, people, more } }, null, undefined, `typing ${channel}`, 100);
+}
+
+/** How many devices have an alert: for operators and staff. */
+export function showReceipts(alertId: string, counts: ReceiptCounts, atMs: number): VisibleUpdate {
+  return reveal(3, { t: "receipts", at: atMs, d: { alertId, ...counts } }, null, undefined, `receipts ${alertId}`);
 }
 
 // --- states: what a new subscriber sees, and what changes when a policy does -----------------------
@@ -292,13 +430,16 @@ export function showGateway(gateway: GatewayHealth, viewer: Viewer): VisibleUpda
   return seesThings(viewer) ? gatewayUpdate(gateway) : null;
 }
 
-export function showAlert(alert: Alert): VisibleUpdate {
-  return reveal(0, { t: "alert", at: alert.atMs, d: shownAlert(alert) }, null);
+/** `again`: the same alert to a device that has not acknowledged it; its id tells the client that it is the same. */
+export function showAlert(alert: Alert, again?: { update: Update; ref: string }): VisibleUpdate {
+  return reveal(0, { t: "alert", at: alert.atMs, d: shownAlert(alert) }, null, again);
 }
 
+const BRIDGE_KEPT: ReadonlySet<string> = new Set(KEPT_BESIDE_SETTINGS);
+
 export function showOwnSettings(settings: PrivacySettings, atMs: number): VisibleUpdate {
-  const { level, audiences, discoverability, proximityAlerts, doNotDisturb } = settings;
-  return reveal(1, { t: "settings", at: atMs, d: { level, audiences, discoverability, proximityAlerts, doNotDisturb } }, null);
+  const chosen = Object.fromEntries(Object.entries(settings).filter(([name]) => !BRIDGE_KEPT.has(name))) as PrivacySettings;
+  return reveal(1, { t: "settings", at: atMs, d: chosen }, null);
 }
 
 /** Counts that anybody may see: the public release, or the exact ones for those who keep people safe. */
@@ -387,7 +528,7 @@ function shownAlert(alert: Alert): Alert {
 const utf8 = new TextEncoder();
 
 /** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
-function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null): VisibleUpdate {
+function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null, windowMs = 0): VisibleUpdate {
   const json = JSON.stringify(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
   const shown: Omit<VisibleUpdate, typeof visible> = {
     lane,
@@ -397,6 +538,7 @@ function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?:
     storedAtMs: logged?.update.storedAtMs ?? null,
     json,
     bytes: utf8.encode(json).length,
+    windowMs,
   };
   return shown as VisibleUpdate;
 }

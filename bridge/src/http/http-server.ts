@@ -1,7 +1,7 @@
 import http from "node:http";
 import { CLIENT_ERRORS, ConfigError, StoreUnavailable, type ClientErrorCode } from "@konferenco/protocol";
 import type { Claims, TokenAuthority } from "../auth.ts";
-import type { Registry } from "../registry/registry.ts";
+import { RegistryRefusal, type Registry } from "../registry/registry.ts";
 import { isAllowedOrigin } from "./origin.ts";
 import { SECURITY_HEADERS, type Pages } from "./pages.ts";
 import { ClientError, errorBody, matchRoute, parseAs, readBody, type Access, type Answer, type Route } from "./router.ts";
@@ -108,6 +108,7 @@ async function answerRoute(options: HttpOptions, request: http.IncomingMessage, 
 
 function clientErrorOf(error: unknown, log: (event: object) => void): { code: ClientErrorCode; detail: string; afterMs: number | null } {
   if (error instanceof ClientError) return { code: error.code, detail: error.message, afterMs: error.afterMs };
+  if (error instanceof RegistryRefusal) return { code: error.code === "PERSON_UNKNOWN" ? "not_found" : "limit", detail: error.message, afterMs: null };
   if (error instanceof StoreUnavailable) return { code: "not_available", detail: "the store does not answer", afterMs: 1_000 };
   log({ event: "a request failed", error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   return { code: "internal", detail: "this is our fault; the log says more", afterMs: null };

@@ -1,7 +1,7 @@
 import { levelSchema, minLevel, parseId, profileSchema, type Level, type PersonId, type PrivacySettings, type TagId, defaultPrivacySettings, ROLES } from "@konferenco/protocol";
 import { parseCsv, type CsvRow } from "../core/csv.ts";
 import type { PeopleDesk } from "../people-desk.ts";
-import type { Registry } from "../registry/registry.ts";
+import { RegistryRefusal, type Registry } from "../registry/registry.ts";
 import { ClientError } from "./router.ts";
 
 export const IMPORT_COLUMNS = ["personId", "name", "role", "company", "interests", "lookingFor", "tagId", "consent", "level"] as const;
@@ -43,7 +43,11 @@ export async function importPeople(text: string, { registry, desk, nowMs }: Impo
       const row = next.value;
       const parsed = row.line === unclosed ? "a quote is opened and never closed" : parseRow(row, columns, seen);
       if (typeof parsed === "string") refuseRow(row.line, parsed);
-      else await write(parsed, row.line);
+      else
+        await write(parsed, row.line).catch((error: unknown) => {
+          if (!(error instanceof RegistryRefusal)) throw error;
+          refuseRow(row.line, error.message);
+        });
     }
   };
   const write = async (row: ImportRow, line: number) => {

@@ -20,7 +20,7 @@ import {
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Claims, TokenAuthority } from "../auth.ts";
-import type { Bearer } from "../config.ts";
+import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
@@ -72,9 +72,9 @@ export function apiRoutes(options: RoutesOptions): Route[] {
 // --- sessions -------------------------------------------------------------------------------------
 
 function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }: RoutesOptions): Route[] {
-  const session = async (who: Bearer, loginName?: string): Promise<Session> => {
+  const session = async (who: Bearer): Promise<Session> => {
     if (who.personId !== null && (await registry.person(who.personId)) === null) throw new ClientError("unauthorized", "this person is not registered here");
-    return { ...(await authority.issue(who, loginName)), personId: who.personId, role: who.role, eventId };
+    return { ...(await authority.issue(who)), personId: who.personId, role: who.role, eventId };
   };
   return [
     route({
@@ -90,7 +90,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
         const verdict = logins.check(body.login, body.password, address, nowMs());
         if (!verdict.ok && verdict.afterMs > 0) throw new ClientError("rate_limited", "too many tries", verdict.afterMs);
         if (!verdict.ok) throw new ClientError("unauthorized", "login or password is wrong");
-        return { status: 201, body: await session(verdict.login, verdict.login.login) };
+        return { status: 201, body: await session(bearerOf(verdict.login)) };
       },
     }),
     route({
@@ -362,6 +362,10 @@ function ownRoutes({ registry, desk, surroundings, people, nowMs }: RoutesOption
 function viewerOf(claims: Claims | null, people: PeopleCache): Viewer {
   if (claims === null) return { role: "display", personId: null, self: null };
   return { role: claims.role, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
+}
+
+function bearerOf({ login, role, personId, channels, system }: Login): Bearer {
+  return { role, personId, loginName: login, ...(channels === undefined ? {} : { channels }), ...(system === undefined ? {} : { system }) };
 }
 
 function personIdOf(claims: Claims | null): string {

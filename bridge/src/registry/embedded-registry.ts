@@ -1,5 +1,5 @@
 import { MAX_PEOPLE_PER_EVENT, StoreUnavailable, type Person, type PersonId, type TagId } from "@konferenco/protocol";
-import { lockFolder, type FolderLock } from "./folder-lock.ts";
+import { lockFolder, type FolderLock } from "@konferenco/fusion";
 import { PeopleBook, PeopleDraft, type PeopleFact } from "./people-book.ts";
 import { PeopleJournal } from "./people-journal.ts";
 import { RegistryRefusal, type Registry, type RegistryChange } from "./registry.ts";

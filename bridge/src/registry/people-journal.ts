@@ -1,7 +1,7 @@
 import { open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, parseId, personSchema, StoreUnavailable } from "@konferenco/protocol";
-import { remedyFor, syncFolder, systemCode } from "./durable-file.ts";
+import { remedyFor, syncFolder, systemCode } from "@konferenco/fusion";
 import type { PeopleBook, PeopleFact } from "./people-book.ts";
 
 const NAME = "people.ndjson";

@@ -1,5 +1,5 @@
 import { StoreUnavailable } from "@konferenco/protocol";
-import { RedisLink } from "./redis-link.ts";
+import { RedisLink } from "@konferenco/fusion";
 import type { RegistryChange } from "./registry.ts";
 
 /** Redis holds a read that has nothing to give for so long; then we look whether the changes are still the same. */

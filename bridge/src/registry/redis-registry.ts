@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { applyPrivacyChange, defaultPrivacySettings, MAX_PEOPLE_PER_EVENT, personSchema, type Person, type PersonId, type TagId } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
 import { NO_CONSENT } from "./people-book.ts";
-import { RedisLink } from "./redis-link.ts";
+import { RedisLink } from "@konferenco/fusion";
 import { RedisPeopleFeed, type ChangesState } from "./redis-people-feed.ts";
 import { ASSIGN, CONSENT, ERASE, PAGE, PUT, READ, RELEASE, SETTINGS, STATE } from "./redis-people-scripts.ts";
 import { RegistryRefusal, type Registry, type RegistryChange } from "./registry.ts";

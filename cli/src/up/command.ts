@@ -113,7 +113,7 @@ function showFigures(system: System, demo: Demo | null): () => void {
     const now = figuresOf(system, demo);
     const nowMs = performance.now();
     if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${figuresLine(now, before, (nowMs - beforeMs) / 1_000)}`);
-    else process.stdout.write(`${JSON.stringify({ event: "figures", ...now })}\n`);
+    else process.stdout.write(`${JSON.stringify({ event: "figures", ...now, observationsPerS: Math.round(((now.observations - before.observations) / (nowMs - beforeMs)) * 1_000) })}\n`);
     before = now;
     beforeMs = nowMs;
   }, 1_000);

@@ -1,9 +1,6 @@
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-// The same text stands in fusion/src/store and bridge/src/registry (test/contract/twins.test.ts holds them
-// together): the two may run apart, so neither imports the other's code, and protocol does no I/O.
-
 /** Replaces a file as a whole: after a crash it holds the old text or the new, never a part. Durable when it resolves. */
 export async function writeFileAtomic(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`;

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { LOG_RETENTION_MS, StoreUnavailable, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
-import { AlertIds } from "./alert-ids.ts";
+import { LOG_RETENTION_MS, MESSAGE_TYPES, StoreUnavailable, type StoredMessage, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
+import { AlertIds, MAX_MESSAGE_KEYS } from "./alert-ids.ts";
 import { remedyFor, systemCode } from "./durable-file.ts";
-import { assertStorable, loggedBodies } from "./commit-batch.ts";
+import { assertStorable, keyIdOf, loggedBodies } from "./commit-batch.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { beginEra, beginLineage, currentEra, epochOf, resumeAfter, type Lineage } from "./lineage.ts";
 import { LiveState } from "./live-state.ts";
@@ -77,9 +77,10 @@ type Listener = (event: FollowEvent) => void;
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   const state = new LiveState();
   const alertIds = new AlertIds();
+  const messageKeys = new AlertIds(MAX_MESSAGE_KEYS);
   const epoch = randomBytes(6).toString("hex");
   if (options.dataDir === null) {
-    return new InProcessStore({ options, state, alertIds, lineage: beginLineage(epoch), log: newMemoryLog(), lock: null });
+    return new InProcessStore({ options, state, alertIds, messageKeys, lineage: beginLineage(epoch), log: newMemoryLog(), lock: null });
   }
   const folder = options.dataDir;
   const lock = await lockFolder(folder, "store.lock");
@@ -89,16 +90,18 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     let store: InProcessStore | null = null;
     const log = await SegmentLog.open({ folder, knownEnd: snapshot?.offset ?? 0, onRoll: async () => store?.snapshot(false) });
     for (const [alertId, storedAtMs] of snapshot?.alertIds ?? []) alertIds.add(alertId, storedAtMs);
+    for (const [keyId, storedAtMs] of snapshot?.messageKeys ?? []) messageKeys.add(keyId, storedAtMs);
     const stayed = { transition: "enter", floor: 0, confidence: 1 } as const;
     for (const [tagId, zoneId, atMs] of snapshot?.stays ?? []) state.moveToZone({ ...stayed, tagId, zoneId, atMs }, atMs);
     for await (const { body, storedAtMs } of log.entriesAfter(snapshot?.offset ?? 0)) {
       if (body.kind === "alert") alertIds.add(body.alert.alertId, storedAtMs);
+      if (body.kind === "message") rememberKey(messageKeys, body.message, storedAtMs);
       if (body.kind === "zone") state.moveToZone(body.zone, storedAtMs);
     }
     const [oldest, ...newer] = snapshot?.eras ?? [];
     let lineage: Lineage = oldest === undefined ? beginLineage(epoch) : [oldest, ...newer];
     if (snapshot?.clean === false) lineage = beginEra(lineage, epoch, log.end);
-    store = new InProcessStore({ options, state, alertIds, lineage, log, lock });
+    store = new InProcessStore({ options, state, alertIds, messageKeys, lineage, log, lock });
     await store.sweep(options.nowMs());
     await store.snapshot(false);
     return store;
@@ -112,6 +115,7 @@ class InProcessStore implements EmbeddedStore {
   readonly #options: EmbeddedStoreOptions;
   readonly #state: LiveState;
   readonly #alertIds: AlertIds;
+  readonly #messageKeys: AlertIds;
   readonly #lineage: Lineage;
   readonly #log: UpdateLog;
   readonly #lock: FolderLock | null;
@@ -126,10 +130,11 @@ class InProcessStore implements EmbeddedStore {
   #clockMs: number;
   #snapshotAtMs: number;
 
-  constructor(parts: { options: EmbeddedStoreOptions; state: LiveState; alertIds: AlertIds; lineage: Lineage; log: UpdateLog; lock: FolderLock | null }) {
+  constructor(parts: { options: EmbeddedStoreOptions; state: LiveState; alertIds: AlertIds; messageKeys: AlertIds; lineage: Lineage; log: UpdateLog; lock: FolderLock | null }) {
     this.#options = parts.options;
     this.#state = parts.state;
     this.#alertIds = parts.alertIds;
+    this.#messageKeys = parts.messageKeys;
     this.#lineage = parts.lineage;
     this.#log = parts.log;
     this.#lock = parts.lock;
@@ -141,7 +146,7 @@ class InProcessStore implements EmbeddedStore {
   async commit(batch: CommitBatch, nowMs: number): Promise<CommitResult> {
     this.#assertOpen();
     assertStorable(batch);
-    const logsNothing = batch.alerts.length === 0 && batch.zoneTransitions.length === 0 && batch.proximityTransitions.length === 0;
+    const logsNothing = batch.alerts.length === 0 && (batch.messages?.length ?? 0) === 0 && batch.zoneTransitions.length === 0 && batch.proximityTransitions.length === 0;
     if (logsNothing && this.#working === null) return this.#apply(batch, [], 0, nowMs);
     if (this.#waiting.length >= MAX_WAITING_COMMITS) {
       this.#failedCommits++;
@@ -217,6 +222,7 @@ class InProcessStore implements EmbeddedStore {
       this.#clockMs = nowMs;
       this.#state.sweep(nowMs);
       this.#alertIds.sweep(nowMs);
+      this.#messageKeys.sweep(nowMs);
       const gone = await this.#log.forgetBefore(nowMs - LOG_RETENTION_MS).catch(this.#unavailable);
       if (Math.abs(nowMs - this.#snapshotAtMs) >= SNAPSHOT_EVERY_MS) await this.snapshot(false).catch(this.#unavailable);
       return gone;
@@ -263,6 +269,7 @@ class InProcessStore implements EmbeddedStore {
       eras: [...this.#lineage],
       offset: this.#log.end,
       alertIds: this.#alertIds.entries(),
+      messageKeys: this.#messageKeys.entries(),
       stays: this.#state.stays(),
     });
   }
@@ -296,29 +303,38 @@ class InProcessStore implements EmbeddedStore {
   async #store(group: WaitingCommit[]): Promise<void> {
     let offset = this.#log.end;
     const inGroup = new Set<string>();
+    const keysInGroup = new Set<string>();
+    let durable = false;
     const prepared = group.map((commit) => {
       const isNew = (alertId: string) => !this.#alertIds.has(alertId, commit.nowMs) && !inGroup.has(alertId) && inGroup.add(alertId) !== undefined;
-      const entries = loggedBodies(commit.batch, isNew).map((body): LogEntry => ({ offset: ++offset, storedAtMs: commit.nowMs, body }));
-      const newAlerts = entries.filter((entry) => entry.body.kind === "alert").length;
-      return { commit, entries, duplicateAlerts: commit.batch.alerts.length - newAlerts };
+      const isNewKey = (keyId: string) => !this.#messageKeys.has(keyId, commit.nowMs) && !keysInGroup.has(keyId) && keysInGroup.add(keyId) !== undefined;
+      const entries = loggedBodies(commit.batch, isNew, isNewKey).map((body): LogEntry => ({ offset: ++offset, storedAtMs: commit.nowMs, body }));
+      const count = (kind: LogEntry["body"]["kind"]) => entries.filter((entry) => entry.body.kind === kind).length;
+      durable ||= entries.some(({ body }) => body.kind === "message" && MESSAGE_TYPES[body.message.type].delivery === "exactly_once");
+      return { commit, entries, duplicateAlerts: commit.batch.alerts.length - count("alert"), duplicateMessages: (commit.batch.messages?.length ?? 0) - count("message") };
     });
     try {
       await this.#log.append(
         prepared.map(({ entries }) => entries),
-        { durable: inGroup.size > 0 },
+        { durable: durable || inGroup.size > 0 },
       );
     } catch (error) {
       this.#failedCommits += group.length;
       for (const { reject } of group) reject(error as Error);
       return;
     }
-    for (const { commit, entries, duplicateAlerts } of prepared) commit.resolve(this.#apply(commit.batch, entries, duplicateAlerts, commit.nowMs));
+    for (const { commit, entries, duplicateAlerts, duplicateMessages } of prepared) {
+      const result = this.#apply(commit.batch, entries, duplicateAlerts, commit.nowMs);
+      commit.resolve(duplicateMessages === 0 ? result : { ...result, duplicateMessages });
+    }
   }
 
   /** What is in the log becomes visible. Nothing in here can fail. */
   #apply(batch: CommitBatch, entries: LogEntry[], duplicateAlerts: number, nowMs: number): CommitResult {
-    this.#clockMs = nowMs;
+    // People talk by the wall clock; the venue's time is fusion's, which may replay another day.
+    if (!isTalkAlone(batch)) this.#clockMs = nowMs;
     for (const { body } of entries) {
+      if (body.kind === "message") rememberKey(this.#messageKeys, body.message, nowMs);
       if (body.kind === "alert") this.#alertIds.add(body.alert.alertId, nowMs);
       if (body.kind === "zone") this.#state.moveToZone(body.zone, nowMs);
     }
@@ -331,6 +347,7 @@ class InProcessStore implements EmbeddedStore {
       const updates: Update[] = entries.map((entry) => this.#updateOf(entry));
       for (const position of positions) updates.push({ updateId: end, storedAtMs: nowMs, body: { kind: "position", position } });
       for (const gateway of gateways) updates.push({ updateId: end, storedAtMs: nowMs, body: { kind: "gateway", gateway } });
+      for (const signal of batch.signals ?? []) updates.push({ updateId: end, storedAtMs: nowMs, body: { kind: "signal", signal } });
       if (updates.length > 0) this.#tell({ kind: "updates", updates });
     }
     return { end, duplicateAlerts };
@@ -365,4 +382,14 @@ class InProcessStore implements EmbeddedStore {
   #assertOpen(): void {
     if (this.#isClosed) throw new StoreUnavailable("the store is closed");
   }
+}
+
+function rememberKey(keys: AlertIds, message: StoredMessage, storedAtMs: number): void {
+  const keyId = keyIdOf(message);
+  if (keyId !== null) keys.add(keyId, storedAtMs);
+}
+
+function isTalkAlone({ messages = [], signals = [], alerts, zoneTransitions, proximityTransitions, positions, gateways }: CommitBatch): boolean {
+  const ofFusion = alerts.length + zoneTransitions.length + proximityTransitions.length + positions.length + gateways.length;
+  return ofFusion === 0 && messages.length + signals.length > 0;
 }

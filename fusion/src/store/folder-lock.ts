@@ -5,9 +5,6 @@ import { join } from "node:path";
 import { ConfigError } from "@konferenco/protocol";
 import { remedyFor, systemCode } from "./durable-file.ts";
 
-// The same text stands in fusion/src/store and bridge/src/registry (test/contract/twins.test.ts holds them
-// together): the two may run apart, so neither imports the other's code, and protocol does no I/O.
-
 /** The holder touches its lock this often. */
 const TOUCH_MS = 5_000;
 

@@ -210,7 +210,7 @@ export class RedisFeed {
   #liveUpdates(fields: string[], offset: number): Update[] {
     const updateId: UpdateId = { epoch: currentEra(this.#log.lineage).epoch, offset };
     const storedAtMs = Number(fieldOf(fields, "t"));
-    const { positions, gateways } = parseLive(fields);
+    const { positions, gateways, signals } = parseLive(fields);
     const updates: Update[] = [];
     for (const position of positions) {
       if (position === null) this.#brokenRecords++;
@@ -219,6 +219,10 @@ export class RedisFeed {
     for (const gateway of gateways) {
       if (gateway === null) this.#brokenRecords++;
       else updates.push({ updateId, storedAtMs, body: { kind: "gateway", gateway } });
+    }
+    for (const signal of signals) {
+      if (signal === null) this.#brokenRecords++;
+      else updates.push({ updateId, storedAtMs, body: { kind: "signal", signal } });
     }
     return updates;
   }

@@ -1,9 +1,6 @@
 import { ConfigError, StoreUnavailable } from "@konferenco/protocol";
 import { Redis } from "ioredis";
 
-// The same text stands in fusion/src/store and bridge/src/registry (test/contract/twins.test.ts holds them
-// together): the two may run apart, so neither imports the other's code, and protocol does no I/O.
-
 /** A command that has no answer by then has failed; the connection is made anew, for it may be dead without saying so. */
 export const COMMAND_TIMEOUT_MS = 2_000;
 
@@ -53,10 +50,7 @@ export class RedisLink {
       if (LOGIN.test(this.#lastError)) this.#wake(); // waiting longer does not help
     });
     this.client.on("ready", () => void this.#greet());
-    this.client.on("close", () => {
-      if (this.#runId !== null) this.#brokenAtMs = performance.now();
-      this.#runId = null;
-    });
+    this.client.on("close", () => this.#break());
   }
 
   /** Throws `ConfigError` for an address, login or server that cannot work, `StoreUnavailable` when nobody answers. */
@@ -83,8 +77,13 @@ export class RedisLink {
     if (this.#inFlight >= MAX_COMMANDS_IN_FLIGHT) throw new StoreUnavailable(`${MAX_COMMANDS_IN_FLIGHT} commands wait for Redis at ${this.#place}: it is slower than the event`);
     this.#inFlight++;
     try {
-      const runId = await this.#up(GRACE_MS - (performance.now() - this.#brokenAtMs));
-      return await send(this.client, runId);
+      const runId = await this.#up(this.#graceMs());
+      return await send(this.client, runId).catch(async (error: unknown) => {
+        if (!isUnsent(error)) throw error;
+        // The socket has ended and its "close" is still to come: nothing was sent, so it may be sent again.
+        this.#break();
+        return send(this.client, await this.#up(this.#graceMs()));
+      });
     } catch (error) {
       throw this.#inWords(error);
     } finally {
@@ -125,6 +124,15 @@ export class RedisLink {
     }
   }
 
+  #break(): void {
+    if (this.#runId !== null) this.#brokenAtMs = performance.now();
+    this.#runId = null;
+  }
+
+  #graceMs(): number {
+    return GRACE_MS - (performance.now() - this.#brokenAtMs);
+  }
+
   #wake(): void {
     for (const waiter of this.#waiters) waiter();
     this.#waiters.clear();
@@ -156,12 +164,17 @@ export class RedisLink {
   }
 }
 
+/** ioredis refused to write the command: no connection, and no offline queue. */
+function isUnsent(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Stream isn't writeable");
+}
+
 function remedyOf(message: string): string {
   if (message.startsWith("OOM")) return "it is out of memory: raise maxmemory, or give the event a Redis of its own";
   if (message.startsWith("MISCONF")) return "it refuses writes because its last save failed: free some space on its disk";
   if (message.startsWith("READONLY")) return "it is a replica: use the address of the primary";
   if (message === "Command timed out") return `no answer within ${COMMAND_TIMEOUT_MS / 1_000} s`;
-  if (message.startsWith("Reached the max retries")) return "the connection broke; it is made anew";
+  if (message.startsWith("Reached the max retries") || message.startsWith("Stream isn't writeable")) return "the connection broke; it is made anew";
   return message;
 }
 

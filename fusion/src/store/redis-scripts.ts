@@ -16,6 +16,7 @@
  * recent:<tag>        stream   positions of 5 minutes, id = time
  * recentAt            zset     tag by its last recent position
  * alerts              zset     alert id by the time of storing
+ * said                zset     sender and key of a message by the time of storing
  * commits:<writer>    hash     results of the last commits, for retries
  */
 
@@ -48,17 +49,18 @@ return {eras, stop, livestop, first}
 `;
 
 /**
- * KEYS meta log live positions floors seen alerts stays staysAt occupants gateways recentAt commits
+ * KEYS meta log live positions floors seen alerts stays staysAt occupants gateways recentAt commits said
  * ARGV runId fresh prefix now number | alertRetention recentRetention occupancySilent | maxTags maxGateways maxRecentRows maxLive |
- *      counts of alerts, zones, proximities, positions, gateways | their fields
- * -> end, duplicate alerts, eras, refused tags, refused gateways
+ *      counts of alerts, zones, proximities, positions, gateways, messages, signals | their fields, each ended by a newline
+ *      (one argument for 3,000 fields: Redis, Lua and ioredis pay per argument. Ids and JSON hold no newline.)
+ * -> end, duplicate alerts, eras, refused tags, refused gateways, duplicate messages
  */
 export const COMMIT = `
 local done = redis.call('HGET', KEYS[13], ARGV[5])
 ${ERA}
 if done then
   local told = cjson.decode(done)
-  return {told[1], told[2], eras, 0, 0}
+  return {told[1], told[2], eras, 0, 0, told[3] or 0}
 end
 local positions, floors, seen, alerts, stays, staysAt, occupants, gateways, recentAt, commits =
   KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
@@ -66,8 +68,9 @@ local prefix, now, number = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local alertRetention, recentRetention, occupancySilent = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local maxTags, maxGateways, maxRecentRows, maxLive = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
 local alertCount, zoneCount, proximityCount, positionCount, gatewayCount = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-local at = 18
-local duplicates, refusedTags, refusedGateways = 0, 0, 0
+local messageCount, signalCount, said = tonumber(ARGV[18]), tonumber(ARGV[19]), KEYS[14]
+local take = string.gmatch(ARGV[20], '([^\\n]*)\\n')
+local duplicates, duplicateMessages, refusedTags, refusedGateways = 0, 0, 0, 0
 
 local function append(body)
   stop = stop + 1
@@ -81,8 +84,7 @@ local function send(command, key, list)
 end
 
 for _ = 1, alertCount do
-  local alertId, body = ARGV[at], ARGV[at + 1]
-  at = at + 2
+  local alertId, body = take(), take()
   local before = redis.call('ZSCORE', alerts, alertId)
   if before and tonumber(before) >= now - alertRetention then duplicates = duplicates + 1
   else
@@ -91,9 +93,18 @@ for _ = 1, alertCount do
   end
 end
 
+for _ = 1, messageCount do
+  local keyId, body = take(), take()
+  local before = keyId ~= '' and redis.call('ZSCORE', said, keyId)
+  if before and tonumber(before) >= now - alertRetention then duplicateMessages = duplicateMessages + 1
+  else
+    if keyId ~= '' then redis.call('ZADD', said, ARGV[4], keyId) end
+    append(body)
+  end
+end
+
 for _ = 1, zoneCount do
-  local transition, tag, zone, time, body = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  at = at + 5
+  local transition, tag, zone, time, body = take(), take(), take(), take(), take()
   append(body)
   local held = redis.call('HGET', stays, tag)
   if transition == 'exit' then
@@ -113,8 +124,7 @@ for _ = 1, zoneCount do
 end
 
 for _ = 1, proximityCount do
-  append(ARGV[at])
-  at = at + 1
+  append(take())
 end
 
 local kept = {}
@@ -123,19 +133,23 @@ if positionCount > 0 then
   local spacing = math.max(1000, math.ceil(recentRetention * redis.call('ZCARD', recentAt) / maxRecentRows))
   local moved, lastRecent = {}, {}
   local places, signs, fields, floorFields, recentFields = {}, {}, {}, {}, {}
-  for from = 0, positionCount - 1, 1000 do
-    local tags = {}
-    for i = from, math.min(from + 999, positionCount - 1) do tags[#tags + 1] = ARGV[at + i * 6] end
-    local before = redis.call('HMGET', floors, unpack(tags))
-    local last = redis.call('ZMSCORE', recentAt, unpack(tags))
-    for i, tag in ipairs(tags) do
-      moved[tag] = before[i]
-      lastRecent[tag] = last[i] and tonumber(last[i])
+  local rows, tags = {}, {}
+  for i = 1, positionCount do
+    rows[i] = {take(), take(), take(), take(), take()}
+    tags[i] = take()
+  end
+  for from = 1, positionCount, 3000 do
+    local to = math.min(from + 2999, positionCount)
+    local before = redis.call('HMGET', floors, unpack(tags, from, to))
+    local last = redis.call('ZMSCORE', recentAt, unpack(tags, from, to))
+    for i = from, to do
+      moved[tags[i]] = before[i - from + 1]
+      local at = last[i - from + 1]
+      lastRecent[tags[i]] = at and tonumber(at)
     end
   end
-  for _ = 1, positionCount do
-    local tag, floor, lon, lat, time, body = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-    at = at + 6
+  for i, tag in ipairs(tags) do
+    local floor, lon, lat, time, body = unpack(rows[i])
     local before = moved[tag]
     if not before and held >= maxTags then refusedTags = refusedTags + 1
     else
@@ -190,26 +204,30 @@ end
 
 local shown = {}
 for _ = 1, gatewayCount do
-  local gateway, body = ARGV[at], ARGV[at + 1]
-  at = at + 2
+  local gateway, body = take(), take()
   if redis.call('HLEN', gateways) < maxGateways or redis.call('HEXISTS', gateways, gateway) == 1 then
     redis.call('HSET', gateways, gateway, body)
     shown[#shown + 1] = body
   else refusedGateways = refusedGateways + 1 end
 end
 
-if #kept + #shown > 0 then
+local signals = {}
+for i = 1, signalCount do signals[i] = take() end
+
+if #kept + #shown + signalCount > 0 then
   livestop = livestop + 1
   redis.call('XADD', live, 'MAXLEN', '=', maxLive, id(livestop), 'e', string.format('%.0f', stop), 't', ARGV[4],
-    'p', '[' .. table.concat(kept, ',') .. ']', 'g', '[' .. table.concat(shown, ',') .. ']')
+    'p', '[' .. table.concat(kept, ',') .. ']', 'g', '[' .. table.concat(shown, ',') .. ']', 's', '[' .. table.concat(signals, ',') .. ']')
   redis.call('PEXPIRE', live, recentRetention)
 end
-redis.call('HSET', meta, 'end', string.format('%.0f', stop), 'live', string.format('%.0f', livestop), 'now', ARGV[4])
+redis.call('HSET', meta, 'end', string.format('%.0f', stop), 'live', string.format('%.0f', livestop))
+-- People talk by the wall clock; the venue's time is fusion's, which may replay another day.
+if messageCount + signalCount == 0 or alertCount + zoneCount + proximityCount + positionCount + gatewayCount > 0 then redis.call('HSET', meta, 'now', ARGV[4]) end
 -- A caller that did not get our answer asks again with the same number.
-redis.call('HSET', commits, number, cjson.encode({stop, duplicates}))
+redis.call('HSET', commits, number, cjson.encode({stop, duplicates, duplicateMessages}))
 redis.call('HDEL', commits, string.format('%.0f', tonumber(number) - 64))
 redis.call('PEXPIRE', commits, 3600000)
-return {stop, duplicates, eras, refusedTags, refusedGateways}
+return {stop, duplicates, eras, refusedTags, refusedGateways, duplicateMessages}
 `;
 
 const FORGET = `
@@ -255,6 +273,7 @@ each('seen', now - ARGV[4], forgetPosition)
 each('recentAt', now - ARGV[4], forgetRecent)
 each('staysAt', now - ARGV[5], forgetStay)
 redis.call('ZREMRANGEBYSCORE', prefix .. 'alerts', '-inf', '(' .. string.format('%.3f', now - ARGV[3]))
+redis.call('ZREMRANGEBYSCORE', prefix .. 'said', '-inf', '(' .. string.format('%.3f', now - ARGV[3]))
 local gone = 0
 local entries = redis.call('XRANGE', log, '-', '+', 'COUNT', limit)
 for _, entry in ipairs(entries) do

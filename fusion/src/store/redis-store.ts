@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
-import { assertStorable } from "./commit-batch.ts";
+import { assertStorable, keyIdOf } from "./commit-batch.ts";
 import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
 import { nearestFirst, type NearbyTag } from "./geo-grid.ts";
 import { currentEra, epochOf, resumeAfter } from "./lineage.ts";
@@ -48,7 +48,7 @@ const MAX_GEO_RADIUS_M = 10_000;
 /** What `defineCommand` adds to a client. */
 interface StoreScripts {
   konferencoState(...args: (string | number)[]): Promise<[string, number, number, number]>;
-  konferencoCommit(...args: (string | number)[]): Promise<[number, number, string, number, number]>;
+  konferencoCommit(...args: (string | number)[]): Promise<[number, number, string, number, number, number]>;
   konferencoDropTag(...args: (string | number)[]): Promise<null>;
   konferencoSweep(...args: (string | number)[]): Promise<[number, number]>;
   konferencoNearby(...args: (string | number)[]): Promise<(string | null)[]>;
@@ -58,7 +58,7 @@ interface StoreScripts {
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
   const link = await RedisLink.open(options.url, "konferenco-store");
   link.client.defineCommand("konferencoState", { numberOfKeys: 3, lua: STATE });
-  link.client.defineCommand("konferencoCommit", { numberOfKeys: 13, lua: COMMIT });
+  link.client.defineCommand("konferencoCommit", { numberOfKeys: 14, lua: COMMIT });
   link.client.defineCommand("konferencoDropTag", { numberOfKeys: 1, lua: DROP_TAG });
   link.client.defineCommand("konferencoSweep", { numberOfKeys: 2, lua: SWEEP });
   link.client.defineCommand("konferencoNearby", { numberOfKeys: 2, lua: NEARBY });
@@ -89,13 +89,13 @@ class StoreInRedis implements RedisStore {
     const number = this.#unsure.get(batch) ?? ++this.#lastCommit;
     try {
       const fields = this.#fieldsOf(batch);
-      const [offset, duplicateAlerts, eras, refusedTags, refusedGateways] = await this.#run((client, runId) =>
+      const [offset, duplicateAlerts, eras, refusedTags, refusedGateways, duplicateMessages] = await this.#run((client, runId) =>
         client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, liveEntriesFor(batch), ...fields),
       );
       this.#unsure.delete(batch);
       this.#stats.refusedTags += refusedTags;
       this.#stats.refusedGateways += refusedGateways;
-      return { end: { epoch: currentEra(parseEras(eras)).epoch, offset }, duplicateAlerts };
+      return { end: { epoch: currentEra(parseEras(eras)).epoch, offset }, duplicateAlerts, ...(duplicateMessages === 0 ? {} : { duplicateMessages }) };
     } catch (error) {
       // Perhaps it was stored and only the answer was lost: the same batch again goes by the same number.
       this.#unsure.set(batch, number);
@@ -246,29 +246,33 @@ class StoreInRedis implements RedisStore {
     return [
       keys.meta, keys.log, keys.live, keys.positions, keys.floors, keys.seen, keys.alerts,
       keys.stays, keys.staysAt, keys.occupants, keys.gateways, keys.recentAt, keys.commits(this.#writer),
+      keys.said,
     ];
   }
 
-  /** A batch as the flat list that the commit script reads. */
+  /** Counts and fields of a batch, as the commit script reads them. */
   #fieldsOf(batch: CommitBatch): (string | number)[] {
-    const { alerts, zoneTransitions, proximityTransitions, positions, gateways } = batch;
-    const fields: (string | number)[] = [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length];
-    for (const alert of alerts) fields.push(alert.alertId, JSON.stringify({ kind: "alert", alert }));
-    for (const zone of zoneTransitions) fields.push(zone.transition, zone.tagId, zone.zoneId, zone.atMs, JSON.stringify({ kind: "zone", zone }));
-    for (const proximity of proximityTransitions) fields.push(JSON.stringify({ kind: "proximity", proximity }));
+    const { alerts, zoneTransitions, proximityTransitions, positions, gateways, messages = [], signals = [] } = batch;
+    let text = "";
+    for (const alert of alerts) text += `${alert.alertId}\n${JSON.stringify({ kind: "alert", alert })}\n`;
+    for (const message of messages) text += `${keyIdOf(message) ?? ""}\n${JSON.stringify({ kind: "message", message })}\n`;
+    for (const zone of zoneTransitions) text += `${zone.transition}\n${zone.tagId}\n${zone.zoneId}\n${zone.atMs}\n${JSON.stringify({ kind: "zone", zone })}\n`;
+    for (const proximity of proximityTransitions) text += `${JSON.stringify({ kind: "proximity", proximity })}\n`;
     for (const position of positions) {
-      const place = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : { lon: "", lat: "" };
-      fields.push(position.tagId, position.floor, place.lon, place.lat, position.atMs, JSON.stringify(position));
+      const { lon, lat } = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : NO_PLACE;
+      text += `${position.floor}\n${lon}\n${lat}\n${position.atMs}\n${JSON.stringify(position)}\n${position.tagId}\n`;
     }
-    for (const gateway of gateways) fields.push(gateway.gatewayId, JSON.stringify(gateway));
-    return fields;
+    for (const gateway of gateways) text += `${gateway.gatewayId}\n${JSON.stringify(gateway)}\n`;
+    for (const signal of signals) text += `${JSON.stringify(signal)}\n`;
+    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, signals.length, text];
   }
 }
 
+const NO_PLACE = { lon: "", lat: "" };
 const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS];
 
 function liveEntriesFor(batch: CommitBatch): number {
-  const bytes = 230 * batch.positions.length + 150 * batch.gateways.length + 100;
+  const bytes = 230 * batch.positions.length + 150 * batch.gateways.length + 300 * (batch.signals?.length ?? 0) + 100;
   return Math.max(MIN_LIVE_ENTRIES, Math.min(MAX_LIVE_ENTRIES, Math.floor(LIVE_BYTES / bytes)));
 }
 

@@ -1,4 +1,4 @@
-import type { GatewayHealth, LoggedBody, Position } from "@konferenco/protocol";
+import { MESSAGE_TYPES, type GatewayHealth, type LoggedBody, type Position, type Signal } from "@konferenco/protocol";
 import type { Era, Lineage } from "./lineage.ts";
 
 /** A stream entry as ioredis gives it: id, then field, value, field, value … */
@@ -17,6 +17,7 @@ export function keysOf(eventId: string) {
     floors: key("floors"),
     seen: key("seen"),
     alerts: key("alerts"),
+    said: key("said"),
     stays: key("stays"),
     staysAt: key("staysAt"),
     occupants: key("occupants"),
@@ -68,6 +69,7 @@ export function parseLogged(json: string | undefined): LoggedBody | null {
   if (body.kind === "zone" && isObject(body.zone)) return body as unknown as LoggedBody;
   if (body.kind === "proximity" && isObject(body.proximity)) return body as unknown as LoggedBody;
   if (body.kind === "alert" && isObject(body.alert)) return body as unknown as LoggedBody;
+  if (body.kind === "message" && isMessage(body.message)) return body as unknown as LoggedBody;
   return null;
 }
 
@@ -79,9 +81,9 @@ export function parseGateway(json: string | null | undefined): GatewayHealth | n
   return asGateway(parseObject(json));
 }
 
-/** Positions and gateways of one live entry; null stands for each broken one. */
-export function parseLive(fields: string[]): { positions: (Position | null)[]; gateways: (GatewayHealth | null)[] } {
-  return { positions: parseList(fieldOf(fields, "p")).map(asPosition), gateways: parseList(fieldOf(fields, "g")).map(asGateway) };
+/** Positions, gateways and signals of one live entry; null stands for each broken one. */
+export function parseLive(fields: string[]): { positions: (Position | null)[]; gateways: (GatewayHealth | null)[]; signals: (Signal | null)[] } {
+  return { positions: parseList(fieldOf(fields, "p")).map(asPosition), gateways: parseList(fieldOf(fields, "g")).map(asGateway), signals: parseList(fieldOf(fields, "s")).map(asSignal) };
 }
 
 function asPosition(value: unknown): Position | null {
@@ -92,6 +94,27 @@ function asPosition(value: unknown): Position | null {
 
 function asGateway(value: unknown): GatewayHealth | null {
   return isObject(value) && typeof value.gatewayId === "string" && typeof value.state === "string" ? (value as unknown as GatewayHealth) : null;
+}
+
+function asSignal(value: unknown): Signal | null {
+  if (!isObject(value)) return null;
+  switch (value.kind) {
+    case "said":
+      return isMessage(value.message) ? (value as unknown as Signal) : null;
+    case "presence":
+      return typeof value.bridge === "string" && Array.isArray(value.people) && value.people.every((one) => isObject(one) && typeof one.who === "string" && Array.isArray(one.channels)) ? (value as unknown as Signal) : null;
+    case "receipts":
+      return typeof value.bridge === "string" && typeof value.alertId === "string" && isObject(value.counts) ? (value as unknown as Signal) : null;
+    case "resync":
+      return value.who === null || typeof value.who === "string" ? (value as unknown as Signal) : null;
+    default:
+      return null;
+  }
+}
+
+function isMessage(value: unknown): boolean {
+  if (!isObject(value) || typeof value.from !== "string" || typeof value.type !== "string" || !Object.hasOwn(MESSAGE_TYPES, value.type)) return false;
+  return isObject(value.to) && typeof value.to.id === "string" && isObject(value.payload) && typeof value.atMs === "number";
 }
 
 function parseList(json: string | undefined): unknown[] {

@@ -15,6 +15,7 @@ const snapshotSchema = z.object({
   /** The log was this far when the rest was written; what follows is read from the log. */
   offset: z.number().int().min(0),
   alertIds: z.array(z.tuple([z.string(), z.number()])),
+  messageKeys: z.array(z.tuple([z.string(), z.number()])).default([]),
   /** Tag, zone, last sign. Exact positions are not written to disk. */
   stays: z.array(z.tuple([z.string(), z.string(), z.number()])),
 });

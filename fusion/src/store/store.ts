@@ -1,4 +1,4 @@
-import type { Alert, GatewayHealth, Position, ProximityTransition, TagId, Update, UpdateId, ZoneId, ZoneTransition } from "@konferenco/protocol";
+import type { Alert, GatewayHealth, Position, ProximityTransition, Signal, StoredMessage, TagId, Update, UpdateId, ZoneId, ZoneTransition } from "@konferenco/protocol";
 
 /** Everything that one step of fusion produced. Stored in one atomic step, then shown to followers in this order. */
 export interface CommitBatch {
@@ -7,6 +7,10 @@ export interface CommitBatch {
   proximityTransitions: ProximityTransition[];
   positions: Position[];
   gateways: GatewayHealth[];
+  /** Of applications; fusion makes none. Logged, in their order, after the alerts. */
+  messages?: StoredMessage[];
+  /** Passed on to followers and not kept. */
+  signals?: Signal[];
 }
 
 export interface CommitResult {
@@ -14,6 +18,8 @@ export interface CommitResult {
   end: UpdateId;
   /** Alerts that were there already (same `alertId` within 24 h) and were not stored again. */
   duplicateAlerts: number;
+  /** Messages whose sender used their key already within 24 h, and that were not stored again; absent: none. */
+  duplicateMessages?: number;
 }
 
 /** A page of the log. `gap`: updates between `after` and the first one here are gone, and why. */

@@ -102,22 +102,22 @@ export interface FakeWorld {
   client: KonferencoClient;
   sockets: FakeSocket[];
   /** The newest socket. */
-  socket(): FakeSocket;
+  socket: () => FakeSocket;
   /** Opens the newest socket, takes its hello and welcomes it. */
-  welcome(more?: Partial<Extract<ServerFrame, { op: "welcome" }>>): FakeSocket;
+  welcome: (more?: Partial<Extract<ServerFrame, { op: "welcome" }>>) => FakeSocket;
   /** Breaks the newest socket and lets time pass until there is another one, or none comes any more. */
-  lose(code?: number): Promise<void>;
+  lose: (code?: number) => Promise<void>;
   events: DeliveredEvent[];
   states: ConnectionState[];
   forgotten: string[];
   gaps: string[];
-  setWatched(isWatched: boolean): void;
-  signal(signal: "online" | "offline" | "attention"): void;
-  listeners(): number;
+  setWatched: (isWatched: boolean) => void;
+  signal: (signal: "online" | "offline" | "attention") => void;
+  listeners: () => number;
 }
 
 /** A client in a world of the test's making: no network, no waiting. */
-export function newWorld(options: Partial<ConnectOptions> & { clock?: FakeClock } = {}): FakeWorld {
+export function newWorld(options: Partial<ConnectOptions> & { clock?: FakeClock; isWatched?: boolean } = {}): FakeWorld {
   const clock = options.clock ?? new FakeClock();
   const sockets: FakeSocket[] = [];
   const events: DeliveredEvent[] = [];
@@ -125,7 +125,7 @@ export function newWorld(options: Partial<ConnectOptions> & { clock?: FakeClock 
   const forgotten: string[] = [];
   const gaps: string[] = [];
   const listeners = new Set<(signal: "online" | "offline" | "attention") => void>();
-  let isWatched = true;
+  let isWatched = options.isWatched ?? true;
   const surroundings: Surroundings = {
     isWatched: () => isWatched,
     listen(onSignal) {
@@ -142,6 +142,7 @@ export function newWorld(options: Partial<ConnectOptions> & { clock?: FakeClock 
     onForget: (subject) => forgotten.push(subject),
     onGap: (why) => gaps.push(why),
     surroundings,
+    fetch: null,
     WebSocket: class extends FakeSocket {
       constructor(url: string, protocol?: string | string[]) {
         super(url, String(protocol));

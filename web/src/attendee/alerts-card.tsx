@@ -1,26 +1,23 @@
 import type { Alert, VenueMap } from "@konferenco/protocol";
-import { useState } from "preact/hooks";
+import type { Kept } from "../common/kept.ts";
 import { clockTime, zoneName } from "../common/words.ts";
 
 interface AlertsProps {
   alerts: readonly Alert[];
   venue: VenueMap;
+  /** Ids of those that were read, in whichever tab. */
+  read: Kept<readonly string[]>;
 }
 
-const READ_KEY = "konferenco.attendee.read-alerts";
-/** Ids that this tab remembers as read; beyond, the oldest would show once more. */
+/** Ids that are remembered as read; beyond, the oldest would show once more. */
 const MAX_READ = 200;
 const WORDS = { info: "Information", warning: "Warning", emergency: "Emergency" };
 
 /** Warnings and emergencies stand on top of all until they are read; an emergency speaks up at once. */
-export function UrgentAlerts({ alerts, venue }: AlertsProps) {
-  const [read, setRead] = useState(readIds);
-  const urgent = alerts.filter((alert) => alert.severity !== "info" && !read.includes(alert.alertId)).toSorted((a, b) => rank(a) - rank(b));
-  const markRead = (alertId: string): void => {
-    const next = [...read, alertId].slice(-MAX_READ);
-    sessionStorage.setItem(READ_KEY, JSON.stringify(next));
-    setRead(next);
-  };
+export function UrgentAlerts({ alerts, venue, read }: AlertsProps) {
+  const urgent = unreadOf(alerts, read)
+    .filter((alert) => alert.severity !== "info")
+    .toSorted((a, b) => rank(a) - rank(b));
   return (
     <div class="urgent" role="region" aria-label="Urgent alerts" aria-live="assertive" data-testid="urgent">
       {urgent.map((alert) => (
@@ -31,7 +28,7 @@ export function UrgentAlerts({ alerts, venue }: AlertsProps) {
           <h2>{alert.title}</h2>
           <p class="alert-text">{alert.text}</p>
           <Where alert={alert} venue={venue} />
-          <button type="button" class="button" onClick={() => markRead(alert.alertId)}>
+          <button type="button" class="button" onClick={() => markRead(read, [alert.alertId])}>
             I have read this
           </button>
         </article>
@@ -40,11 +37,17 @@ export function UrgentAlerts({ alerts, venue }: AlertsProps) {
   );
 }
 
-export function AlertsCard({ alerts, venue }: AlertsProps) {
+export function AlertsCard({ alerts, venue, read }: AlertsProps) {
+  const unread = unreadOf(alerts, read);
   return (
     <section class="card" id="alerts" aria-labelledby="alerts-title">
       <div class="card-head">
         <h2 id="alerts-title">Alerts</h2>
+        {unread.length > 0 && (
+          <button type="button" class="button quiet slim" onClick={() => markRead(read, unread.map((alert) => alert.alertId))}>
+            Mark {unread.length === 1 ? "it" : `all ${unread.length}`} as read
+          </button>
+        )}
       </div>
       <ul class="alerts" aria-live="polite" data-testid="alerts">
         {alerts.length === 0 && <li class="muted">No alerts.</li>}
@@ -52,6 +55,7 @@ export function AlertsCard({ alerts, venue }: AlertsProps) {
           <li key={alert.alertId} data-severity={alert.severity}>
             <p class="small muted">
               {WORDS[alert.severity]} · <time>{clockTime(alert.atMs)}</time>
+              {unread.includes(alert) && <span class="new-mark">New</span>}
             </p>
             <b>{alert.title}</b>
             <p class="alert-text">{alert.text}</p>
@@ -72,10 +76,11 @@ function rank(alert: Alert): number {
   return alert.severity === "emergency" ? 0 : 1;
 }
 
-function readIds(): string[] {
-  try {
-    return JSON.parse(sessionStorage.getItem(READ_KEY) ?? "[]") as string[];
-  } catch {
-    return [];
-  }
+/** What this person has not said to have read, on any tab of this browser. */
+export function unreadOf(alerts: readonly Alert[], read: Kept<readonly string[]>): Alert[] {
+  return alerts.filter((alert) => !read.value.value.includes(alert.alertId));
+}
+
+function markRead(read: Kept<readonly string[]>, alertIds: string[]): void {
+  read.change([...read.value.value, ...alertIds].slice(-MAX_READ));
 }

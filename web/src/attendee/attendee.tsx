@@ -3,8 +3,9 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { ApiError, callApi, inWords } from "../common/api.ts";
 import { BrandMark } from "../common/brand.tsx";
 import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
-import { AlertsCard, UrgentAlerts } from "./alerts-card.tsx";
+import { AlertsCard, unreadOf, UrgentAlerts } from "./alerts-card.tsx";
 import { openLiveMe } from "./live-me.ts";
+import { NoticesCard } from "./notices-card.tsx";
 import { NearbyCard } from "./nearby-card.tsx";
 import { PlaceCard } from "./place-card.tsx";
 import { PrivacyCard } from "./privacy-card.tsx";
@@ -65,6 +66,7 @@ function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: 
   useEffect(() => () => live.close(), [live]);
   const [consent, setConsent] = useState(me.consent.given);
   const { alerts } = live.state.value;
+  const unread = unreadOf(alerts, live.read).length;
   return (
     <>
       <ConnectionBanner link={live.link} />
@@ -77,14 +79,15 @@ function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: 
         <LinkChip link={live.link} />
       </header>
       <main class="my-page">
-        <UrgentAlerts alerts={alerts} venue={venue} />
+        <UrgentAlerts alerts={alerts} venue={venue} read={live.read} />
         <div class="my-column">
           <PlaceCard live={live} venue={venue} hasTag={me.hasTag} hasConsent={consent} />
           <NearbyCard live={live} hasConsent={consent} />
-          <AlertsCard alerts={alerts} venue={venue} />
+          <AlertsCard alerts={alerts} venue={venue} read={live.read} />
         </div>
         <div class="my-column">
           <PrivacyCard live={live} session={session} consent={consent} onConsent={setConsent} />
+          <NoticesCard notices={live.notices} />
           <button type="button" class="button quiet my-leave" onClick={() => onLeave(null)}>
             Log out
           </button>
@@ -102,10 +105,10 @@ function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: 
         <a href="#alerts">
           <NavIcon path="M8 1.500a4 4 0 0 0-4 4V8l-1.500 3h11L12 8V5.500a4 4 0 0 0-4-4ZM6.300 12.300a1.700 1.700 0 0 0 3.400 0Z" />
           Alerts
-          {alerts.length > 0 && (
-            <span class="nav-count">
-              {alerts.length}
-              <span class="visually-hidden"> alerts</span>
+          {unread > 0 && (
+            <span class="nav-count" data-testid="unread">
+              {unread}
+              <span class="visually-hidden"> not read yet</span>
             </span>
           )}
         </a>

@@ -2,9 +2,11 @@ import type { PrivacyChange, PrivacySettings } from "@konferenco/client";
 import type { Session } from "@konferenco/protocol";
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { inWords } from "../common/api.ts";
+import { keep, type Kept } from "../common/kept.ts";
 import { openLiveLink, type LiveLink } from "../common/live-link.ts";
 import type { FloorMap } from "../map/floor-map.ts";
 import { forgetPerson, newMyState, noteMyEvent, type MyState } from "./my-place.ts";
+import { openNotices, type Notices } from "./notices.ts";
 
 /** How the last change of a setting stands. */
 export type Saving = { kind: "idle" } | { kind: "saving" } | { kind: "saved" } | { kind: "failed"; message: string };
@@ -16,6 +18,9 @@ export interface LiveMe {
   settings: ReadonlySignal<PrivacySettings | null>;
   saving: Signal<Saving>;
   change: (change: PrivacyChange) => void;
+  notices: Notices;
+  /** Ids of the alerts that were read. */
+  read: Kept<readonly string[]>;
   useMap: (map: FloorMap | null) => void;
   close: () => void;
 }
@@ -24,6 +29,8 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
   const state = signal(newMyState());
   const saving = signal<Saving>({ kind: "idle" });
   const onTheirWay = signal<readonly PrivacyChange[]>([]);
+  const personId = session.personId ?? "";
+  const notices = openNotices(personId);
   let map: FloorMap | null = null;
 
   const show = (next: MyState): void => {
@@ -31,11 +38,14 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     state.value = next;
     map?.changed({ still: zoneChanged });
   };
-  const link = openLiveLink(
+  const link: LiveLink = openLiveLink(
     session,
     [{ ch: "me" }, { ch: "nearby" }, { ch: "alerts" }],
     {
-      onEvent: (event) => show(noteMyEvent(state.value, event, Date.now())),
+      onEvent(event) {
+        show(noteMyEvent(state.value, event, Date.now()));
+        notices.note(event, link.client.speaks());
+      },
       onSnapshot(channel, events) {
         // What the snapshot does not hold is not so any more.
         const before = channel === "me" ? { ...state.value, place: null } : channel === "nearby" ? { ...state.value, nearby: [] } : state.value;
@@ -50,6 +60,8 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     link,
     state,
     saving,
+    notices,
+    read: keep<readonly string[]>(`konferenco.attendee.read.${personId}`, []),
     settings: computed(() => (state.value.settings === null ? null : onTheirWay.value.reduce(withChange, state.value.settings))),
     change(change) {
       onTheirWay.value = [...onTheirWay.value, change];

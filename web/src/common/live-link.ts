@@ -1,4 +1,4 @@
-import { connect, type ConnectionState, type ConnectOptions, type KonferencoClient, type SubscribeOptions } from "@konferenco/client";
+import { browserTabs, connect, type ConnectionState, type ConnectOptions, type KonferencoClient, type SubscribeOptions } from "@konferenco/client";
 import type { Session } from "@konferenco/protocol";
 import { signal, type Signal } from "@preact/signals";
 import { serverAddress } from "./api.ts";
@@ -10,7 +10,7 @@ export interface LiveLink {
 
 type Handlers = Pick<ConnectOptions, "onEvent" | "onSnapshot" | "onForget" | "onGap">;
 
-/** The page's one connection. `onEnded` is told when only a new login helps. */
+/** The page's connection, shared by all tabs in which the same person sees the same page. `onEnded` is told when only a new login helps. */
 export function openLiveLink(session: Session, channels: SubscribeOptions[], handlers: Handlers, onEnded: (message: string) => void): LiveLink {
   const state = signal<ConnectionState>({ kind: "connecting", staleSinceMs: null });
   const address = serverAddress("events");
@@ -18,6 +18,7 @@ export function openLiveLink(session: Session, channels: SubscribeOptions[], han
   const client = connect({
     url: address.href,
     token: session.token,
+    tabs: browserTabs([session.eventId, session.role, subjectOf(session), ...channels.map(({ ch }) => ch)].join(" ")),
     channels,
     ...handlers,
     name: ["konferenco-web", "0.1.0"],
@@ -27,4 +28,14 @@ export function openLiveLink(session: Session, channels: SubscribeOptions[], han
     },
   });
   return { client, state };
+}
+
+/** Who the token is for, a person or a login: tabs of different ones must not share what they see. */
+function subjectOf({ token }: Session): string {
+  try {
+    const claims = JSON.parse(atob((token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/"))) as { sub?: string };
+    return claims.sub ?? token;
+  } catch {
+    return token;
+  }
 }

@@ -1,7 +1,7 @@
-import type { Alert, Session, VenueMap } from "@konferenco/protocol";
+import type { Alert, ReceiptCounts, Session, VenueMap } from "@konferenco/protocol";
 import { useRef, useState } from "preact/hooks";
 import { callApi, inWords } from "../common/api.ts";
-import { clockTime, zoneName } from "../common/words.ts";
+import { clockTime, counted, zoneName } from "../common/words.ts";
 import type { LiveVenue } from "./live-venue.ts";
 
 type Severity = Alert["severity"];
@@ -125,6 +125,7 @@ export function AlertForm({ session, venue, live }: { session: Session; venue: V
                 <span class="muted small">
                   {clockTime(alert.atMs)} · {alert.zoneIds.length === 0 ? "whole venue" : alert.zoneIds.map((zoneId) => zoneName(venue, zoneId)).join(", ")}
                 </span>
+                <Receipts counts={live.receipts.value.get(alert.alertId)} />
               </li>
             ))}
           </ul>
@@ -151,5 +152,19 @@ export function AlertForm({ session, venue, live }: { session: Session; venue: V
         </div>
       </dialog>
     </>
+  );
+}
+
+/** How many devices have said that they have it; the others are tried again. */
+function Receipts({ counts }: { counts: ReceiptCounts | undefined }) {
+  if (counts === undefined) return null;
+  const { delivered, pending, failed } = counts;
+  const all = delivered + pending + failed;
+  const rest = [pending > 0 ? `${pending} still waiting` : "", failed > 0 ? `${counted(failed, "device", "devices")} not reached, told on return` : ""].filter((part) => part !== "");
+  return (
+    <span class="receipts small" data-testid="receipts">
+      <meter class="receipt-bar" min={0} max={Math.max(1, all)} value={delivered} aria-hidden="true" />
+      {pending === 0 && failed === 0 ? `Delivered to all ${counted(all, "device", "devices")}` : `Delivered to ${delivered} of ${counted(all, "device", "devices")} · ${rest.join(" · ")}`}
+    </span>
   );
 }

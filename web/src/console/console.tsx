@@ -6,6 +6,7 @@ import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
 import { counted } from "../common/words.ts";
 import { ActivityPanel } from "./activity-panel.tsx";
 import { AlertForm } from "./alert-form.tsx";
+import { FlowPanel } from "./flow-panel.tsx";
 import { GatewaysPanel } from "./gateways-panel.tsx";
 import { LiveMap } from "./live-map.tsx";
 import { openLiveVenue, type LiveVenue } from "./live-venue.ts";
@@ -53,7 +54,7 @@ export function Console({ session, onLeave }: ConsoleProps) {
   );
 }
 
-type TabName = "overview" | "alert" | "people";
+type TabName = "overview" | "alert" | "people" | "flow";
 
 function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueMap }) {
   const live = useMemo(() => openLiveVenue(session, venue, onLeave), [session, venue]);
@@ -97,6 +98,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
               </>
             )}
             {tab === "alert" && <AlertForm session={session} venue={venue} live={live} />}
+            {tab === "flow" && <FlowPanel session={session} />}
             {tab === "people" && <PeoplePanel session={session} venue={venue} live={live} selected={selected} onSelect={select} />}
           </div>
         </aside>
@@ -148,6 +150,7 @@ const TABS: { name: TabName; word: string }[] = [
   { name: "overview", word: "Overview" },
   { name: "alert", word: "Send alert" },
   { name: "people", word: "People" },
+  { name: "flow", word: "Flow" },
 ];
 
 function Tabs({ tab, onTab }: { tab: TabName; onTab: (tab: TabName) => void }) {

@@ -1,5 +1,5 @@
 import type { Channel, ClientEvent, DeliveredEvent } from "@konferenco/client";
-import type { Alert, GatewayHealth, Session, VenueMap } from "@konferenco/protocol";
+import type { Alert, GatewayHealth, ReceiptCounts, Session, VenueMap } from "@konferenco/protocol";
 import { batch, signal, type Signal } from "@preact/signals";
 import { openLiveLink, type LiveLink } from "../common/live-link.ts";
 import type { FloorMap } from "../map/floor-map.ts";
@@ -21,6 +21,8 @@ const SWEEP_EVERY_MS = 5_000;
 const ONE_WALK_MS = 3_000;
 /** Older lines go: a list that nobody can read to its end is only memory. */
 const MAX_FEED_ITEMS = 200;
+/** Alerts of which it is still shown how far they came. */
+const MAX_RECEIPTS = 50;
 
 export interface LiveVenue {
   link: LiveLink;
@@ -28,6 +30,8 @@ export interface LiveVenue {
   counts: Signal<ReadonlyMap<string, number | "few">>;
   gateways: Signal<ReadonlyMap<string, GatewayHealth>>;
   feed: Signal<readonly FeedItem[]>;
+  /** How far each alert has come, by its id. */
+  receipts: Signal<ReadonlyMap<string, ReceiptCounts>>;
   markedZoneId: Signal<string | null>;
   /** What the map draws now. */
   scene: () => Scene;
@@ -43,6 +47,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
   const counts = new Map<string, number | "few">();
   const gateways = new Map<string, GatewayHealth>();
   const feed: FeedItem[] = [];
+  const receipts = new Map<string, ReceiptCounts>();
   let lastItem = 0;
   let names = new Map<string, string[]>();
   let map: FloorMap | null = null;
@@ -53,6 +58,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     counts: signal<ReadonlyMap<string, number | "few">>(new Map()),
     gateways: signal<ReadonlyMap<string, GatewayHealth>>(new Map()),
     feed: signal<readonly FeedItem[]>([]),
+    receipts: signal<ReadonlyMap<string, ReceiptCounts>>(new Map()),
     markedZoneId: signal<string | null>(null),
   };
 
@@ -64,6 +70,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
       shown.counts.value = new Map(counts);
       shown.gateways.value = new Map(gateways);
       shown.feed.value = [...feed];
+      shown.receipts.value = new Map(receipts);
     });
     map?.changed({ still: true });
   };
@@ -108,6 +115,11 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
         break;
       case "alert":
         if (!feed.some((item) => item.kind === "alert" && item.alert.alertId === event.d.alertId)) addToFeed({ kind: "alert", atMs: event.at, subject: null, alert: event.d });
+        break;
+      case "receipts":
+        receipts.delete(event.d.alertId);
+        receipts.set(event.d.alertId, event.d);
+        if (receipts.size > MAX_RECEIPTS) receipts.delete(receipts.keys().next().value as string);
         break;
       case "occupancy":
         for (const { zoneId, count } of event.d.zones) counts.set(zoneId, count);
