@@ -33,7 +33,7 @@ function measure(people: number, sideM: number): { couples: number; ms: number; 
   const plain: number[] = [];
   const looked: number[] = [];
   for (let second = 1; second <= SECONDS; second++) {
-    hear(pipeline, venue, ids, places, second * 1_000 - 600, dice.gaussian);
+    hear(pipeline, venue, ids, places, second * 1_000 - 600, () => dice.gaussian());
     // On the half second positions alone; on the second proximity too.
     const withoutMs = tickMs(pipeline, second * 1_000 - 500);
     const before = pipeline.counts().pairsLooked;

@@ -46,10 +46,14 @@ export function newMeetings(venue: VenueMap, seed: string | number, options: Mee
   const zoneIds = navigation.reachableZoneIds;
   const walkers = walkerTagIds(people).map((tagId): Walker => {
     const own = dice.fork(tagId);
-    const spot = navigation.spot(own.pick(zoneIds), own) as FloorPoint;
+    const spot = somewhere(own);
     return { tagId, dice: own, speedMps: own.between(0.7, 1.4), knots: [{ ...spot, atMs: 0, facingRad: own.between(-Math.PI, Math.PI) }], spot, leaveAtMs: own.between(2_000, 20_000) };
   });
   let nowMs = 0;
+
+  function somewhere(own: Random): FloorPoint {
+    return navigation.spot(own.pick(zoneIds), own) as FloorPoint;
+  }
 
   /** A place to talk to somebody who stands there: at arm's length, with no wall between. */
   function beside(there: FloorPoint, own: Random): FloorPoint | null {
@@ -91,7 +95,7 @@ export function newMeetings(venue: VenueMap, seed: string | number, options: Mee
     const companion = others.find((other) => other.leaveAtMs > leaveAtMs && other.spot.floor === walker.spot.floor && Math.hypot(other.spot.xM - walker.spot.xM, other.spot.yM - walker.spot.yM) < 1.5);
     const whom = others.length > 0 && own.next() < meetShare ? own.pick(others) : null;
     const spot = whom === null || whom === companion ? null : beside(whom.spot, own);
-    const goal = spot ?? (navigation.spot(own.pick(zoneIds), own) as FloorPoint);
+    const goal = spot ?? somewhere(own);
     const facingRad = spot === null || whom === null ? own.between(-Math.PI, Math.PI) : Math.atan2(whom.spot.yM - spot.yM, whom.spot.xM - spot.xM);
     const speedMps = walker.speedMps;
     stay(walker, walk(walker, goal, facingRad, leaveAtMs, speedMps));

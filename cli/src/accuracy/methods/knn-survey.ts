@@ -22,7 +22,7 @@ export const newKnnSurvey: NewLocator = ({ venue, gateways, survey }) => {
   const prints = [...spots.values()].map(({ xM, yM, floor, sum, count }) => ({ xM, yM, floor, levels: sum.map((total, i) => (count[i] === 0 ? UNHEARD_DBM : total / (count[i] as number))) }));
   const window = newMeanWindow(gateways);
   return {
-    hear: window.hear,
+    hear: (observation) => window.hear(observation),
     at(nowMs) {
       const heard = window.levels(nowMs);
       if (heard === null) return null;

@@ -7,7 +7,7 @@ const CENTROID_DB_PER_DECADE = 20;
 export const newPlainCentroid: NewLocator = ({ venue, gateways }) => {
   const window = newMeanWindow(gateways);
   return {
-    hear: window.hear,
+    hear: (observation) => window.hear(observation),
     at(nowMs) {
       const levels = window.levels(nowMs);
       if (levels === null) return null;

@@ -4,7 +4,7 @@ import { loudest, newMeanWindow, type NewLocator } from "./method.ts";
 export const newStrongestGateway: NewLocator = ({ gateways }) => {
   const window = newMeanWindow(gateways);
   return {
-    hear: window.hear,
+    hear: (observation) => window.hear(observation),
     at(nowMs) {
       const levels = window.levels(nowMs);
       if (levels === null) return null;

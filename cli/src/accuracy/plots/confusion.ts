@@ -36,7 +36,7 @@ export function zoneConfusion(title: string, ours: Measured, venue: VenueMap): s
       const share = (cells.get(saidZoneId) ?? 0) / total;
       const right = saidZoneId === trueZoneId;
       const x = left + j * cell;
-      parts.push(element("rect", { x, y, width: cell, height: cell, fill: share === 0 ? COLOURS.paper : right ? COLOURS.ours : (COLOURS.others[0] as string), "fill-opacity": share === 0 ? 1 : 0.08 + 0.92 * share, stroke: right ? COLOURS.soft : COLOURS.grid }));
+      parts.push(element("rect", { x, y, width: cell, height: cell, fill: share === 0 ? COLOURS.paper : right ? COLOURS.ours : COLOURS.others[0], "fill-opacity": share === 0 ? 1 : 0.08 + 0.92 * share, stroke: right ? COLOURS.soft : COLOURS.grid }));
       if (share >= 0.005) parts.push(text(x + cell / 2, y + cell / 2 + 4, String(Math.round(100 * share)), { "text-anchor": "middle", fill: share > 0.55 ? COLOURS.paper : COLOURS.ink, "font-size": cell > 40 ? 12 : 10 }));
     });
     parts.push(text(left + columns.length * cell + 10, y + cell / 2 + 4, `${total.toLocaleString("en")} instants`, { fill: COLOURS.soft, "font-size": 11 }));
