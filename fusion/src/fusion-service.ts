@@ -6,6 +6,7 @@ import {
   parseEnvironmentReport,
   parseGatewayStatus,
   parsePositionReport,
+  parseTagSightings,
   parseTopic,
   parseWifiScan,
   type Alert,
@@ -209,6 +210,16 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
           report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
         );
       }
+      case "tag-sightings": {
+        const parsed = parseTagSightings(message.payload);
+        if (!parsed.ok) return refuseAs(parsed.code);
+        addRefusals(parsed.value.refusedRows);
+        const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
+        const atMs = deviceTime(heardAtMs, message);
+        if (atMs === null) return;
+        heardTagId.forEach((other, row) => pipeline.sight({ tagA: tagId, tagB: other, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }));
+        return;
+      }
       case "environment": {
         const parsed = parseEnvironmentReport(message.payload);
         if (!parsed.ok) return refuseAs(parsed.code);
@@ -220,13 +231,23 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
 
   /** A location of another technology, on the clock of the device that sent it. */
   function locate(measuredAtMs: number, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
+    const atMs = deviceTime(measuredAtMs, message);
+    if (atMs === null) return;
+    const fix = makeFix(atMs);
+    if (fix === null) counts.unplaceable++;
+    else pipeline.locate(fix, config.time === "report" ? reportNowMs : message.receivedAtMs);
+  }
+
+  /** A device's time on our clock, or null when it is refused and counted: too late, or too far ahead. */
+  function deviceTime(measuredAtMs: number, message: FusionMessage): number | null {
     if (config.time === "report") advanceTo(measuredAtMs);
     const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
-    if (measuredAtMs < nowMs - pipeline.config.maxLateMs) return refuseAs("OBSERVATION_LATE");
-    if (measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) return refuseAs("OBSERVATION_FUTURE");
-    const fix = makeFix(Math.min(measuredAtMs, nowMs));
-    if (fix === null) counts.unplaceable++;
-    else pipeline.locate(fix, nowMs);
+    const late = measuredAtMs < nowMs - pipeline.config.maxLateMs;
+    if (late || measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) {
+      refuseAs(late ? "OBSERVATION_LATE" : "OBSERVATION_FUTURE");
+      return null;
+    }
+    return Math.min(measuredAtMs, nowMs);
   }
 
   function ingestStatus(gatewayId: GatewayId, message: FusionMessage): void {
