@@ -41,6 +41,7 @@ const settings = {
   nearHoldMs: ms(0, 600_000),
   apartHoldMs: ms(0, 600_000),
   maxPairsPerTag: z.number().int().min(1).max(10_000),
+  maxCouplesPerLook: z.number().int().min(1_000).max(100_000_000),
   directMemoryMs: ms(1_000, 600_000),
   maxDirectPairs: z.number().int().min(0).max(10_000_000),
   forgetAfterMs: ms(1_000, 3_600_000),

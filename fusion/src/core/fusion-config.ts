@@ -89,6 +89,8 @@ export interface FusionConfig {
   apartHoldMs: number;
   /** Others that one tag is compared with in a crowd, and is near; further ones are skipped and counted. 1.2 µs a look, 150 B each that is near. */
   maxPairsPerTag: number;
+  /** Couples visited in one look over the whole venue, about 1 µs each: beyond 12,500 people each is compared with fewer others. */
+  maxCouplesPerLook: number;
   /** What one phone heard of another directly counts for this long. */
   directMemoryMs: number;
   /** Such pairs that are kept at once, 250 B each. */
@@ -146,6 +148,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   nearHoldMs: 3_000,
   apartHoldMs: 4_000,
   maxPairsPerTag: 32,
+  maxCouplesPerLook: 200_000,
   directMemoryMs: 10_000,
   maxDirectPairs: 50_000,
 

@@ -22,6 +22,9 @@ export interface HeardBy {
   loudestDbm: number;
 }
 
+/** Ten times as telling every 30 dB. */
+const TELLING_PER_DB = Math.LN10 / 30;
+
 export function evidenceOf(readings: readonly Reading[]): HeardBy {
   let loudest = -1;
   let loudestDbm = -Infinity;
@@ -34,7 +37,7 @@ export function evidenceOf(readings: readonly Reading[]): HeardBy {
     gateways: readings.map(({ gateway }) => gateway),
     rssiDbm: readings.map(({ rssiDbm }) => rssiDbm),
     varianceDb2: readings.map(({ varianceDb2 }) => varianceDb2),
-    telling: readings.map(({ rssiDbm }) => Math.min(4, Math.max(0.2, 10 ** ((rssiDbm + 80) / 30)))),
+    telling: readings.map(({ rssiDbm }) => Math.min(4, Math.max(0.2, Math.exp((rssiDbm + 80) * TELLING_PER_DB)))),
     loudest,
     loudestDbm,
   };

@@ -85,18 +85,19 @@ export function detectProximity(
   onPair?: (pair: PairState) => void,
 ): ProximityTransition[] {
   const transitions: ProximityTransition[] = [];
-  const people = whereabouts.map(newPerson);
+  const people = whereabouts.map((where) => newPerson(where, state));
   const byTag = new Map(people.map((person) => [person.tagId, person]));
   forgetDirect(state, nowMs, config);
 
   const look = (a: Person, b: Person): void => {
-    const [first, second] = a.tagId < b.tagId ? [a, b] : [b, a];
+    const first = a.tagId < b.tagId ? a : b;
+    const second = first === a ? b : a;
     const direct = state.directCount === 0 ? null : (state.directOf.get(first.tagId)?.get(second.tagId) ?? null);
     if (direct !== null) direct.lookedAtMs = nowMs;
     state.looked++;
     const distanceM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
     const within2M = chanceNear(first, second, distanceM, direct?.rssiDbm ?? null);
-    const pair = followed(state, first.tagId, second.tagId, within2M, config);
+    const pair = followed(state, first, second, within2M, config);
     if (pair !== null) {
       pair.lookedAtMs = nowMs;
       // Who is not heard for a while is less and less certain to be near; that alone parts nobody.
@@ -109,7 +110,8 @@ export function detectProximity(
     const within10M = a.floor === b.floor ? chanceWithin(AROUND_M, distanceM, varianceOf(a, b)) : 0;
     onPair({ atMs: nowMs, tagA: first.tagId, tagB: second.tagId, distanceM, probabilityWithin2M: within2M, probabilityWithin10M: Math.max(within2M, within10M), near: pair?.near ?? false });
   };
-  state.skipped += forEachCandidate(people, config.maxPairsPerTag, look);
+  const perTag = Math.max(MIN_OTHERS, Math.min(config.maxPairsPerTag, Math.floor((2 * config.maxCouplesPerLook) / people.length)));
+  state.skipped += forEachCandidate(people, perTag, look);
   // Who was near and is no candidate any more walked away, or through a ceiling.
   for (const [tagId, others] of state.pairsOf) {
     for (const pair of others.values()) {
@@ -169,10 +171,13 @@ interface Person extends HeardBy {
   floor: number;
   /** On each axis. */
   varianceM2: number;
+  /** Its pairs that are followed, looked up once a tick; undefined while there are none. */
+  pairs: Map<TagId, Pair> | undefined;
 }
 
-function newPerson({ tagId, xM, yM, floor, accuracy95M, heard }: Whereabouts): Person {
-  return { tagId, xM, yM, floor, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, ...evidenceOf(heard) };
+function newPerson({ tagId, xM, yM, floor, accuracy95M, heard }: Whereabouts, state: ProximityState): Person {
+  const { gateways, rssiDbm, varianceDb2, telling, loudest, loudestDbm } = evidenceOf(heard);
+  return { tagId, xM, yM, floor, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, pairs: state.pairsOf.get(tagId), gateways, rssiDbm, varianceDb2, telling, loudest, loudestDbm };
 }
 
 function chanceNear(a: Person, b: Person, distanceM: number, directDbm: number | null): number {
@@ -184,6 +189,9 @@ function chanceNear(a: Person, b: Person, distanceM: number, directDbm: number |
 function varianceOf(a: Person, b: Person): number {
   return Math.max(MIN_VARIANCE_M2, a.varianceM2 + b.varianceM2);
 }
+
+/** However many people there are, each is compared with some. */
+const MIN_OTHERS = 4;
 
 /** Two positions never agree better than half a metre: badge and body. */
 const MIN_VARIANCE_M2 = 0.25;
@@ -204,23 +212,24 @@ function turn(pair: Pair, { within2M, distanceM, apartBelow }: { within2M: numbe
 }
 
 /** The pair as it is followed; a new one when it may become near and neither of the two is in as many pairs as it may. */
-function followed(state: ProximityState, tagA: TagId, tagB: TagId, within2M: number, config: FusionConfig): Pair | null {
-  const pairsOfA = state.pairsOf.get(tagA);
-  const known = pairsOfA?.get(tagB);
+function followed(state: ProximityState, a: Person, b: Person, within2M: number, config: FusionConfig): Pair | null {
+  const known = a.pairs?.get(b.tagId);
   if (known !== undefined) return known;
   if (within2M < config.nearProbability) return null;
-  const pairsOfB = state.pairsOf.get(tagB);
-  if ((pairsOfA?.size ?? 0) >= config.maxPairsPerTag || (pairsOfB?.size ?? 0) >= config.maxPairsPerTag) {
+  if ((a.pairs?.size ?? 0) >= config.maxPairsPerTag || (b.pairs?.size ?? 0) >= config.maxPairsPerTag) {
     state.skipped++;
     return null;
   }
-  const pair: Pair = { tagA, tagB, near: false, turningSinceMs: null, lookedAtMs: -Infinity };
-  for (const [tagId, other] of [[tagA, tagB], [tagB, tagA]] as const) {
-    const pairs = state.pairsOf.get(tagId);
-    if (pairs === undefined) state.pairsOf.set(tagId, new Map([[other, pair]]));
-    else pairs.set(other, pair);
-  }
+  const pair: Pair = { tagA: a.tagId, tagB: b.tagId, near: false, turningSinceMs: null, lookedAtMs: -Infinity };
+  pairsOf(state, a).set(b.tagId, pair);
+  pairsOf(state, b).set(a.tagId, pair);
   return pair;
+}
+
+/** A person's map of pairs, in the state as long as it holds any. */
+function pairsOf(state: ProximityState, person: Person): Map<TagId, Pair> {
+  if (person.pairs === undefined || person.pairs.size === 0) state.pairsOf.set(person.tagId, (person.pairs ??= new Map()));
+  return person.pairs;
 }
 
 function removePair(state: ProximityState, pair: Pair): void {
