@@ -1,4 +1,5 @@
-import { ConfigError } from "@konferenco/protocol";
+import { ConfigError, type Update } from "@konferenco/protocol";
+import { AlertReceipts } from "./alert-receipts.ts";
 import { newTokenAuthority } from "./auth.ts";
 import { ClientFrames } from "./client-frames.ts";
 import { DEFAULT_LIMITS, type Bridge, type BridgeConfig, type BridgeStats, type LaneName } from "./config.ts";
@@ -19,6 +20,7 @@ import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
 import { PeopleCache } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
+import { Presence } from "./presence.ts";
 import { Replayer } from "./replayer.ts";
 import { Surroundings } from "./surroundings.ts";
 import { Tickets } from "./tickets.ts";
@@ -40,20 +42,33 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
 
   const authority = await newTokenAuthority(keys.token, eventId, nowMs);
   const tickets = new Tickets();
-  const people = new PeopleCache(registry);
+  const people = new PeopleCache(registry, nowMs);
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
   const hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset });
-  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard: (update, when) => talk.heard(update, when), eventRefKey: keys.eventRef, nowMs, log });
+  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard, policyChanged: (change) => presence.policyChanged(change), eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
-  const surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, log });
+  const surroundings: Surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
-  const talk: Talk = new Talk({ hub, people, eventRefKey: keys.eventRef, nowMs });
+  const presence: Presence = new Presence({ hub, people, signals, nowMs, log });
+  const talk: Talk = new Talk({ hub, people, presence, eventRefKey: keys.eventRef, nowMs });
+  const receipts = new AlertReceipts({ hub, signals, eventRefKey: keys.eventRef, nowMs });
+  function heard(update: Update, when: "before" | "now"): void {
+    talk.heard(update, when);
+    if (when === "before") return;
+    receipts.heard(update);
+    if (update.body.kind !== "signal") return;
+    const { signal } = update.body;
+    if (signal.kind === "presence") presence.heard(signal);
+    else if (signal.kind === "receipts") receipts.heardReceipts(signal);
+    else if (signal.kind === "resync") hub.tellResync(signal.who);
+  }
   const desk = new PeopleDesk({ registry, feed, nowMs });
   const frames = new ClientFrames({ store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  feed.onErased = (personId) => surroundings.forget(personId);
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
@@ -69,7 +84,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     feedFailing: feed.failing,
   }));
   const logins = new Logins(keys.password, config.logins);
-  const api = apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, authority, tickets, logins, publishAlert: config.publishAlert, nowMs });
+  const api = apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, authority, tickets, logins, publishAlert: config.publishAlert, nowMs });
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -81,15 +96,23 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   });
 
   const tick = setInterval(() => {
+    presence.tick();
     talk.tick();
+    receipts.tick();
     hub.tick();
     replayer.tick();
     void surroundings.tickNearby();
+    surroundings.tickEncounters();
   }, TICK_MS);
+  const half = setInterval(() => presence.tickHere(), SECOND_MS / 2);
   const second = setInterval(() => {
     transport.tickSecond();
+    receipts.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
+    surroundings.tickParted();
+    // Shares that have ended: their policies are made anew, and who saw is told to forget.
+    for (const personId of people.endedShares()) void feed.applyPerson({ kind: "person", personId }).catch(() => {});
   }, SECOND_MS);
 
   let closing: Promise<void> | null = null;
@@ -97,6 +120,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
     await transport.drain();
     clearInterval(tick);
+    clearInterval(half);
     clearInterval(second);
     await signals.close();
     await feed.close();

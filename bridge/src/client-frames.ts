@@ -132,7 +132,7 @@ export class ClientFrames {
       case "set":
         return this.#set(connection, frame);
       case "sub":
-        if (frame.ch === "direct" || frame.ch.startsWith("app:")) return this.#subscribeToTalk(connection, frame);
+        if (frame.ch === "direct" || frame.ch === "presence" || frame.ch.startsWith("app:")) return this.#subscribeToTalk(connection, frame);
         this.#subscribe(connection, frame);
         return null;
       case "pub":
@@ -317,12 +317,12 @@ export class ClientFrames {
       case "occupancy":
         return surroundings.occupancy(viewer);
       case "presence":
-        return talk.presence(viewer);
+        return talk.whoIsThere(connection, channel);
       case "direct":
         // Who resumes gets them by the replay, in their order among the rest.
         return isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel);
       default:
-        if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.members(channel)];
+        if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.whoIsThere(connection, channel)];
         // "nearby": the list takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
         connection.lastNearby = null;

@@ -4,7 +4,7 @@ import type { BridgeLimits } from "./config.ts";
 import type { Connection, Subscription } from "./connection.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { HARD_WINDOW_BYTES, newOutboxCounts } from "./core/outbox.ts";
-import { atLeast, levelFor, mayHearOfNear, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type VisibleUpdate } from "./core/privacy.ts";
+import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 
@@ -220,6 +220,11 @@ export class Hub {
     }
   }
 
+  /** What they keep may be wrong: one person's clients, or everybody's, are told to load anew. */
+  tellResync(who: PersonId | null): void {
+    for (const connection of who === null ? this.connections : (this.byPerson.get(who) ?? [])) connection.sendFrame({ op: "resync" });
+  }
+
   // --- policies that change -----------------------------------------------------------------------
 
   /** Queues forget at once what may no longer be shown, viewers are told to forget, and what may be shown now is. */
@@ -238,8 +243,8 @@ export class Hub {
       const { viewer } = connection;
       const was = before === null ? "hidden" : levelFor(before, viewer);
       const is = after === null ? "hidden" : levelFor(after, viewer);
-      const heardOfNear = viewer.self !== null && before !== null && mayHearOfNear(viewer.self, before);
-      const hearsOfNear = viewer.self !== null && after !== null && mayHearOfNear(viewer.self, after);
+      const heardOfNear = viewer.self !== null && before !== null && mayMeet(viewer.self, before);
+      const hearsOfNear = viewer.self !== null && after !== null && mayMeet(viewer.self, after);
       if (atLeast(is, was) && (hearsOfNear || !heardOfNear)) continue;
       connection.shown.delete(personId);
       connection.outbox?.forgetSubject(personId);
@@ -266,8 +271,14 @@ export class Hub {
       connection.outbox?.forgetSubject(personId);
       connection.sendFrame({ op: "forget", subj: personId });
     }
+    // Blocking holds in both directions: whom they have blocked goes from their own screens too.
+    for (const blocked of after?.blocked ?? []) {
+      if (before?.blocked?.has(blocked) === true || connection.shown?.delete(blocked) !== true) continue;
+      connection.outbox?.forgetSubject(blocked);
+      connection.sendFrame({ op: "forget", subj: blocked });
+    }
     // What a member of staff sees of others hangs on these two; a fresh start is simpler than to undo.
-    const rightsChanged = before !== null && after !== null && (before.role !== after.role || !sameSet(before.connections, after.connections));
+    const rightsChanged = before !== null && after !== null && (before.role !== after.role || !sameSet(before.connections, after.connections) || !sameSet(before.blocked ?? NOBODY, after.blocked ?? NOBODY));
     if (rightsChanged && connection.has("venue")) this.close(connection, CLOSE_CODES.permissionsChanged, "permissions changed");
   }
 
@@ -429,3 +440,5 @@ function isApp(channel: Channel): channel is AppChannel {
 function sameSet<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {
   return a.size === b.size && [...a].every((item) => b.has(item));
 }
+
+const NOBODY: ReadonlySet<string> = new Set();

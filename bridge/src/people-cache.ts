@@ -31,11 +31,18 @@ export class PeopleCache {
   readonly #people = new Map<PersonId, Known>();
   /** Null: the registry says that nobody carries it. */
   readonly #holders = new Map<TagId, PersonId | null>();
+  /** When the first of a person's shares ends: then their policy is made anew. */
+  readonly #shareEnds = new Map<PersonId, number>();
+  readonly #changed = new Set<TagId>();
+  readonly #nowMs: () => number;
+  /** Who sits in a session, by tag; set once the picture of the venue is there. */
+  isInSession: (tagId: TagId) => boolean = () => false;
   /** Tags of erased people: hidden until somebody else carries them, for the person may still do. */
   readonly #erasedTags = new Set<TagId>();
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, nowMs: () => number = () => 0) {
     this.#registry = registry;
+    this.#nowMs = nowMs;
   }
 
   holderOf = (tagId: TagId): Holder => {
@@ -59,6 +66,19 @@ export class PeopleCache {
 
   tagOf(personId: PersonId): TagId | null {
     return this.#people.get(personId)?.person.tagId ?? null;
+  }
+
+  /** Whose policy still shows somebody what they were to see until now. */
+  endedShares(): PersonId[] {
+    const nowMs = this.#nowMs();
+    return [...this.#shareEnds].flatMap(([personId, untilMs]) => (untilMs <= nowMs ? [personId] : []));
+  }
+
+  /** Tags whose holder's policy was read since the last call. */
+  takeChanged(): TagId[] {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    return changed;
   }
 
   get size(): number {
@@ -97,6 +117,7 @@ export class PeopleCache {
     const { personId } = change;
     const known = this.#people.get(personId) ?? null;
     this.#people.delete(personId);
+    this.#shareEnds.delete(personId);
     let person: Person | null = null;
     let error: Error | null = null;
     try {
@@ -126,7 +147,14 @@ export class PeopleCache {
   }
 
   #keep(person: Person): void {
-    this.#people.set(person.profile.personId, { person, policy: compilePolicy(person) });
+    const { personId } = person.profile;
+    const { tagId } = person;
+    const nowMs = this.#nowMs();
+    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: () => tagId !== null && this.isInSession(tagId) }) });
+    const endsMs = Math.min(...(person.settings.shares ?? []).map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > nowMs));
+    if (endsMs === Infinity) this.#shareEnds.delete(personId);
+    else this.#shareEnds.set(personId, endsMs);
+    if (tagId !== null) this.#changed.add(tagId);
     if (person.tagId !== null) this.#setHolder(person.tagId, person.profile.personId);
   }
 

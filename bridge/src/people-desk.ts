@@ -1,4 +1,4 @@
-import { applyPrivacyChange, type Consent, type Person, type PersonId, type PrivacyChange, type PrivacySettings, type Profile, type TagId } from "@konferenco/protocol";
+import { BRIDGE_KEPT, MAX_BLOCKED, MAX_LOOKUPS, MAX_SHARES, applyPrivacyChange, type Consent, type Lookup, type Person, type PersonId, type PrivacyChange, type PrivacySettings, type Profile, type TagId } from "@konferenco/protocol";
 import { compilePolicy, raisesAnything } from "./core/privacy.ts";
 import type { Registry } from "./registry/registry.ts";
 import type { UpdateFeed } from "./update-feed.ts";
@@ -56,9 +56,52 @@ export class PeopleDesk {
       const { registry, feed } = this.#options;
       const before = await registry.person(personId);
       if (before === null) return null;
-      const after = await registry.changeSettings(personId, this.#stamped(before, withoutStamps(wanted)));
+      // Who sets anew what connections see has ended what they share with single ones.
+      const ends = wanted.preset !== undefined || wanted.level !== undefined || wanted.audiences?.connections !== undefined;
+      const change = { ...withoutStamps(wanted), ...(ends && before.settings.shares !== undefined ? { shares: [] } : {}) };
+      const after = await registry.changeSettings(personId, this.#stamped(before, change));
       await feed.applyPerson({ kind: "person", personId });
       return after;
+    });
+  }
+
+  /** Hides the person everywhere: levels, shares, alerts, presence, in one write. */
+  panic(personId: PersonId): Promise<Person | null> {
+    return this.changeSettings(personId, { preset: "high" });
+  }
+
+  /** Neither sees anything of the other from now on. It makes no difference, and takes no other time, whether there is such a person. False: too many. */
+  setBlocked(personId: PersonId, other: PersonId, blocked: boolean): Promise<boolean> {
+    return this.#changeKept(personId, ({ settings }) => {
+      const others = (settings.blocked ?? []).filter((id) => id !== other);
+      if (blocked && others.length >= MAX_BLOCKED) return null;
+      return { blocked: blocked ? [...others, other] : others };
+    });
+  }
+
+  /** Shows the precise place to one connection until then; null ends it. False: too many at once. */
+  setShare(personId: PersonId, other: PersonId, untilMs: number | null): Promise<boolean> {
+    return this.#changeKept(personId, ({ settings }) => {
+      const others = (settings.shares ?? []).filter((share) => share.personId !== other && share.untilMs > this.#options.nowMs());
+      if (untilMs !== null && others.length >= MAX_SHARES) return null;
+      return { shares: untilMs === null ? others : [...others, { personId: other, untilMs }] };
+    });
+  }
+
+  /** Kept with the person, who can read it, before staff get their answer. */
+  recordLookup(personId: PersonId, lookup: Lookup): Promise<boolean> {
+    return this.#changeKept(personId, ({ settings }) => ({ lookups: [...(settings.lookups ?? []), lookup].slice(-MAX_LOOKUPS) }));
+  }
+
+  #changeKept(personId: PersonId, changeOf: (before: Person) => PrivacyChange | null): Promise<boolean> {
+    return this.#inTurn(personId, async () => {
+      const { registry, feed } = this.#options;
+      const before = await registry.person(personId);
+      const change = before === null ? null : changeOf(before);
+      if (before === null || change === null) return false;
+      await registry.changeSettings(personId, this.#stamped(before, change));
+      await feed.applyPerson({ kind: "person", personId });
+      return true;
     });
   }
 
@@ -137,7 +180,9 @@ export class PeopleDesk {
   }
 }
 
-function withoutStamps<Settings extends PrivacyChange | PrivacySettings>(settings: Settings): Omit<Settings, "raisedAtMs" | "tagSinceMs"> {
-  const { raisedAtMs: _raised, tagSinceMs: _since, ...chosen } = settings;
+/** What a client sends without what only the bridge writes. */
+function withoutStamps<Settings extends PrivacyChange | PrivacySettings>(settings: Settings): Omit<Settings, (typeof BRIDGE_KEPT)[number]> {
+  const chosen = { ...settings };
+  for (const kept of BRIDGE_KEPT) delete chosen[kept];
   return chosen;
 }

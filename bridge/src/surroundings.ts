@@ -1,10 +1,29 @@
-import { zoneCentre, type NearbyPerson, type VenueMap, type ZoneId } from "@konferenco/protocol";
+import { zoneCentre, type NearbyPerson, type PersonId, type TagId, type VenueMap, type ZoneId } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Connection } from "./connection.ts";
+import { shownStay, type Trail, type WindowDice } from "./core/coarse-times.ts";
+import { COMPATIBLE, type Match } from "./core/compatibility.ts";
+import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
 import { PublicOccupancy } from "./core/occupancy.ts";
-import { GRID_M, atLeast, seesThings, showNearby, showOccupancy, type Place, type Standing, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import {
+  GRID_M,
+  atLeast,
+  isSeenCoarsely,
+  seesThings,
+  showNearby,
+  showOccupancy,
+  showSerendipity,
+  showZoneNear,
+  whereaboutsOf,
+  type Place,
+  type Standing,
+  type SubjectPolicy,
+  type Viewer,
+  type VisibleUpdate,
+  type Whereabouts,
+} from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache } from "./people-cache.ts";
 
@@ -12,6 +31,13 @@ import type { PeopleCache } from "./people-cache.ts";
 const MAX_CANDIDATES = 500;
 /** Grid points of two positions can be nearer than the positions by so much. */
 const SNAP_MARGIN_M = 2 * GRID_M;
+/** People of a zone or the venue who are looked at for one answer, 1 µs each: which ones in a larger crowd depends on when they were first heard, not on where they are. */
+const MAX_CROWD = 20_000;
+/** Zones smaller than this are a place, not an area: strangers are shown the venue instead. */
+const SMALL_ZONE_M2 = 50;
+const ENCOUNTERS_EVERY_MS = 250;
+/** Words of an encounter that wait for a person's page to open. */
+const MAX_UNTOLD = 10_000;
 /** Zones of one occupancy event: 500 are about 20 KB. */
 const ZONES_PER_EVENT = 500;
 
@@ -24,16 +50,30 @@ export interface SurroundingsOptions {
   nowMs: () => number;
   nearbyEveryMs: number;
   dice: (zoneId: ZoneId, window: number) => [number, number];
+  /** At which moment of a window strangers are shown a tag. */
+  whenShown: WindowDice;
   log: (event: object) => void;
 }
 
-/** Who is near a viewer, and how full zones are. */
+interface Untold {
+  to: PersonId;
+  other: PersonId;
+  kind: "serendipity" | "near";
+  match: Match;
+  atMs: number;
+}
+
+/** Who is near a viewer, who has met whom, and how full zones are. */
 export class Surroundings {
   readonly #options: SurroundingsOptions;
   readonly #publicOccupancy: PublicOccupancy;
   readonly #zoneIds: ZoneId[];
   readonly #zoneWidthsM: ReadonlyMap<ZoneId, number>;
   readonly #centres: ReadonlyMap<ZoneId, Place>;
+  readonly #smallZones: ReadonlySet<ZoneId>;
+  readonly #encounters: Encounters;
+  #untold: Untold[] = [];
+  #encounteredAtMs = 0;
   #toldExact = "";
   #looking = false;
   #failing = false;
@@ -44,6 +84,16 @@ export class Surroundings {
     this.#publicOccupancy = new PublicOccupancy(options.dice);
     this.#zoneIds = venue.zones.map((zone) => zone.zoneId);
     this.#zoneWidthsM = new Map(venue.zones.map((zone) => [zone.zoneId, widthM(zone.polygons)]));
+    this.#smallZones = new Set(venue.zones.filter((zone) => zone.polygons.length > 0 && areaM2(zone.polygons) < SMALL_ZONE_M2).map((zone) => zone.zoneId));
+    const { picture, people } = options;
+    this.#encounters = new Encounters({
+      trailOf: (tagId) => picture.trailOf(tagId),
+      aroundZone: (zoneId) => picture.aroundZone(zoneId),
+      holderOf: people.holderOf,
+      zoneWidthM: (zoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity,
+      isSmall: (zoneId) => this.#smallZones.has(zoneId),
+    });
+    people.isInSession = newTimetable(venue, options);
     this.#centres = new Map(
       venue.zones.flatMap((zone) => {
         const centre = zoneCentre(zone, venue);
@@ -58,32 +108,126 @@ export class Surroundings {
   async nearby(viewer: Viewer, query: NearbyQuery): Promise<NearbyPerson[]> {
     const { people, picture, store } = this.#options;
     const ownTag = viewer.self?.consented === true ? people.tagOf(viewer.self.personId) : null;
-    const standing = ownTag === null ? null : picture.standing(ownTag);
+    const standing = ownTag === null ? null : picture.trailOf(ownTag);
     const from = standing === null ? null : this.#placeOf(standing);
     if (from === null) return [];
     if (query.within === "same_venue") return this.#select(picture.standings(), viewer, from, query);
-    const asked = query.within === "10m" ? 10 : 50;
-    const [around, inZone] = await Promise.all([
-      store.nearby({ xM: from.xM, yM: from.yM, floor: from.floor, radiusM: asked + SNAP_MARGIN_M, limit: MAX_CANDIDATES }),
-      from.zoneId === null ? [] : store.occupants(from.zoneId),
-    ]);
-    const tagIds = new Set([...around.map((found) => found.tagId), ...inZone]);
-    return this.#select([...tagIds].flatMap((tagId) => picture.standing(tagId) ?? []), viewer, from, query);
+    const { zoneId } = from;
+    const radiusM = query.within === "10m" ? 10 : query.within === "same_zone" ? 0 : 50;
+    const around = radiusM === 0 ? [] : await store.nearby({ xM: from.xM, yM: from.yM, floor: from.floor, radiusM: radiusM + SNAP_MARGIN_M, limit: MAX_CANDIDATES });
+    const standings = new Map<TagId, Standing & Trail>();
+    for (const { tagId } of around) {
+      const found = picture.trailOf(tagId);
+      if (found !== null) standings.set(tagId, found);
+    }
+    // A radius that does not hold the whole zone says nothing about who is known by the zone alone.
+    const byZone = zoneId !== null && (query.within === "same_zone" || query.within === "near" || (this.#zoneWidthsM.get(zoneId) ?? Infinity) <= radiusM);
+    if (byZone) for (const found of picture.aroundZone(zoneId)) standings.set(found.tagId, found);
+    return this.#select(standings.values(), viewer, from, query);
   }
 
-  #select(standings: Iterable<Standing>, viewer: Viewer, from: Place, query: NearbyQuery): NearbyPerson[] {
+  #select(standings: Iterable<Standing & Trail>, viewer: Viewer, from: Place, query: NearbyQuery): NearbyPerson[] {
     const candidates: Candidate[] = [];
+    let looked = 0;
     for (const standing of standings) {
+      if (++looked > MAX_CROWD) break;
       const subject = this.#options.people.holderOf(standing.tagId);
-      const at = this.#placeOf(standing);
-      if (typeof subject === "object" && at !== null) candidates.push({ subject, at });
+      if (typeof subject !== "object") continue;
+      const at = this.#placeSeenBy(standing, subject, viewer);
+      if (at !== null) candidates.push({ subject, at });
     }
     return selectNearby(candidates, viewer, from, query, (zoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity);
   }
 
-  #placeOf({ position, zoneId }: Standing): Place | null {
-    if (position !== null) return { xM: position.xM, yM: position.yM, floor: position.floor, zoneId };
-    return zoneId === null ? null : (this.#centres.get(zoneId) ?? null);
+  #placeOf({ position, zoneId, floor, gridXM, gridYM }: Standing & Trail): Place | null {
+    if (position !== null) return { xM: gridXM, yM: gridYM, floor, zoneId };
+    return zoneId === null ? null : (this.#centres.get(zoneId) ?? { xM: 0, yM: 0, floor, zoneId });
+  }
+
+  /** Where this viewer may take the subject to be: strangers are shown zones alone, late, and small ones not at all. */
+  #placeSeenBy(standing: Standing & Trail, subject: SubjectPolicy, viewer: Viewer): Place | null {
+    if (!isSeenCoarsely(subject, viewer)) return this.#placeOf(standing);
+    const stay = shownStay(standing, this.#options.nowMs(), this.#options.whenShown, Math.max(subject.sinceMs, subject.raisedAtMs));
+    if (stay === null) return null;
+    const { zoneId, floor } = stay;
+    return { xM: 0, yM: 0, floor, zoneId: zoneId === null || this.#smallZones.has(zoneId) ? null : zoneId };
+  }
+
+  /** Where one person is, as far as this viewer may see. Nothing is looked up anew: an answer that takes longer for a known name tells that it is one. */
+  whereabouts(personId: PersonId, viewer: Viewer): Whereabouts | null {
+    const { people, picture } = this.#options;
+    const subject = people.policyOf(personId);
+    const tagId = people.tagOf(personId);
+    const standing = tagId === null ? null : picture.trailOf(tagId);
+    if (subject === null || standing === null) return null;
+    const at = this.#placeSeenBy(standing, subject, viewer);
+    return at === null ? null : whereaboutsOf(subject, at, viewer);
+  }
+
+  /** The person in charge reads in the log who looks people up; the person reads it in their own audit. */
+  noteLookup(by: string): void {
+    this.#options.log({ event: "a person was looked up", by });
+  }
+
+  // --- encounters -----------------------------------------------------------------------------------
+
+  /** A few times a second: who has come together since, and words that waited for a page to open. */
+  tickEncounters(): void {
+    const { picture, people, nowMs } = this.#options;
+    if (Math.abs(nowMs() - this.#encounteredAtMs) < ENCOUNTERS_EVERY_MS) return;
+    this.#encounteredAtMs = nowMs();
+    for (const { tagId } of picture.takeEntered()) this.#encounters.look(tagId);
+    for (const tagId of people.takeChanged()) this.#encounters.look(tagId);
+    const atMs = nowMs();
+    const waiting = this.#untold.filter((word) => atMs - word.atMs < PAIR_QUIET_MS);
+    this.#untold = [];
+    for (const word of waiting) this.#tell(word);
+    for (const { kind, a, b, matches } of this.#encounters.tick(atMs)) {
+      this.#tell({ to: a.personId, other: b.personId, kind, match: matches[0], atMs });
+      this.#tell({ to: b.personId, other: a.personId, kind, match: matches[1], atMs });
+    }
+  }
+
+  /** Nothing of the person is kept. */
+  forget(personId: PersonId): void {
+    this.#encounters.forget(personId);
+    this.#untold = this.#untold.filter(({ to, other }) => to !== personId && other !== personId);
+  }
+
+  /** One has gone: told as late as strangers are shown it. */
+  tickParted(): void {
+    const { picture, people, nowMs, whenShown } = this.#options;
+    const isShownIn = (tagId: TagId, zoneId: ZoneId) => {
+      const trail = picture.trailOf(tagId);
+      return trail !== null && (trail.zoneId === zoneId || shownStay(trail, nowMs(), whenShown)?.zoneId === zoneId);
+    };
+    for (const { a, b } of this.#encounters.takeParted(isShownIn)) {
+      for (const [to, other] of [[a, b], [b, a]] as const) {
+        const [receiver, subject] = [people.policyOf(to), people.policyOf(other)];
+        if (receiver !== null && subject !== null) this.#offer(to, other, showZoneNear(receiver, subject, "apart", nowMs()));
+      }
+    }
+  }
+
+  #tell(word: Untold): void {
+    const { people } = this.#options;
+    const { to, other, kind, match, atMs } = word;
+    const [receiver, subject] = [people.policyOf(to), people.policyOf(other)];
+    if (receiver === null || subject === null) return;
+    const shown = kind === "near" ? showZoneNear(receiver, subject, "near", atMs) : showSerendipity(receiver, subject, wordsOf(subject, match), atMs);
+    if (!this.#offer(to, other, shown) && shown !== null && kind === "serendipity" && this.#untold.length < MAX_UNTOLD) this.#untold.push(word);
+  }
+
+  /** False: none of the person's pages is open. */
+  #offer(to: PersonId, other: PersonId, shown: VisibleUpdate | null): boolean {
+    const { hub } = this.#options;
+    const open = [...(hub.byPerson.get(to) ?? [])].filter((connection) => connection.state === "open" && connection.has("me") && connection.viewer.role !== "display");
+    for (const connection of open) {
+      if (shown !== null) connection.remember(other);
+      hub.offer(connection, shown);
+    }
+    if (open.length > 0) hub.flushUrgent();
+    return open.length > 0;
   }
 
   /** Lists for the `nearby` channel, one after another; a list that has not changed is not sent again. */
@@ -176,4 +320,26 @@ function widthM(polygons: readonly (readonly (readonly [number, number])[])[]): 
   const ys = points.map(([, yM]) => yM);
   const span = (values: number[]) => values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b));
   return Math.hypot(span(xs), span(ys));
+}
+
+/** The sum of the polygons' areas (shoelace formula); overlaps count twice, which errs to showing a zone of two halves. */
+function areaM2(polygons: readonly (readonly (readonly [number, number])[])[]): number {
+  return polygons.reduce((sum, points) => sum + Math.abs(points.reduce((twice, [xM, yM], index) => twice + xM * (points[(index + 1) % points.length]?.[1] ?? 0) - (points[(index + 1) % points.length]?.[0] ?? 0) * yM, 0)) / 2, 0);
+}
+
+function wordsOf({ name }: SubjectPolicy, { topic, score, reasons }: Match): { topic: string | null; text: string; compatibility: number; reasons: string[] } {
+  const text = topic === null ? `You're near ${name}: ${reasons[0] ?? "you have much in common"}` : `You're near ${name}, who shares your interest in ${topic}`;
+  return { topic, text, compatibility: Math.max(COMPATIBLE, score), reasons };
+}
+
+/** Whether the tag is where a session of the timetable is on now. */
+function newTimetable({ sessions = [] }: VenueMap, { picture, nowMs }: Pick<SurroundingsOptions, "picture" | "nowMs">): (tagId: TagId) => boolean {
+  const byZone = new Map<ZoneId, { fromMs: number; toMs: number }[]>();
+  for (const session of sessions) byZone.set(session.zoneId, [...(byZone.get(session.zoneId) ?? []), session]);
+  return (tagId) => {
+    if (byZone.size === 0) return false;
+    const zoneId = picture.standing(tagId)?.zoneId ?? null;
+    const atMs = nowMs();
+    return zoneId !== null && (byZone.get(zoneId)?.some(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs) ?? false);
+  };
 }

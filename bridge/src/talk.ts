@@ -5,12 +5,14 @@ import { RecentTalk, inboxOf } from "./core/recent-talk.ts";
 import { TypingBoard } from "./core/typing-board.ts";
 import type { Hub } from "./hub.ts";
 import { eventRefOf } from "./keys.ts";
+import type { Presence } from "./presence.ts";
 import type { PeopleCache } from "./people-cache.ts";
 import { speakersOf } from "./update-feed.ts";
 
 export interface TalkOptions {
   hub: Hub;
   people: PeopleCache;
+  presence: Presence;
   eventRefKey: Uint8Array;
   nowMs: () => number;
 }
@@ -50,7 +52,8 @@ export class Talk {
   }
 
   async lookUpSpeakers(channel: Channel, viewer: Viewer): Promise<void> {
-    const { people } = this.#options;
+    const { people, presence } = this.#options;
+    await presence.lookUp(channel, viewer);
     await people.loadPeople(speakersOf(this.#recent.of(placeOf(channel, viewer))).filter((personId) => people.policyOf(personId) === null));
   }
 
@@ -66,12 +69,9 @@ export class Talk {
     });
   }
 
-  members(_channel: Channel): VisibleUpdate[] {
-    return [];
-  }
-
-  presence(_viewer: Viewer): VisibleUpdate[] {
-    return [];
+  /** Who is in the channel, or which of the viewer's connections are here. */
+  whoIsThere(connection: Connection, channel: Channel): VisibleUpdate[] {
+    return this.#options.presence.snapshot(connection, channel);
   }
 }
 

@@ -5,7 +5,7 @@ import type { LivePicture } from "./core/live-picture.ts";
 import { isVenue, projectUpdate } from "./core/privacy.ts";
 import { eventRefOf } from "./keys.ts";
 import type { Hub } from "./hub.ts";
-import type { PeopleCache } from "./people-cache.ts";
+import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import type { Registry, RegistryChange } from "./registry/registry.ts";
 
 /** Updates that wait while people are looked up, about 300 bytes each; beyond, they are read from the log again. */
@@ -33,6 +33,7 @@ export interface UpdateFeedOptions {
   hub: Hub;
   /** What was logged before the start, and everything from then on, in its order, just before clients see it. */
   heard: (update: Update, when: "before" | "now") => void;
+  policyChanged: (change: PolicyChange) => void;
   eventRefKey: Uint8Array;
   nowMs: () => number;
   log: (event: object) => void;
@@ -52,6 +53,8 @@ export class UpdateFeed {
   #closed = false;
   #at: UpdateId = { epoch: "", offset: 0 };
   #peopleFailing = false;
+  /** The person is erased: whoever keeps something about them lets it go. */
+  onErased: (personId: string) => void = () => {};
   updatesIn = 0;
   gaps = 0;
   /** True while the store or the registry does not answer. */
@@ -191,14 +194,16 @@ export class UpdateFeed {
   }
 
   async #change(job: Extract<Job, { kind: "change" }>): Promise<void> {
-    const { people, hub, store, log } = this.#options;
+    const { people, hub, store, policyChanged, log } = this.#options;
     const change = await people.refresh(job.change);
     hub.applyPolicyChange(change);
+    policyChanged(change);
     if (change.error !== null) {
       log({ event: "a person could not be read and is hidden until they are", error: String(change.error) });
       return job.failed?.(change.error);
     }
     try {
+      if (change.erased) this.onErased(change.personId);
       if (change.erased && change.tagBefore !== null) await store.dropTag(change.tagBefore);
       job.done?.();
     } catch (error) {

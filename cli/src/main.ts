@@ -5,7 +5,9 @@ import { registerAccuracyCommand } from "./accuracy/command.ts";
 import { registerProcessCommands } from "./processes/commands.ts";
 import { registerReplayCommand } from "./replay/command.ts";
 import { registerSimulateCommand } from "./simulate/command.ts";
+import { registerSurveyCommand } from "./survey/command.ts";
 import { registerUpCommand } from "./up/command.ts";
+import { registerVenueCommand } from "./venue/command.ts";
 
 const program = new Command("konferenco")
   .description("From radio to zones to people, privately: proximity for event venues.")
@@ -17,6 +19,8 @@ registerProcessCommands(program);
 registerSimulateCommand(program);
 registerReplayCommand(program);
 registerAccuracyCommand(program);
+registerSurveyCommand(program);
+registerVenueCommand(program);
 
 try {
   await program.parseAsync();

@@ -20,6 +20,7 @@ import {
   type SensorType,
   type TagId,
   type VenueMap,
+  type WifiScan,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
 import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
@@ -29,7 +30,8 @@ import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
 import type { PairState } from "./core/proximity.ts";
-import { locateByWifi, type AccessPoint } from "./core/wifi-fix.ts";
+import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
+import type { WifiModel } from "./core/wifi-model.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
@@ -53,6 +55,8 @@ export interface FusionServiceConfig {
   accessPoints?: ReadonlyMap<string, AccessPoint>;
   /** Told of every pair of tags that proximity looks at, each time. For measuring. */
   onPair?: (pair: PairState) => void;
+  /** The venue's surveyed Wi-Fi, ready built (`buildWifiModel`, `parseWifiModel`). Scans that it knows nothing of go by `accessPoints`. */
+  wifiSurvey?: WifiModel;
 }
 
 export interface FusionMessage {
@@ -128,6 +132,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const refused: RefusalCounts = {};
   const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
   const stored = new Map<TagId, Position>();
+  const wifiDevices = newWifiDevices();
   /** In report time: the largest sending time seen. -Infinity before the first. */
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
@@ -160,7 +165,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const output = pipeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
-    for (const tagId of output.droppedTags) stored.delete(tagId);
+    for (const tagId of output.droppedTags) {
+      stored.delete(tagId);
+      wifiDevices.offsets.delete(tagId);
+    }
     counts.storedPositions += positions.length;
     const gateways = watch.changes(nowMs, (gatewayId) => clockOffsetMs(acceptor, gatewayId));
     const { zoneTransitions, proximityTransitions, droppedTags } = output;
@@ -200,7 +208,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { scan } = parsed.value;
         // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
         if (scan.tagId === null) return;
-        return locate(scan.heardAtMs, message, (atMs) => locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, atMs));
+        return locate(scan.heardAtMs, message, (atMs) => locateScan(scan, atMs));
       }
       case "position": {
         const parsed = parsePositionReport(message.payload);
@@ -227,6 +235,11 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         return;
       }
     }
+  }
+
+  function locateScan(scan: WifiScan, heardAtMs: number): Fix | null {
+    const surveyed = config.wifiSurvey === undefined ? null : locateByFingerprint(scan, config.wifiSurvey, { devices: wifiDevices, index: pipeline.venue, heardAtMs });
+    return surveyed ?? locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, heardAtMs);
   }
 
   /** A location of another technology, on the clock of the device that sent it. */

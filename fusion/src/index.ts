@@ -5,6 +5,14 @@ export { acceptReport, newAcceptor, type AcceptedReport, type Acceptor, type Obs
 export type { DirectSighting, PairState } from "./core/proximity.ts";
 export type { Fix, ZoneEvidence } from "./core/fix.ts";
 export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
+export { parseWifiSurvey, surveyOfRows, type SurveyRow, type WifiSurvey } from "./core/wifi-survey.ts";
+export { buildWifiModel, fingerprintFor, formatWifiModel, parseWifiModel, type WifiFigures, type WifiModel, type WifiReport } from "./core/wifi-model.ts";
+export { SOURCE_WEIGHTS, fixOfSighting, fuseFixes, type FusedFix } from "./core/fuse-fixes.ts";
+export { detectActivity, newActivityState, planActivities, type ActivityChange, type ActivityInput, type ActivityPlan, type ActivityState } from "./core/activity.ts";
+export { countCrowd, forgetInCrowd, newCrowding, type CrowdingState, type HotSpotChange, type SessionCount, type ZoneCount } from "./core/crowding.ts";
+export { detectRegions, indexRegions, leaveRegions, newRegionState, type RegionIndex, type RegionState, type RegionTransition } from "./core/regions.ts";
+export { newWifiKnn } from "./core/wifi-knn.ts";
+export { summarise } from "./core/wifi-posterior.ts";
 // the service around it
 export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";

@@ -122,6 +122,18 @@ export interface SerendipityView {
   reasons: string[];
 }
 
+/** Somebody compatible has come near; both sides have asked for such alerts. Once per pair in 30 minutes. */
+export interface SerendipityView {
+  subj: Extract<SubjectView, { who: "person" }>;
+  /** What both are interested in; null when something else makes the match. */
+  topic: string | null;
+  /** "You're near Ben, who shares your interest in AI". */
+  text: string;
+  /** 0.7 to 1. */
+  compatibility: number;
+  reasons: string[];
+}
+
 /** Who an event is about: `me`, a person, or (for staff) a tag that nobody carries. */
 export type SubjectView = { who: "me" } | { who: "person"; personId: string; name: string } | { who: "tag"; tagId: string };
 

@@ -16,6 +16,15 @@ export const profileSchema = z.object({
   company: shortText.default(""),
   interests: z.array(shortText).max(32).default([]),
   lookingFor: shortText.default(""),
+  /** What people nearby are found and ranked by (requirement C2); all the person's own words, all optional. */
+  industry: shortText.optional(),
+  jobFunction: shortText.optional(),
+  skills: z.array(shortText).max(32).optional(),
+  /** Skills looked for in others. */
+  wantedSkills: z.array(shortText).max(32).optional(),
+  openToNetworking: z.boolean().optional(),
+  /** Sessions of the timetable that the person means to attend. */
+  schedule: z.array(idSchema).max(200).optional(),
   /** People with whom a connection is mutual. */
   connections: z.array(idSchema).max(2_000).default([]),
 });

@@ -17,3 +17,4 @@ export * from "./meetings.ts";
 export * from "./recording.ts";
 export * from "./truth.ts";
 export * from "./record.ts";
+export * from "./wifi-floor.ts";

@@ -235,7 +235,7 @@ export function recordMeetings(seed: string | number, options: MeetingRecordingO
     for (const { tagId, xM, yM, floor, zoneId } of crowd.positions()) truth.push({ atMs, tagId, xM, yM, floor, zoneId });
   }
   const venue: VenueMap = { ...map, tags: crowd.tagIds.map((tagId) => ({ tagId })) };
-  return { name: `simulated/${kind}-${seed}`, dir: "", venue, observations, truth, contacts: contactsOf(truth), surveyFile: null };
+  return { name: `simulated/${kind}-${seed}`, dir: "", venue, observations, scans: [], truth, contacts: contactsOf(truth), surveyFile: null };
 }
 
 /** Who truly was within this distance of whom, from truth points of equal times. */

@@ -17,7 +17,7 @@ function recordingAt(place: (atMs: number) => readonly [number, number], refDbm:
   const observations = Array.from({ length: 120 }, (_, i) => (i + 1) * 500).flatMap((atMs) =>
     venue.gateways.map(({ gatewayId, xM, yM }) => ({ atMs, gatewayId, tagId: "t", rssiDbm: refDbm - 10 * exponent * Math.log10(Math.hypot(xM - place(atMs)[0], yM - place(atMs)[1])) })),
   );
-  return { name: "made", dir: "", venue, observations, truth: [], contacts: [], surveyFile: null };
+  return { name: "made", dir: "", venue, observations, scans: [], truth: [], contacts: [], surveyFile: null };
 }
 const last = (recording: Recording, method: ReferenceMethod, survey: SurveyLevel[] | null = null) => referenceTrace(recording, method, survey)?.at(-1);
 const standing = (xM: number, yM: number) => () => [xM, yM] as const;

@@ -79,8 +79,8 @@ describe("when somebody hides", () => {
   });
 
   it("those who heard of them nearby are told to forget when they no longer want to be heard of", async () => {
-    await test.addPerson("ben", { tagId: "t-2", settings: { proximityAlerts: true } });
-    await patch({ proximityAlerts: true });
+    await test.addPerson("ben", { tagId: "t-2", settings: { proximityAlerts: true, level: "precise", audiences: { attendees: "precise" } } });
+    await patch({ proximityAlerts: true, level: "precise", audiences: { attendees: "precise" } });
     const ben = await test.client("attendee", "ben");
     await ben.subscribe("me");
     await test.pair("t-1", "t-2");

@@ -92,6 +92,9 @@ export function describeRegistry(name: string, harness: RegistryHarness): void {
           discoverability: "hidden",
           proximityAlerts: true,
           doNotDisturb: true,
+          autoDoNotDisturb: true,
+          doNotDisturbAllow: ["connections", "speakers"],
+          presence: { online: true, session: true, availability: true },
           tagSinceMs: 5,
         });
       });

@@ -1,10 +1,20 @@
 import { RECENT_LOCATION_MS, type GatewayHealth, type Position, type TagId, type Update, type ZoneId } from "@konferenco/protocol";
-import type { Standing } from "./privacy.ts";
+import { LONGEST_DELAY_MS, type Stay, type Trail } from "./coarse-times.ts";
+import { snap, type Standing } from "./privacy.ts";
 
-interface TagState extends Standing {
+interface TagState extends Standing, Trail {
   /** On the bridge's clock, so that a replayed recording with other times is kept as long. */
   heardAtMs: number;
+  /** The grid point that others are shown, kept while the tag only trembles about its edge. */
+  gridXM: number;
+  gridYM: number;
 }
+
+/** A tag leaves its grid point when it is this far from it: half a cell would show every tremble, and trembles averaged are a place. */
+const LEAVE_GRID_POINT_M = 0.75;
+
+/** Stays that one tag is remembered by; who goes back and forth faster is shown where they were. */
+const MAX_STAYS = 32;
 
 /**
  * What is true now, kept from the feed: where each tag stands, how each gateway does. Snapshots and counts
@@ -12,6 +22,8 @@ interface TagState extends Standing {
  */
 export class LivePicture {
   readonly #tags = new Map<TagId, TagState>();
+  readonly #byZone = new Map<ZoneId, Set<TagState>>();
+  readonly #entered = new Map<TagId, Standing>();
   readonly #gateways = new Map<string, GatewayHealth>();
 
   apply({ body }: Update, nowMs: number): void {
@@ -25,11 +37,11 @@ export class LivePicture {
         const { tagId, transition, zoneId, floor, atMs } = body.zone;
         if (transition === "exit") {
           const tag = this.#tags.get(tagId);
-          if (tag?.zoneId === zoneId) this.#enter(tag, null, tag.floor, atMs);
+          if (tag?.zoneId === zoneId) this.#enter(tag, { zoneId: null, floor: tag.floor, atMs }, nowMs);
           return;
         }
         const tag = this.#tagState(tagId, floor, nowMs);
-        if (tag.zoneId !== zoneId) this.#enter(tag, zoneId, floor, atMs);
+        if (tag.zoneId !== zoneId || tag.stays.length === 0) this.#enter(tag, { zoneId, floor, atMs }, nowMs);
         return;
       }
     }
@@ -40,7 +52,11 @@ export class LivePicture {
     if (tag.position !== null && tag.position.atMs > position.atMs) return;
     tag.position = position;
     tag.floor = position.floor;
-    if (tag.zoneId !== position.zoneId) this.#enter(tag, position.zoneId, position.floor, position.atMs);
+    if (Math.hypot(position.xM - tag.gridXM, position.yM - tag.gridYM) > LEAVE_GRID_POINT_M || Number.isNaN(tag.gridXM)) {
+      tag.gridXM = snap(position.xM);
+      tag.gridYM = snap(position.yM);
+    }
+    if (tag.zoneId !== position.zoneId || tag.stays.length === 0) this.#enter(tag, { zoneId: position.zoneId, floor: position.floor, atMs: position.atMs }, nowMs);
   }
 
   setGateway(gateway: GatewayHealth): void {
@@ -50,24 +66,56 @@ export class LivePicture {
   #tagState(tagId: TagId, floor: number, nowMs: number): TagState {
     let tag = this.#tags.get(tagId);
     if (tag === undefined) {
-      tag = { tagId, position: null, zoneId: null, floor, zoneSinceMs: 0, heardAtMs: nowMs };
+      tag = { tagId, position: null, zoneId: null, floor, zoneSinceMs: 0, heardAtMs: nowMs, gridXM: NaN, gridYM: NaN, stays: [] };
       this.#tags.set(tagId, tag);
     }
     tag.heardAtMs = nowMs;
     return tag;
   }
 
-  #enter(tag: TagState, zoneId: ZoneId | null, floor: number, atMs: number): void {
+  #enter(tag: TagState, { zoneId, floor, atMs }: { zoneId: ZoneId | null; floor: number; atMs: number }, nowMs: number): void {
     tag.zoneId = zoneId;
     tag.floor = floor;
     tag.zoneSinceMs = atMs;
+    // On the bridge's clock: what others are shown late is late after we knew it.
+    tag.stays.push({ zoneId, floor, sinceMs: nowMs });
+    while (tag.stays.length > 1 && ((tag.stays[1] as Stay).sinceMs < nowMs - LONGEST_DELAY_MS || tag.stays.length > MAX_STAYS)) this.#leave(tag, tag.stays.shift() as Stay);
+    if (zoneId === null) return;
+    const inZone = this.#byZone.get(zoneId);
+    if (inZone === undefined) this.#byZone.set(zoneId, new Set([tag]));
+    else inZone.add(tag);
+    this.#entered.set(tag.tagId, tag);
+  }
+
+  #leave(tag: TagState, { zoneId }: Stay): void {
+    if (zoneId === null || tag.stays.some((stay) => stay.zoneId === zoneId)) return;
+    const inZone = this.#byZone.get(zoneId);
+    inZone?.delete(tag);
+    if (inZone?.size === 0) this.#byZone.delete(zoneId);
+  }
+
+  /** Tags that are in the zone or were lately: some are still shown there. */
+  aroundZone(zoneId: ZoneId): Iterable<Standing & Trail> {
+    return this.#byZone.get(zoneId) ?? [];
+  }
+
+  /** The tag, where others are shown it. */
+  trailOf(tagId: TagId): (Standing & Trail) | null {
+    return this.#tags.get(tagId) ?? null;
+  }
+
+  /** Whoever has entered a zone since the last call. */
+  takeEntered(): Standing[] {
+    const entered = [...this.#entered.values()];
+    this.#entered.clear();
+    return entered;
   }
 
   standing(tagId: TagId): Standing | null {
     return this.#tags.get(tagId) ?? null;
   }
 
-  standings(): IterableIterator<Standing> {
+  standings(): IterableIterator<Standing & Trail> {
     return this.#tags.values();
   }
 
@@ -80,19 +128,25 @@ export class LivePicture {
   }
 
   drop(tagId: TagId): void {
+    const tag = this.#tags.get(tagId);
+    if (tag === undefined) return;
     this.#tags.delete(tagId);
+    this.#entered.delete(tagId);
+    for (const stay of tag.stays.splice(0)) this.#leave(tag, stay);
   }
 
   /** Tags not heard for the time that recent locations may be kept (requirement A4) go; returns them. */
   sweep(nowMs: number): TagId[] {
     const gone: TagId[] = [];
     for (const tag of this.#tags.values()) if (nowMs - tag.heardAtMs > RECENT_LOCATION_MS) gone.push(tag.tagId);
-    for (const tagId of gone) this.#tags.delete(tagId);
+    for (const tagId of gone) this.drop(tagId);
     return gone;
   }
 
   clear(): void {
     this.#tags.clear();
+    this.#byZone.clear();
+    this.#entered.clear();
   }
 
   /** People and things per zone, of those that `counts` says yes to. */

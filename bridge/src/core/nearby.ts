@@ -1,44 +1,57 @@
-import { MAX_NEARBY_RESULTS, type NearbyPerson, type ZoneId } from "@konferenco/protocol";
+import { MAX_NEARBY_RESULTS, type NearbyPerson, type Profile, type ZoneId } from "@konferenco/protocol";
+import { fold, matchOf, sharedOf } from "./compatibility.ts";
 import { bandOf, sharesZone, type Band, type Place, type SubjectPolicy, type Viewer } from "./privacy.ts";
 
 /** The fixed choices of requirement C1, finest first. */
 export const BANDS = ["10m", "50m", "same_zone", "same_venue"] as const satisfies readonly Band[];
 
-export interface NearbyQuery {
-  /** `near`: up to 50 m, or in the same zone. */
-  within: Band | "near";
+/** Questions about who is near can be narrowed, never placed: there is no radius, no page and no position to choose. */
+export interface NearbyFilters {
   /** Only people who share one of these; empty: anybody. */
   interests: readonly string[];
+  company?: string | undefined;
+  industry?: string | undefined;
+  jobFunction?: string | undefined;
+  lookingFor?: string | undefined;
+  /** `mine`: of the viewer's company. */
+  sameCompany?: boolean | undefined;
+  mutualConnections?: boolean | undefined;
+  compatibleSchedule?: boolean | undefined;
+  openToNetworking?: boolean | undefined;
+}
+
+export interface NearbyQuery extends NearbyFilters {
+  /** `near`: up to 50 m, or in the same zone. */
+  within: Band | "near";
 }
 
 export interface Candidate {
   subject: SubjectPolicy;
+  /** Where the viewer may know the subject to be, as far as its level allows. */
   at: Place;
 }
 
 const RADIUS_M = { "10m": 10, "50m": 50 } as const;
 
 /**
- * People near the viewer as far as each allows. Sorted by band, then by shared interests, then by name:
- * never by distance, since an order by hidden distances gives them away (Hornet 2024: 10 m).
+ * People near the viewer as far as each allows. Sorted by band, then by relevance, then by name: never by
+ * distance, since an order by hidden distances gives them away (Hornet 2024: 10 m).
  */
 export function selectNearby(candidates: Iterable<Candidate>, viewer: Viewer, from: Place, query: NearbyQuery, zoneWidthM: (zoneId: ZoneId) => number): NearbyPerson[] {
-  const wanted = query.interests.map(fold);
-  const own = new Set(viewer.self?.interests.map(fold));
-  const found = new Map<string, NearbyPerson>();
+  const passes = newFilter(viewer, query);
+  const found = new Map<string, { subject: SubjectPolicy; within: Band }>();
   for (const { subject, at } of candidates) {
     if (subject.personId === viewer.personId || found.has(subject.personId)) continue;
     const within = bandOf(subject, at, viewer, from);
     if (within === null) continue;
     const inZone = sharesZone(subject, at, viewer, from);
     if (!isWithin(within, inZone, query.within, from, zoneWidthM)) continue;
-    if (wanted.length > 0 && !subject.interests.some((interest) => wanted.includes(fold(interest)))) continue;
-    const sharedInterests = subject.interests.filter((interest) => own.has(fold(interest)));
-    found.set(subject.personId, { personId: subject.personId, name: subject.name, company: subject.company, sharedInterests, within });
+    if (passes(subject)) found.set(subject.personId, { subject, within });
   }
-  const rank = (person: NearbyPerson) => BANDS.indexOf(person.within);
+  const rank = (person: { within: Band }) => BANDS.indexOf(person.within);
   return [...found.values()]
-    .sort((a, b) => rank(a) - rank(b) || b.sharedInterests.length - a.sharedInterests.length || compare(a.name, b.name) || compare(a.personId, b.personId))
+    .map(({ subject, within }) => ({ within, ...describe(subject, viewer) }))
+    .sort((a, b) => rank(a) - rank(b) || b.relevance - a.relevance || compare(a.name, b.name) || compare(a.personId, b.personId))
     .slice(0, MAX_NEARBY_RESULTS);
 }
 
@@ -56,8 +69,62 @@ function isWithin(band: Band, inZone: boolean, asked: NearbyQuery["within"], fro
   }
 }
 
-function fold(interest: string): string {
-  return interest.trim().toLowerCase();
+function newFilter(viewer: Viewer, filters: NearbyFilters): (subject: SubjectPolicy) => boolean {
+  const own = viewer.self;
+  const checks: ((subject: SubjectPolicy) => boolean)[] = [];
+  const same = (wanted: string | undefined, of: (profile: Profile) => string | undefined) => {
+    if (wanted !== undefined && wanted !== "") checks.push(({ profile }) => fold(of(profile) ?? "") === fold(wanted));
+  };
+  if (filters.interests.length > 0) checks.push(({ interests }) => sharedOf(filters.interests, interests).length > 0);
+  same(filters.company, ({ company }) => company);
+  same(filters.industry, ({ industry }) => industry);
+  same(filters.jobFunction, ({ jobFunction }) => jobFunction);
+  same(filters.lookingFor, ({ lookingFor }) => lookingFor);
+  if (filters.sameCompany === true) checks.push(({ company }) => company !== "" && own !== null && fold(company) === fold(own.company));
+  if (filters.mutualConnections === true) checks.push((subject) => mutualOf(subject, own) > 0);
+  if (filters.compatibleSchedule === true) checks.push(({ profile }) => sharedOf(own?.profile.schedule ?? [], profile.schedule ?? []).length > 0);
+  if (filters.openToNetworking === true) checks.push(({ profile }) => profile.openToNetworking === true);
+  return (subject) => checks.every((check) => check(subject));
+}
+
+/** People whom both know. Half of what each side says of the other counts, so that nobody is made a friend by one list alone. */
+function mutualOf(subject: SubjectPolicy, own: SubjectPolicy | null): number {
+  if (own === null) return 0;
+  let mutual = 0;
+  for (const personId of own.connections) if (subject.connections.has(personId)) mutual++;
+  return mutual;
+}
+
+/** Half for what the two have in common, the rest for people they know, being open to it, and being likely to answer. */
+function describe(subject: SubjectPolicy, viewer: Viewer): Omit<NearbyPerson, "within"> & { relevance: number; reasons: string[] } {
+  const { personId, name, company } = subject;
+  const own = viewer.self;
+  const sharedInterests = sharedOf(subject.interests, own?.interests ?? []);
+  const reasons: string[] = [];
+  let relevance = 0;
+  if (own !== null) {
+    const match = matchOf(own.profile, subject.profile);
+    relevance += 0.5 * match.score;
+    reasons.push(...match.reasons);
+    const mutual = mutualOf(subject, own);
+    relevance += 0.2 * Math.min(1, mutual / 3);
+    if (mutual > 0) reasons.push(mutual === 1 ? "1 connection in common" : `${mutual} connections in common`);
+    if (own.connections.has(personId) && subject.connections.has(own.personId)) {
+      relevance += 0.1;
+      reasons.push("you are connected");
+    }
+    if (company !== "" && fold(company) === fold(own.company)) {
+      relevance += 0.05;
+      reasons.push(`both at ${company}`);
+    }
+  }
+  if (subject.profile.openToNetworking === true) {
+    relevance += 0.1;
+    reasons.push("open to networking");
+  }
+  // Whoever lets everybody write to them is more likely to answer.
+  if (subject.discoverability === "public") relevance += 0.05;
+  return { personId, name, company, sharedInterests, relevance: Math.round(relevance * 100) / 100, reasons };
 }
 
 function compare(a: string, b: string): number {

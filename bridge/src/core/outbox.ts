@@ -94,6 +94,9 @@ export class Outbox {
   get ackedS(): number {
     return this.#ackedS;
   }
+  get hasAlerts(): boolean {
+    return (this.#alerts?.length ?? 0) > 0;
+  }
   get hasUrgent(): boolean {
     return (this.#alerts?.length ?? 0) + (this.#transitions?.length ?? 0) > 0;
   }

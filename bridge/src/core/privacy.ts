@@ -23,9 +23,11 @@ import {
   type PresenceState,
   type PresenceView,
   type PrivacySettings,
+  type Profile,
   type ProximityTransition,
   type ReceiptCounts,
   type Role,
+  type SerendipityView,
   type StoredMessage,
   type SubjectView,
   type TagId,
@@ -61,10 +63,20 @@ export interface SubjectPolicy {
   interests: readonly string[];
   role: Role;
   connections: ReadonlySet<PersonId>;
+  /** What people nearby are found and ranked by. */
+  profile: Profile;
+  /** Blocking holds in both directions, everywhere. Null: nobody, which is the rule and costs no look-up. */
+  blocked: ReadonlySet<PersonId> | null;
+  /** Connections who see the precise place for a while, and until when. */
+  shares: ReadonlyMap<PersonId, number> | null;
   consented: boolean;
   levels: Readonly<Record<Audience, Level>>;
   proximityAlerts: boolean;
   doNotDisturb: boolean;
+  autoDoNotDisturb: boolean;
+  /** Whether they sit in a session of the timetable now. */
+  isInSession: () => boolean;
+  doNotDisturbAllow: PrivacySettings["doNotDisturbAllow"];
   discoverability: PrivacySettings["discoverability"];
   presence: PrivacySettings["presence"];
   /** Whereabouts stored before this are not the person's to show: no consent yet, or somebody else carried the tag. */
@@ -106,7 +118,8 @@ const NOBODY_SEES: Readonly<Record<Audience, Level>> = { connections: "hidden", 
 
 const AUDIENCE_OF_ROLE: Readonly<Record<Role, Audience>> = { attendee: "attendees", exhibitor: "exhibitors", speaker: "speakers", staff: "staff" };
 
-export function compilePolicy(person: Person): SubjectPolicy {
+/** `nowMs`: shares that have ended by then are not in the policy any more. */
+export function compilePolicy(person: Person, { nowMs = 0, isInSession = () => false }: { nowMs?: number; isInSession?: () => boolean } = {}): SubjectPolicy {
   const { profile, consent, settings } = person;
   const levels = { ...NOBODY_SEES };
   if (consent.given) for (const audience of AUDIENCES) levels[audience] = minLevel(settings.level, settings.audiences[audience]);
@@ -117,10 +130,16 @@ export function compilePolicy(person: Person): SubjectPolicy {
     interests: profile.interests,
     role: profile.role,
     connections: new Set(profile.connections),
+    profile,
+    blocked: settings.blocked === undefined || settings.blocked.length === 0 ? null : new Set(settings.blocked),
+    shares: sharesOf(settings, nowMs),
     consented: consent.given,
     levels,
     proximityAlerts: settings.proximityAlerts,
     doNotDisturb: settings.doNotDisturb,
+    autoDoNotDisturb: settings.autoDoNotDisturb,
+    isInSession,
+    doNotDisturbAllow: settings.doNotDisturbAllow,
     discoverability: settings.discoverability,
     presence: settings.presence,
     sinceMs: Math.max(consent.atMs, settings.tagSinceMs ?? 0),
@@ -128,44 +147,90 @@ export function compilePolicy(person: Person): SubjectPolicy {
   };
 }
 
+/** Who is hidden shares nothing with anybody. */
+function sharesOf({ level, shares = [] }: PrivacySettings, nowMs: number): ReadonlyMap<PersonId, number> | null {
+  const open = level === "hidden" ? [] : shares.filter(({ untilMs }) => untilMs > nowMs);
+  return open.length === 0 ? null : new Map(open.map(({ personId, untilMs }) => [personId, untilMs]));
+}
+
 /** True if the change shows somebody something that they could not see before: then older whereabouts must not be replayed. */
 export function raisesAnything(before: SubjectPolicy, after: SubjectPolicy): boolean {
   const higher = (audience: Audience) => LEVELS.indexOf(after.levels[audience]) > LEVELS.indexOf(before.levels[audience]);
   const newFriend = [...after.connections].some((personId) => !before.connections.has(personId));
-  return AUDIENCES.some(higher) || (after.proximityAlerts && !before.proximityAlerts) || newFriend || after.role !== before.role;
+  const unblocked = [...(before.blocked ?? [])].some((personId) => after.blocked?.has(personId) !== true);
+  const newShare = [...(after.shares?.keys() ?? [])].some((personId) => before.shares?.has(personId) !== true);
+  return unblocked || newShare || AUDIENCES.some(higher) || (after.proximityAlerts && !before.proximityAlerts) || newFriend || after.role !== before.role;
 }
 
-/** The audience that the viewer belongs to for this subject: connections before roles. Null: sees aggregates only. */
+/** True if one of the two has blocked the other. Neither is told. */
+export function isBlockedBetween(a: SubjectPolicy, b: SubjectPolicy): boolean {
+  return (a.blocked !== null && a.blocked.has(b.personId)) || (b.blocked !== null && b.blocked.has(a.personId));
+}
+
+/**
+ * The audience that the viewer belongs to for this subject: connections before roles. Null: sees aggregates
+ * only. Most people have blocked nobody and know few: an empty set is not asked, which halves the cost.
+ */
 export function audienceOf(subject: SubjectPolicy, viewer: Viewer): Audience | "self" | null {
-  if (viewer.role === "display") return null;
-  if (viewer.personId !== null && viewer.personId === subject.personId) return "self";
-  // A connection is mutual: both sides must name the other.
-  if (viewer.self !== null && subject.connections.has(viewer.self.personId) && viewer.self.connections.has(subject.personId)) return "connections";
-  if (viewer.role === "operator" || viewer.role === "staff") return "staff";
-  return viewer.self === null ? null : AUDIENCE_OF_ROLE[viewer.self.role];
+  const { role, self } = viewer;
+  if (role === "display") return null;
+  if (viewer.personId !== null) {
+    if (viewer.personId === subject.personId) return "self";
+    if (subject.blocked !== null && subject.blocked.has(viewer.personId)) return null;
+  }
+  if (self !== null) {
+    if (self.blocked !== null && self.blocked.has(subject.personId)) return null;
+    // A connection is mutual: both sides must name the other.
+    if (subject.connections.size > 0 && self.connections.size > 0 && subject.connections.has(self.personId) && self.connections.has(subject.personId)) return "connections";
+  }
+  if (role === "operator" || role === "staff") return "staff";
+  return self === null ? null : AUDIENCE_OF_ROLE[self.role];
 }
 
-/** The level at which the subject's whereabouts may be shown to the viewer. Oneself sees everything, with consent. */
+/** How much of the subject's whereabouts may be shown to the viewer. Oneself sees everything, with consent. */
 export function levelFor(subject: SubjectPolicy, viewer: Viewer): Level {
   if (!subject.consented) return "hidden";
   const audience = audienceOf(subject, viewer);
   if (audience === null) return "hidden";
-  return audience === "self" ? "precise" : subject.levels[audience];
+  if (audience === "self") return "precise";
+  if (audience === "connections" && subject.shares !== null && viewer.personId !== null && subject.shares.has(viewer.personId)) return "precise";
+  return subject.levels[audience];
 }
 
 export function seesThings(viewer: Viewer): boolean {
   return viewer.role === "operator" || viewer.role === "staff";
 }
 
-/** True if near and apart of the two may be told to `receiver`: both opted in, both show each other at least the zone. */
+/** True if `person` does not want to hear of `other` now: they said so, or they sit in a session, and `other` is none of those who may come through. */
+export function isDisturbedBy(person: SubjectPolicy, other: SubjectPolicy): boolean {
+  if (!person.doNotDisturb && !(person.autoDoNotDisturb && person.isInSession())) return false;
+  const { doNotDisturbAllow: allowed } = person;
+  if (allowed.includes("connections") && person.connections.has(other.personId) && other.connections.has(person.personId)) return false;
+  return !(allowed.includes("speakers") && other.role === "speaker");
+}
+
+/**
+ * True if the two may be told of each other's nearness, both or neither: both opted in, neither is disturbed,
+ * each shows the other at least the zone. What is not told to one is not told to the other: else who wants to be
+ * left alone would be found by it.
+ */
+export function mayMeet(a: SubjectPolicy, b: SubjectPolicy, least: "zone" | "precise" = "zone"): boolean {
+  if (!a.proximityAlerts || !b.proximityAlerts || isDisturbedBy(a, b) || isDisturbedBy(b, a)) return false;
+  const shows = (subject: SubjectPolicy, to: SubjectPolicy) => atLeast(levelFor(subject, viewerOf(to)), least);
+  return shows(b, a) && shows(a, b);
+}
+
+/**
+ * True if a nearness of metres may be told to `receiver`. It says more than a zone: three badges at known places
+ * would find a person by it. So both must show each other their precise place; people who show the zone alone are told
+ * of each other when they share one (encounters.ts).
+ */
 export function mayHearOfNear(receiver: SubjectPolicy, other: SubjectPolicy): boolean {
-  if (!receiver.proximityAlerts || !other.proximityAlerts || receiver.doNotDisturb) return false;
-  const shows = (subject: SubjectPolicy, to: SubjectPolicy) => atLeast(levelFor(subject, viewerOf(to)), "zone");
-  return shows(other, receiver) && shows(receiver, other);
+  return mayMeet(receiver, other, "precise");
 }
 
 /** A person as a viewer with no office: what attendees' pairs are judged by. */
-function viewerOf(policy: SubjectPolicy): Viewer {
+export function viewerOf(policy: SubjectPolicy): Viewer {
   return { role: "attendee", personId: policy.personId, self: policy };
 }
 
@@ -257,7 +322,7 @@ function projectPair(update: Update, ref: string | null, proximity: ProximityTra
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (viewer.personId === null || viewer.role === "display") return null;
     // Who looks with an office besides must be allowed to see the other in that office too.
-    const sees = (other: SubjectPolicy) => atLeast(levelFor(other, viewer), "zone");
+    const sees = (other: SubjectPolicy) => atLeast(levelFor(other, viewer), "precise");
     if (viewer.personId === a.personId) return mayHearOfNear(a, b) && sees(b) ? (toA ??= show(b)) : null;
     if (viewer.personId === b.personId) return mayHearOfNear(b, a) && sees(a) ? (toB ??= show(a)) : null;
     return null;
@@ -302,12 +367,12 @@ export function isVenue(subject: string): boolean {
 }
 
 export function isConnection(a: SubjectPolicy, b: SubjectPolicy): boolean {
-  return a.connections.has(b.personId) && b.connections.has(a.personId);
+  return a.connections.has(b.personId) && b.connections.has(a.personId) && !isBlockedBetween(a, b);
 }
 
 /** True if `to` lets `from` write to them: everybody but those who are found by connections alone, or by nobody (requirement D3). */
 export function mayWriteTo(to: SubjectPolicy, from: SubjectPolicy | "venue"): boolean {
-  if (!to.consented) return false;
+  if (!to.consented || (from !== "venue" && isBlockedBetween(to, from))) return false;
   if (from === "venue" || from.personId === to.personId || isConnection(to, from)) return true;
   return to.discoverability === "public" || to.discoverability === "requests";
 }
@@ -347,6 +412,7 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
     const own = viewer.personId !== null && viewer.personId === from;
     if (to.kind === "channel" ? viewer.mayRead?.(to.id) !== true : !own && viewer.personId !== to.id) return null;
     if (own) return (toSelf ??= show({ from: { who: "me" }, ...(to.kind === "user" ? { to: to.id === from ? "me" : to.id } : {}), ...(message.key === null ? {} : { key: message.key }) }));
+    if (sender !== "venue" && viewer.self !== null && isBlockedBetween(viewer.self, sender)) return null;
     if (sender === "venue") return (toOthers ??= show({ from: { who: "venue" }, ...(to.kind === "user" ? { to: "me" } : {}) }));
     const least = LEAST_LEVEL[message.type];
     if (least !== undefined && !atLeast(levelFor(sender, viewer), least)) return null;
@@ -385,7 +451,7 @@ export function shownState(policy: SubjectPolicy, state: PresenceState, to: "cha
 /** Who is where in a channel, or which of the viewer's connections are here; made of states that `shownState` let through. */
 export function showPresence(d: PresenceView, atMs: number): VisibleUpdate {
   // Changes count one by one, so they are no "latest wins"; there is one a second at most.
-  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 1_000);
+  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 100);
 }
 
 /** The names of who is writing, of those who may be named. */
@@ -449,6 +515,37 @@ export function showOccupancy(zones: { zoneId: ZoneId; count: number | "few" }[]
 
 export function showNearby(people: NearbyPerson[], atMs: number): VisibleUpdate {
   return reveal(3, { t: "nearby", at: atMs, d: { people } }, null, undefined, "nearby");
+}
+
+/** Word to one of two people that the other, who suits them, is near; null when the policy does not allow it. */
+export function showSerendipity(receiver: SubjectPolicy, other: SubjectPolicy, match: Omit<SerendipityView, "subj">, atMs: number): VisibleUpdate | null {
+  if (!mayMeet(receiver, other)) return null;
+  return reveal(1, { t: "serendipity", at: atMs, d: { subj: { who: "person", personId: other.personId, name: other.name }, ...match } }, other.personId);
+}
+
+/** Two who show each other the zone have come into one, or one of them has left it. */
+export function showZoneNear(receiver: SubjectPolicy, other: SubjectPolicy, transition: "near" | "apart", atMs: number): VisibleUpdate | null {
+  if (!mayMeet(receiver, other)) return null;
+  return reveal(1, { t: transition, at: atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId);
+}
+
+/** Where one person is, for one who asks by name; null for hidden, absent, blocked and unknown alike. */
+export type Whereabouts = { level: "precise"; xM: number; yM: number; floor: number; zoneId: ZoneId | null } | { level: "zone"; floor: number; zoneId: ZoneId } | { level: "venue" };
+
+export function whereaboutsOf(subject: SubjectPolicy, at: Place, viewer: Viewer): Whereabouts | null {
+  const level = levelFor(subject, viewer);
+  if (level === "hidden") return null;
+  const { floor, zoneId } = at;
+  if (level === "precise") return { level, xM: snap(at.xM), yM: snap(at.yM), floor, zoneId };
+  return level === "zone" && zoneId !== null ? { level, floor, zoneId } : { level: "venue" };
+}
+
+/** True if the viewer learns of the subject late and by coarse places alone: a stranger who is shown the zone at most. */
+export function isSeenCoarsely(subject: SubjectPolicy, viewer: Viewer): boolean {
+  const audience = audienceOf(subject, viewer);
+  if (audience === null || audience === "self" || audience === "connections") return false;
+  if (viewer.role !== "attendee") return false;
+  return audience !== "staff" && !atLeast(levelFor(subject, viewer), "precise");
 }
 
 // --- near me --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import {
   ALERT_SEVERITIES,
+  type BRIDGE_KEPT,
   LEVELS,
   MAX_NEARBY_RESULTS,
   MAX_PEOPLE_PER_EVENT,
@@ -19,6 +20,7 @@ import {
   type VenueMap,
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
+import type { AlertReceipts } from "../alert-receipts.ts";
 import type { Claims, TokenAuthority } from "../auth.ts";
 import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
@@ -28,8 +30,10 @@ import type { Logins } from "../logins.ts";
 import type { PeopleCache } from "../people-cache.ts";
 import type { PeopleDesk } from "../people-desk.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { Signals } from "../signals.ts";
 import type { Surroundings } from "../surroundings.ts";
 import type { Tickets } from "../tickets.ts";
+import { safetyRoutes } from "./safety-routes.ts";
 import { importPeople, isReservedPersonId } from "./import-people.ts";
 import { ClientError, EVERYBODY, OPERATOR, STAFF, route, type Route } from "./router.ts";
 
@@ -38,6 +42,8 @@ const MAX_IMPORT_BYTES = 16 * 1024 * 1024;
 /** One person's questions about who is near: a page asks every 2 s at most; more is probing. */
 const NEARBY_RATE = { perS: 1, burst: 10 };
 const ALERT_RATE = { perS: 1 / 5, burst: 10 };
+/** A desk looks people up one by one, when they stand before it. */
+const PROFILE_RATE = { perS: 1, burst: 60 };
 const MAX_KEYS = 10_000;
 
 export interface RoutesOptions {
@@ -48,6 +54,8 @@ export interface RoutesOptions {
   people: PeopleCache;
   desk: PeopleDesk;
   surroundings: Surroundings;
+  receipts: AlertReceipts;
+  signals: Signals;
   authority: TokenAuthority;
   tickets: Tickets;
   logins: Logins;
@@ -58,15 +66,19 @@ export interface RoutesOptions {
 const personParams = z.object({ personId: idSchema });
 const tagParams = z.object({ tagId: idSchema });
 const erasedSchema = z.object({ erased: z.literal(true) });
+const receiptsSchema = z.object({ delivered: z.number(), pending: z.number(), failed: z.number() });
 const okSchema = z.object({ ok: z.literal(true) });
-/** Settings as a person sees and changes them: the bridge's own stamps are not theirs. */
-const settingsSchema = privacySettingsSchema.omit({ raisedAtMs: true, tagSinceMs: true });
-const settingsChangeSchema = privacyChangeSchema.omit({ raisedAtMs: true, tagSinceMs: true }).strict();
+/** Settings as a person sees and changes them: what the bridge keeps beside them is not theirs to write. */
+const kept = { raisedAtMs: true, tagSinceMs: true, blocked: true, shares: true, lookups: true } as const satisfies Record<(typeof BRIDGE_KEPT)[number], true>;
+export const settingsSchema = privacySettingsSchema.omit(kept);
+const settingsChangeSchema = privacyChangeSchema.omit(kept).strict();
 const shownPersonSchema = personSchema.extend({ settings: settingsSchema });
-const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS) });
+const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS), relevance: z.number().optional(), reasons: z.array(z.string()).optional() });
+const flag = z.enum(["true", "false"]).transform((text) => text === "true").optional();
+const word = z.string().trim().max(120).optional();
 
 export function apiRoutes(options: RoutesOptions): Route[] {
-  return [...sessionRoutes(options), ...venueRoutes(options), ...peopleRoutes(options), ...ownRoutes(options)];
+  return [...sessionRoutes(options), ...venueRoutes(options), ...peopleRoutes(options), ...ownRoutes(options), ...safetyRoutes(options)];
 }
 
 // --- sessions -------------------------------------------------------------------------------------
@@ -113,7 +125,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
 
 // --- the venue ------------------------------------------------------------------------------------
 
-function venueRoutes({ venue, store, surroundings, people, publishAlert, nowMs }: RoutesOptions): Route[] {
+function venueRoutes({ venue, store, surroundings, receipts, signals, people, publishAlert, nowMs }: RoutesOptions): Route[] {
   // No tag id ever leaves to attendees, and notes are the venue's own.
   const { notes: _notes, ...shown } = venue;
   const publicVenue = { ...shown, tags: [] };
@@ -160,6 +172,27 @@ function venueRoutes({ venue, store, surroundings, people, publishAlert, nowMs }
       },
     }),
     route({
+      method: "GET",
+      path: "/api/v1/alerts",
+      summary: "The last alerts with their receipts: devices that have acknowledged, that have not yet, and that closed or stayed silent",
+      access: STAFF,
+      answers: z.object({ alerts: z.array(z.object({ alertId: idSchema, severity: z.enum(ALERT_SEVERITIES), title: z.string(), text: z.string(), zoneIds: z.array(idSchema), atMs: z.number(), receipts: receiptsSchema })) }),
+      handle: () => ({ status: 200, body: { alerts: receipts.list().map(({ alert, counts }) => ({ ...alert, receipts: counts })) } }),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/resync",
+      summary: "Tell one person's clients, or everybody's, that what they keep may be wrong: they load anew",
+      access: OPERATOR,
+      body: z.object({ personId: idSchema.optional() }).strict(),
+      status: 202,
+      answers: okSchema,
+      handle({ body }) {
+        signals.push({ kind: "resync", who: body.personId ?? null });
+        return { status: 202, body: { ok: true } };
+      },
+    }),
+    route({
       method: "POST",
       path: "/api/v1/alerts",
       summary: "Send an alert to everybody, the named zones first",
@@ -191,6 +224,7 @@ function venueRoutes({ venue, store, surroundings, people, publishAlert, nowMs }
 // --- people and tags --------------------------------------------------------------------------------
 
 function peopleRoutes({ registry, desk, nowMs }: RoutesOptions): Route[] {
+  const profileBuckets = new KeyedBuckets(PROFILE_RATE, MAX_KEYS);
   return [
     route({
       method: "GET",
@@ -246,12 +280,19 @@ function peopleRoutes({ registry, desk, nowMs }: RoutesOptions): Route[] {
     route({
       method: "GET",
       path: "/api/v1/people/{personId}",
-      summary: "One person",
+      summary: "One person; kept for them to read, with the reason if one is given",
       access: STAFF,
       params: personParams,
+      query: z.object({ reason: z.string().trim().max(200).optional() }),
       answers: shownPersonSchema,
       errors: ["not_found"],
-      handle: async ({ params }) => ({ status: 200, body: shownPerson((await registry.person(params.personId)) ?? notFound()) }),
+      async handle({ params, query, claims }) {
+        const person = (await registry.person(params.personId)) ?? notFound();
+        const afterMs = profileBuckets.take(claims?.subject ?? "", nowMs());
+        if (afterMs > 0) throw new ClientError("rate_limited", "look up fewer people", afterMs);
+        await desk.recordLookup(params.personId, { atMs: nowMs(), by: claims?.subject ?? "", what: "profile", reason: query.reason ?? "" });
+        return { status: 200, body: shownPerson(person) };
+      },
     }),
     route({
       method: "DELETE",
@@ -345,7 +386,7 @@ function ownRoutes({ registry, desk, surroundings, people, nowMs }: RoutesOption
       path: "/api/v1/nearby",
       summary: "People near me, as far as each of them allows; where I am is what the venue knows, never what I say",
       access: "person",
-      query: z.object({ within: z.enum(BANDS).default("50m"), interests: z.string().max(400).optional().describe("separated by commas; people who share one of them") }).strict(),
+      query: z.object({ within: z.enum(BANDS).default("50m"), interests: z.string().max(400).optional().describe("separated by commas; people who share one of them"), company: word, industry: word, jobFunction: word, lookingFor: word, sameCompany: flag, mutualConnections: flag, compatibleSchedule: flag, openToNetworking: flag }).strict(),
       answers: z.object({ people: z.array(nearbyPersonSchema).max(MAX_NEARBY_RESULTS) }),
       async handle({ query, claims }) {
         const personId = personIdOf(claims);
@@ -353,13 +394,13 @@ function ownRoutes({ registry, desk, surroundings, people, nowMs }: RoutesOption
         if (afterMs > 0) throw new ClientError("rate_limited", "once a second is enough", afterMs);
         await people.loadPerson(personId);
         const interests = (query.interests ?? "").split(",").map((interest) => interest.trim()).filter((interest) => interest !== "");
-        return { status: 200, body: { people: await surroundings.nearby(viewerOf(claims, people), { within: query.within, interests }) } };
+        return { status: 200, body: { people: await surroundings.nearby(viewerOf(claims, people), { ...query, interests }) } };
       },
     }),
   ];
 }
 
-function viewerOf(claims: Claims | null, people: PeopleCache): Viewer {
+export function viewerOf(claims: Claims | null, people: PeopleCache): Viewer {
   if (claims === null) return { role: "display", personId: null, self: null };
   return { role: claims.role, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
 }
@@ -368,7 +409,7 @@ function bearerOf({ login, role, personId, channels, system }: Login): Bearer {
   return { role, personId, loginName: login, ...(channels === undefined ? {} : { channels }), ...(system === undefined ? {} : { system }) };
 }
 
-function personIdOf(claims: Claims | null): string {
+export function personIdOf(claims: Claims | null): string {
   return claims?.personId ?? notFound();
 }
 
@@ -376,6 +417,6 @@ function shownPerson(person: z.output<typeof personSchema>): z.output<typeof sho
   return { ...person, settings: settingsSchema.parse(person.settings) };
 }
 
-function notFound(): never {
+export function notFound(): never {
   throw new ClientError("not_found", "no such person");
 }

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import type { FusionStats } from "@konferenco/fusion";
+import { buildWifiModel, parseWifiSurvey, type FusionStats, type WifiModel } from "@konferenco/fusion";
 import { loadRecording, type Recording } from "@konferenco/simulators";
 import { openStoreAt } from "../open-store.ts";
 import { scoreContacts, type ContactFigures } from "./contacts.ts";
@@ -21,7 +21,7 @@ export interface AccuracyOptions {
   through?: "virtual" | "mqtt";
   /** Of `mqtt`: seconds of the recording per second. */
   speed?: number;
-  /** False ignores a survey beside the recording. The present method needs none and uses none. */
+  /** False ignores a survey beside the recording. */
   survey?: boolean;
   log?: (event: object) => void;
   onProgress?: (progress: { replayedMs: number; ofMs: number; received: number }) => void;
@@ -35,7 +35,7 @@ export interface AccuracyResult {
   recordedS: number;
   tookS: number;
   tags: number;
-  survey: "none" | "ignored" | "not used by this method";
+  survey: "none" | "ignored" | "not used by this method" | `Wi-Fi: ${string}`;
   /** Null without a truth.csv. */
   figures: Figures | null;
   references: References | null;
@@ -67,9 +67,10 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const { store = "memory", through = "virtual", speed = 1, log = () => {} } = options;
   const beganMs = Date.now();
   const recording = typeof options.recording === "string" ? loadRecording(options.recording) : options.recording;
-  const endMs = recording.observations.at(-1)?.atMs ?? 0;
+  const endMs = Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0);
+  const wifiSurvey = options.survey === false ? null : wifiSurveyOf(recording);
   const play = (how: (play: PlayOptions) => Promise<Played>, storeUrl: string) =>
-    withStore({ recording, storeUrl, asOfNow: how !== playInVirtualTime || storeUrl !== "memory", log }, how);
+    withStore({ recording, wifiSurvey, storeUrl, asOfNow: how !== playInVirtualTime || storeUrl !== "memory", log }, how);
 
   const played =
     through === "virtual"
@@ -95,7 +96,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
     recordedS: endMs / 1_000,
     tookS: (Date.now() - beganMs) / 1_000,
     tags: new Set(trace.map((line) => line.tagId)).size,
-    survey: recording.surveyFile === null ? "none" : options.survey === false ? "ignored" : "not used by this method",
+    survey: recording.surveyFile === null ? "none" : options.survey === false ? "ignored" : wifiSurvey !== null ? `Wi-Fi: ${wifiSurvey.settings.method}` : "not used by this method",
     figures: measured === null ? null : figuresOf([measured.ours as Measured]),
     references: measured === null ? null : referencesOf([measured]),
     output: {
@@ -114,18 +115,25 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   };
 }
 
+/** The radio map of the recording's access points; null without scans, or when the survey is of beacons alone. */
+function wifiSurveyOf({ scans, surveyFile, venue }: Recording): WifiModel | null {
+  if (scans.length === 0 || surveyFile === null) return null;
+  const survey = parseWifiSurvey(fs.readFileSync(surveyFile, "utf8"), surveyFile, new Set(venue.gateways.map(({ gatewayId }) => gatewayId)));
+  return survey === null ? null : buildWifiModel(survey);
+}
+
 async function withStore(
-  place: { recording: Recording; storeUrl: string; asOfNow: boolean; log: (event: object) => void },
+  place: { recording: Recording; wifiSurvey: WifiModel | null; storeUrl: string; asOfNow: boolean; log: (event: object) => void },
   how: (play: PlayOptions) => Promise<Played>,
 ): Promise<Played> {
-  const { recording, storeUrl, asOfNow, log } = place;
+  const { recording, wifiSurvey, storeUrl, asOfNow, log } = place;
   const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), "konferenco-accuracy-"));
   // An event of its own: a recording must not mix with what a shared store holds.
   const eventId = `accuracy-${Date.now().toString(36)}-${process.pid}`;
   try {
     const store = await openStoreAt({ url: storeUrl, eventId, venue: recording.venue, dataDir, nowMs: Date.now });
     try {
-      return await how({ recording, store, eventId, log, startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
+      return await how({ recording, store, eventId, log, ...(wifiSurvey === null ? {} : { wifiSurvey }), startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
     } finally {
       // And it leaves no tag and no log behind there.
       for (const { tagId } of await store.positions()) await store.dropTag(tagId);

@@ -21,6 +21,7 @@ import {
   isDiscoverable,
   levelFor,
   mayHearOfNear,
+  mayMeet,
   projectUpdate,
   raisesAnything,
   sharesZone,
@@ -179,7 +180,7 @@ it("every role of a profile has its audience", () => {
 // --- near and apart --------------------------------------------------------------------------------
 
 describe("two people come near each other", () => {
-  const open: PrivacyChange = { proximityAlerts: true };
+  const open: PrivacyChange = { proximityAlerts: true, level: "precise", audiences: allLevels("precise") };
   const pairOf = (a: Parameters<typeof person>[1] = {}, b: Parameters<typeof person>[1] = {}) => {
     const anna = policy("anna", { ...a, change: { ...open, ...a.change } });
     const ben = policy("ben", { ...b, change: { ...open, ...b.change } });
@@ -200,23 +201,38 @@ describe("two people come near each other", () => {
     ["did not consent", { consent: false }],
     ["is hidden", { change: { level: "hidden" } }],
     ["shows the venue only", { change: { level: "venue" } }],
-    ["is hidden from attendees", { change: { audiences: { attendees: "hidden" } } }],
+    ["shows the zone only: metres would say more", { change: { level: "zone" } }],
+    ["does not want to be disturbed: who is left alone is not found by it either", { change: { doNotDisturb: true } }],
+    ["has blocked the other", { change: { blocked: ["anna", "ben"] } }],
+    ["is hidden from attendees", { change: { audiences: { ...allLevels("precise"), attendees: "hidden" } } }],
   ];
   it.each(silent)("neither hears anything when one of them %s", (_, options) => {
     expect(pairOf(options)).toMatchObject({ toAnna: null, toBen: null });
     expect(pairOf({}, options)).toMatchObject({ toAnna: null, toBen: null });
   });
 
-  it("who does not want to be disturbed hears nothing; the other does", () => {
-    expect(pairOf({ change: { doNotDisturb: true } })).toMatchObject({ toAnna: null, toBen: of("anna") });
+  it("connections and speakers come through to who does not want to be disturbed, unless they say otherwise", () => {
+    const quiet: PrivacyChange = { doNotDisturb: true };
+    expect(pairOf({ change: quiet, connections: ["ben"] }, { connections: ["anna"] })).toMatchObject({ toAnna: of("ben"), toBen: of("anna") });
+    expect(pairOf({ change: quiet }, { role: "speaker" })).toMatchObject({ toAnna: of("ben"), toBen: of("anna") });
+    expect(pairOf({ change: { ...quiet, doNotDisturbAllow: ["connections"] } }, { role: "speaker" })).toMatchObject({ toAnna: null, toBen: null });
+    expect(pairOf({ change: { ...quiet, doNotDisturbAllow: [] }, connections: ["ben"] }, { connections: ["anna"] })).toMatchObject({ toAnna: null, toBen: null });
+  });
+
+  it("in a session nobody is disturbed, unless they switch that off", () => {
+    const inSession = (change: PrivacyChange = {}) => compilePolicy(person("anna", { change: { ...open, ...change } }), { isInSession: () => true });
+    const ben = policy("ben", { change: open });
+    expect(mayMeet(inSession(), ben)).toBe(false);
+    expect(mayMeet(ben, inSession())).toBe(false);
+    expect(mayMeet(inSession({ autoDoNotDisturb: false }), ben)).toBe(true);
   });
 
   it("an exhibitor hears of nobody by default, for exhibitors see nobody by default", () => {
-    expect(pairOf({}, { role: "exhibitor" })).toMatchObject({ toAnna: null, toBen: null });
+    expect(pairOf({ change: { audiences: { ...allLevels("precise"), exhibitors: "hidden" } } }, { role: "exhibitor" })).toMatchObject({ toAnna: null, toBen: null });
   });
 
   it("an office gives nobody a way around: rights are judged as attendees'", () => {
-    const anna = policy("anna", { change: { ...open, audiences: { attendees: "hidden" } } });
+    const anna = policy("anna", { change: { ...open, audiences: { ...allLevels("precise"), attendees: "hidden" } } });
     const ben = policy("ben", { change: open });
     expect(seen(bodies.proximity, viewer("staff", ben), { "tag-of-anna": anna, "tag-of-ben": ben })).toBeNull();
     expect(mayHearOfNear(ben, anna)).toBe(false);
@@ -277,8 +293,9 @@ describe("a replay shows at most what was allowed then and is allowed now", () =
 
   it("near and apart for one hour, and only from when both had agreed", () => {
     const pair = (change: PrivacyChange, consentAtMs = 0) => {
-      const anna = policy("anna", { change: { proximityAlerts: true } });
-      const other = policy("ben", { change: { proximityAlerts: true, ...change }, consentAtMs });
+      const open: PrivacyChange = { proximityAlerts: true, level: "precise", audiences: allLevels("precise") };
+      const anna = policy("anna", { change: open });
+      const other = policy("ben", { change: { ...open, ...change }, consentAtMs });
       return (storedAtMs: number) => replayed(storedAtMs, viewer("attendee", anna), { "tag-of-anna": anna, "tag-of-ben": other }, bodies.proximity);
     };
     expect(pair({})(NOW_MS - HOUR_MS)).toBe(true);
@@ -459,14 +476,15 @@ describe("whatever the policies are", () => {
     );
   });
 
-  it("near is heard of by both or by neither, but for who does not want to be disturbed", () => {
+  it("near is heard of by both or by neither", () => {
     fc.assert(
       fc.property(anyPolicy("anna"), anyPolicy("ben"), (anna, ben) => {
-        if (!anna.doNotDisturb && !ben.doNotDisturb) expect(mayHearOfNear(anna, ben)).toBe(mayHearOfNear(ben, anna));
+        expect(mayHearOfNear(anna, ben)).toBe(mayHearOfNear(ben, anna));
+        expect(mayMeet(anna, ben)).toBe(mayMeet(ben, anna));
         if (mayHearOfNear(anna, ben)) {
-          expect(anna.consented && ben.consented && anna.proximityAlerts && ben.proximityAlerts && !anna.doNotDisturb).toBe(true);
-          expect(["zone", "precise"]).toContain(levelFor(ben, viewer("attendee", anna)));
-          expect(["zone", "precise"]).toContain(levelFor(anna, viewer("attendee", ben)));
+          expect(anna.consented && ben.consented && anna.proximityAlerts && ben.proximityAlerts && mayMeet(anna, ben)).toBe(true);
+          expect(levelFor(ben, viewer("attendee", anna))).toBe("precise");
+          expect(levelFor(anna, viewer("attendee", ben))).toBe("precise");
         }
       }),
     );
@@ -492,7 +510,8 @@ describe("how an update travels", () => {
   it("alerts in lane 0, transitions in 1, positions in 2, gateways, counts and people nearby in 3", () => {
     const staff = viewer("staff");
     expect([bodies.alert, bodies.zone, bodies.position, bodies.gateway].map((body) => shown(body, staff)?.lane)).toEqual([0, 1, 2, 3]);
-    const pair = { "tag-of-anna": policy("anna", { change: { proximityAlerts: true } }), "tag-of-ben": policy("ben", { change: { proximityAlerts: true } }) };
+    const open: PrivacyChange = { proximityAlerts: true, level: "precise", audiences: allLevels("precise") };
+    const pair = { "tag-of-anna": policy("anna", { change: { ...open } }), "tag-of-ben": policy("ben", { change: { ...open } }) };
     expect(projectUpdate(update(bodies.proximity), "ref", holders(pair)).forViewer(viewer("attendee", pair["tag-of-anna"]))).toMatchObject({ lane: 1, key: null, subject: "ben" });
     expect([showAlert(bodies.alert.alert), showOwnSettings(defaultPrivacySettings(), 0), showOccupancy([], 0), showNearby([], 0)].map(({ lane }) => lane)).toEqual([0, 1, 3, 3]);
   });
@@ -537,7 +556,7 @@ describe("how an update travels", () => {
   });
 
   it("own settings are shown without the bridge's own stamps", () => {
-    expect(showOwnSettings({ ...defaultPrivacySettings(), raisedAtMs: 5, tagSinceMs: 6 }, 7).json).toBe(JSON.stringify({ t: "settings", at: 7, d: defaultPrivacySettings() }));
+    expect(JSON.parse(showOwnSettings({ ...defaultPrivacySettings(), raisedAtMs: 5, tagSinceMs: 6, blocked: ["ben"], shares: [], lookups: [] }, 7).json)).toEqual({ t: "settings", at: 7, d: defaultPrivacySettings() });
   });
 
   it("grid points are whole metres, with no minus zero", () => {

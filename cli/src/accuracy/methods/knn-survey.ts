@@ -5,9 +5,10 @@ const K = 4;
 /** A gateway that a spot or the tag does not hear counts as heard at this level. */
 const UNHEARD_DBM = -100;
 
-/** k nearest spots of the survey by Euclidean distance of levels, on the 5 s mean. Null without a survey. */
+/** k nearest spots of the survey by Euclidean distance of levels, on the 5 s mean. Null without a survey of gateways. */
 export const newKnnSurvey: NewLocator = ({ venue, gateways, survey }) => {
-  if (survey === null || survey.length === 0) return null;
+  // A survey of access points is for Wi-Fi, not for gateways.
+  if (survey === null || !survey.some(({ gatewayId }) => gateways.has(gatewayId))) return null;
   const order = [...gateways.keys()];
   const spots = new Map<string, { xM: number; yM: number; floor: number; sum: number[]; count: number[] }>();
   for (const { xM, yM, floor, gatewayId, rssiDbm, count } of survey) {
