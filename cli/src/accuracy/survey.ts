@@ -13,10 +13,11 @@ export interface SurveyLevel {
 
 const COLUMNS = ["xM", "yM", "floor", "gatewayId", "rssiDbm", "count"] as const;
 
-/** Reads survey.csv for the reference method that needs one. */
-export function readSurveyLevels(file: string): SurveyLevel[] {
+/** Reads survey.csv for the reference method that needs one. Null when it is of access points, which no gateway hears. */
+export function readSurveyLevels(file: string): SurveyLevel[] | null {
   const [header = "", ...lines] = fs.readFileSync(file, "utf8").split(/\r?\n/);
   const names = header.replace(/^\ufeff/, "").split(",").map((name) => name.trim());
+  if (!names.includes("gatewayId")) return null;
   const at = Object.fromEntries(COLUMNS.map((column) => [column, names.indexOf(column)])) as Record<(typeof COLUMNS)[number], number>;
   const missing = COLUMNS.filter((column) => at[column] === -1 && column !== "count");
   if (missing.length > 0) throw new ConfigError(`${file} lacks the column ${missing.join(", ")}: its first line must name ${COLUMNS.join(",")}`);
