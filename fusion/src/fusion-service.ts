@@ -6,6 +6,7 @@ import {
   parseEnvironmentReport,
   parseGatewayStatus,
   parsePositionReport,
+  parseTagSightings,
   parseTopic,
   parseWifiScan,
   type Alert,
@@ -28,6 +29,7 @@ import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
+import type { PairState } from "./core/proximity.ts";
 import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
 import type { WifiModel } from "./core/wifi-model.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
@@ -51,6 +53,8 @@ export interface FusionServiceConfig {
   fusion?: Partial<FusionConfig>;
   /** Access points whose places are known, by BSSID in lower case. None: Wi-Fi scans locate nobody. */
   accessPoints?: ReadonlyMap<string, AccessPoint>;
+  /** Told of every pair of tags that proximity looks at, each time. For measuring. */
+  onPair?: (pair: PairState) => void;
   /** The venue's surveyed Wi-Fi, ready built (`buildWifiModel`, `parseWifiModel`). Scans that it knows nothing of go by `accessPoints`. */
   wifiSurvey?: WifiModel;
 }
@@ -121,6 +125,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
   const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) });
   const { tickMs } = pipeline.config;
+  if (config.onPair !== undefined) pipeline.watchPairs(config.onPair);
   const acceptor = newAcceptor();
   const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
   const queue = new CommitQueue({ store, log: config.log, ...(config.time === "report" ? { maxSeparateCommits: MAX_REPORT_TIME_COMMITS } : {}) });
@@ -213,6 +218,16 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
           report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
         );
       }
+      case "tag-sightings": {
+        const parsed = parseTagSightings(message.payload);
+        if (!parsed.ok) return refuseAs(parsed.code);
+        addRefusals(parsed.value.refusedRows);
+        const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
+        const atMs = deviceTime(heardAtMs, message);
+        if (atMs === null) return;
+        heardTagId.forEach((other, row) => pipeline.sight({ tagA: tagId, tagB: other, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }));
+        return;
+      }
       case "environment": {
         const parsed = parseEnvironmentReport(message.payload);
         if (!parsed.ok) return refuseAs(parsed.code);
@@ -229,13 +244,23 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
 
   /** A location of another technology, on the clock of the device that sent it. */
   function locate(measuredAtMs: number, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
+    const atMs = deviceTime(measuredAtMs, message);
+    if (atMs === null) return;
+    const fix = makeFix(atMs);
+    if (fix === null) counts.unplaceable++;
+    else pipeline.locate(fix, config.time === "report" ? reportNowMs : message.receivedAtMs);
+  }
+
+  /** A device's time on our clock, or null when it is refused and counted: too late, or too far ahead. */
+  function deviceTime(measuredAtMs: number, message: FusionMessage): number | null {
     if (config.time === "report") advanceTo(measuredAtMs);
     const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
-    if (measuredAtMs < nowMs - pipeline.config.maxLateMs) return refuseAs("OBSERVATION_LATE");
-    if (measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) return refuseAs("OBSERVATION_FUTURE");
-    const fix = makeFix(Math.min(measuredAtMs, nowMs));
-    if (fix === null) counts.unplaceable++;
-    else pipeline.locate(fix, nowMs);
+    const late = measuredAtMs < nowMs - pipeline.config.maxLateMs;
+    if (late || measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) {
+      refuseAs(late ? "OBSERVATION_LATE" : "OBSERVATION_FUTURE");
+      return null;
+    }
+    return Math.min(measuredAtMs, nowMs);
   }
 
   function ingestStatus(gatewayId: GatewayId, message: FusionMessage): void {

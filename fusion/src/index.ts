@@ -2,6 +2,7 @@
 export { newPipeline, type CalibrationLink, type FusionOutput, type Pipeline, type PipelineCounts } from "./core/pipeline.ts";
 export { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.ts";
 export { acceptReport, newAcceptor, type AcceptedReport, type Acceptor, type Observation } from "./core/accept.ts";
+export type { DirectSighting, PairState } from "./core/proximity.ts";
 export type { Fix, ZoneEvidence } from "./core/fix.ts";
 export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
 export { parseWifiSurvey, surveyOfRows, type SurveyRow, type WifiSurvey } from "./core/wifi-survey.ts";

@@ -13,6 +13,7 @@ export * from "./mqtt-link.ts";
 export * from "./fleet.ts";
 export * from "./replay.ts";
 // recordings
+export * from "./meetings.ts";
 export * from "./recording.ts";
 export * from "./truth.ts";
 export * from "./record.ts";

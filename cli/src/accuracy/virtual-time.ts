@@ -1,12 +1,15 @@
 import type { ProximityTransition, VenueMap } from "@konferenco/protocol";
-import { openFusionService, type FollowEvent, type FusionStats, type Store, type WifiModel } from "@konferenco/fusion";
+import { openFusionService, type FollowEvent, type FusionStats, type PairState, type Store, type WifiModel } from "@konferenco/fusion";
 import { messagesOfRecording, type Recording } from "@konferenco/simulators";
+import type { PairLine } from "./pairs.ts";
 import { traceLine, type TraceLine } from "./trace.ts";
 
 /** What the system made of a recording. */
 export interface Played {
   trace: TraceLine[];
   proximity: ProximityTransition[];
+  /** Every look at a pair of tags; over MQTT none, because probabilities do not leave fusion. */
+  pairs: PairLine[];
   stats: FusionStats;
 }
 
@@ -28,9 +31,13 @@ export interface PlayOptions {
 export async function playInVirtualTime({ recording, store, eventId, startAtMs, log, wifiSurvey }: PlayOptions): Promise<Played> {
   const trace: TraceLine[] = [];
   const proximity: ProximityTransition[] = [];
+  const pairs: PairLine[] = [];
   const follower = await store.follow((event) => collect(event, startAtMs, trace, proximity));
   let nowMs = startAtMs;
-  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, ...(wifiSurvey === undefined ? {} : { wifiSurvey }) });
+  const onPair = ({ atMs, tagA, tagB, probabilityWithin2M, near }: PairState): void => {
+    pairs.push({ atMs: atMs - startAtMs, tagA, tagB, probabilityWithin2M: Math.round(probabilityWithin2M * 10_000) / 10_000, near });
+  };
+  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, onPair, ...(wifiSurvey === undefined ? {} : { wifiSurvey }) });
   const encoder = new TextEncoder();
   for (const { topic, payload, gatewayId, sentAtMs } of messagesOfRecording(recording, { eventId, startAtMs })) {
     // Everything of the moment before is stored before time moves on: virtual time must not outrun the store.
@@ -43,7 +50,7 @@ export async function playInVirtualTime({ recording, store, eventId, startAtMs, 
   await settled(store, trace, stats.storedPositions);
   await fusion.close();
   await follower.close();
-  return { trace, proximity, stats };
+  return { trace, proximity, pairs, stats };
 }
 
 function collect(event: FollowEvent, startAtMs: number, trace: TraceLine[], proximity: ProximityTransition[]): void {

@@ -3,7 +3,7 @@ import type { Observation } from "./accept.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
 import type { Fix } from "./fix.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
-import { detectProximity, leaveProximity, newProximityState, type Whereabouts } from "./proximity.ts";
+import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
 import { advanceTrack, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
@@ -32,6 +32,7 @@ export interface PipelineCounts {
   positions: number;
   zoneTransitions: number;
   proximityTransitions: number;
+  pairsLooked: number;
   pairsSkipped: number;
   tags: number;
   candidates: number;
@@ -52,6 +53,10 @@ export interface Pipeline {
   step(observation: Observation, nowMs: number): void;
   /** A location that another technology measured: GPS, check-in, Wi-Fi. Taken into the track at the next tick. */
   locate(fix: Fix, nowMs: number): void;
+  /** One phone heard another's tag itself: evidence that the two are near each other. */
+  sight(sighting: DirectSighting): void;
+  /** Tells every pair that is looked at, each time it is looked at (proximityEveryMs). For measuring; in a crowd these are 32 a tag and second. */
+  watchPairs(listener: (pair: PairState) => void): void;
   /** Time passes: fixes, tracks, zones, proximity, silence. To be called every tickMs with a time that grows. */
   tick(nowMs: number): FusionOutput;
   /** Takes up a tag where an earlier process left it, so that enter and exit alternate across a restart. */
@@ -94,6 +99,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let calibrationLinkCount = 0;
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
+  let pairListener: ((pair: PairState) => void) | undefined;
 
   /** A tag is taken on at its third observation; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
@@ -179,12 +185,12 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     };
     const position = positionOf(tag.track, tag.tagId, verdict, config);
     output.positions.push(position);
-    return position;
+    return { ...position, heard: window?.readings ?? [] };
   }
 
   function forget(tag: Tag, nowMs: number, output: FusionOutput): void {
     output.zoneTransitions.push(...leaveZones(tag.zones, tag.tagId, nowMs, venue, config));
-    output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs, config));
+    output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs));
     output.droppedTags.push(tag.tagId);
     tags.delete(tag.tagId);
     tagsInOrder = null;
@@ -215,6 +221,14 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       tag.waiting.push(fix);
     },
 
+    sight(sighting) {
+      noteDirectSighting(proximity, sighting, config);
+    },
+
+    watchPairs(listener) {
+      pairListener = listener;
+    },
+
     restore(position) {
       const known = tags.get(position.tagId);
       if (known !== undefined && known.zones.place !== -1) return;
@@ -238,9 +252,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         if (where !== null) whereabouts.push(where);
       }
       // Not push(...): a hall that fills makes more transitions at once than a call takes arguments.
-      if (nowMs - proximityAtMs >= config.proximityEveryMs) {
+      if (Math.floor(nowMs / config.proximityEveryMs) > Math.floor(proximityAtMs / config.proximityEveryMs)) {
         proximityAtMs = nowMs;
-        output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config));
+        output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config, pairListener));
       }
       forgetCandidates(candidates, nowMs, config);
       counts.positions += output.positions.length;
@@ -249,7 +263,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return output;
     },
 
-    counts: () => ({ ...counts, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibrationLinkCount }),
+    counts: () => ({ ...counts, pairsLooked: proximity.looked, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibrationLinkCount }),
 
     calibrationLinks: () =>
       [...calibration].flatMap(([fromGatewayId, links]) =>
@@ -297,7 +311,7 @@ function forgetCandidates(candidates: Map<TagId, Observation[]>, nowMs: number, 
   }
 }
 
-function newCounts(): Omit<PipelineCounts, "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
+function newCounts(): Omit<PipelineCounts, "pairsLooked" | "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
   return {
     observations: 0,
     unknownGateway: 0,
