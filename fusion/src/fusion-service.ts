@@ -24,12 +24,14 @@ import {
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
 import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
+import type { CalibrationState } from "./core/calibration.ts";
 import { locateByCheckIn } from "./core/checkin-fix.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
 import type { PairState } from "./core/proximity.ts";
+import type { SurveyPoint } from "./core/radio-map.ts";
 import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
 import type { WifiModel } from "./core/wifi-model.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
@@ -57,6 +59,8 @@ export interface FusionServiceConfig {
   onPair?: (pair: PairState) => void;
   /** The venue's surveyed Wi-Fi, ready built (`buildWifiModel`, `parseWifiModel`). Scans that it knows nothing of go by `accessPoints`. */
   wifiSurvey?: WifiModel;
+  /** A survey of the venue, if somebody walked one: the radio map is made of it. */
+  survey?: readonly SurveyPoint[];
 }
 
 export interface FusionMessage {
@@ -103,6 +107,8 @@ export interface FusionService {
   stats(): FusionStats;
   /** How gateways hear each other's own transmitters. */
   calibrationLinks(): CalibrationLink[];
+  /** What the radio model knows, from what, and how good; null where the map has no plan. */
+  calibration(): CalibrationState | null;
   /** Resolves when all that was made so far is stored. */
   flush(): Promise<void>;
   /** Stops ticking and stores what waits. The store stays open: it belongs to who opened it. */
@@ -123,7 +129,7 @@ const MAX_DEVICE_AHEAD_MS = 60_000;
 /** Opens the service: bytes of one event in, transitions and positions to the store. */
 export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
-  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) });
+  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null });
   const { tickMs } = pipeline.config;
   if (config.onPair !== undefined) pipeline.watchPairs(config.onPair);
   const acceptor = newAcceptor();
@@ -381,6 +387,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     },
 
     calibrationLinks: () => pipeline.calibrationLinks(),
+
+    calibration: () => pipeline.calibration(lastTickMs),
 
     async flush() {
       await restored;

@@ -1,5 +1,5 @@
 // the pure core
-export { newPipeline, type CalibrationLink, type FusionOutput, type Pipeline, type PipelineCounts } from "./core/pipeline.ts";
+export { newPipeline, type CalibrationLink, type FusionOutput, type Pipeline, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 export { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.ts";
 export { acceptReport, newAcceptor, type AcceptedReport, type Acceptor, type Observation } from "./core/accept.ts";
 export type { DirectSighting, PairState } from "./core/proximity.ts";
@@ -13,6 +13,14 @@ export { countCrowd, forgetInCrowd, newCrowding, type CrowdingState, type HotSpo
 export { detectRegions, indexRegions, leaveRegions, newRegionState, type RegionIndex, type RegionState, type RegionTransition } from "./core/regions.ts";
 export { newWifiKnn } from "./core/wifi-knn.ts";
 export { summarise } from "./core/wifi-posterior.ts";
+export type { CalibrationState } from "./core/calibration.ts";
+export type { SurveyPoint } from "./core/radio-map.ts";
+// its parts, for benches
+export { newCalibration } from "./core/calibration.ts";
+export { newGridFilter, type Belief, type Hearing } from "./core/grid-filter.ts";
+export { newTagOffset } from "./core/tag-offset.ts";
+export { newVenueGrid } from "./core/venue-grid.ts";
+export { indexVenue } from "./core/venue-index.ts";
 // the service around it
 export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";

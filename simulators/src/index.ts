@@ -18,3 +18,4 @@ export * from "./recording.ts";
 export * from "./truth.ts";
 export * from "./record.ts";
 export * from "./wifi-floor.ts";
+export * from "./office-venue.ts";

@@ -128,6 +128,32 @@ function scansOfRows(rows: readonly { atMs: number; tagId: TagId; bssid: string;
   return scans.sort((a, b) => a.atMs - b.atMs);
 }
 
+/** One row of a survey: what was heard at a known spot. */
+export interface SurveyedLevel {
+  xM: number;
+  yM: number;
+  floor: number;
+  gatewayId: GatewayId;
+  rssiDbm: number;
+  count: number;
+}
+
+/** Reads a survey of gateways; a file without a column `count` has one packet a row. Null when it is of access points, which no gateway hears. */
+export function loadSurvey(file: string): SurveyedLevel[] | null {
+  const names = (fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "").split(",").map((name) => name.trim());
+  if (!names.includes("gatewayId") && names.includes("bssid")) return null;
+  const hasCount = names.includes("count");
+  const rows = readCsv(file, ["xM", "yM", "floor", "gatewayId", "rssiDbm", ...(hasCount ? ["count"] : [])]) ?? [];
+  return rows.map((row) => ({
+    xM: row.number("xM"),
+    yM: row.number("yM"),
+    floor: row.number("floor"),
+    gatewayId: row.text("gatewayId"),
+    rssiDbm: row.number("rssiDbm"),
+    count: hasCount ? row.number("count") : 1,
+  }));
+}
+
 /** A report as its gateway would have sent it, and when. */
 export interface RecordedReport {
   topic: string;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { venueMapSchema } from "@konferenco/protocol";
 import { nelderMead } from "../../cli/src/accuracy/methods/nelder-mead.ts";
 import { referenceTrace, type ReferenceMethod } from "../../cli/src/accuracy/references.ts";
-import type { SurveyLevel } from "../../cli/src/accuracy/survey.ts";
+import type { SurveyedLevel } from "@konferenco/simulators";
 import type { Recording } from "@konferenco/simulators";
 
 const room = (zoneId: string, x0M: number) => ({ zoneId, name: zoneId, kind: "room", floor: 0, polygons: [[[x0M, 0], [x0M + 10, 0], [x0M + 10, 10], [x0M, 10]]] });
@@ -19,7 +19,7 @@ function recordingAt(place: (atMs: number) => readonly [number, number], refDbm:
   );
   return { name: "made", dir: "", venue, observations, scans: [], truth: [], contacts: [], surveyFile: null };
 }
-const last = (recording: Recording, method: ReferenceMethod, survey: SurveyLevel[] | null = null) => referenceTrace(recording, method, survey)?.at(-1);
+const last = (recording: Recording, method: ReferenceMethod, survey: SurveyedLevel[] | null = null) => referenceTrace(recording, method, survey)?.at(-1);
 const standing = (xM: number, yM: number) => () => [xM, yM] as const;
 
 describe("the reference methods", () => {

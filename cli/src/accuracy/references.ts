@@ -1,12 +1,11 @@
 import { MAX_RSSI_DBM, MIN_RSSI_DBM, type TagId } from "@konferenco/protocol";
-import type { Recording, RecordedObservation } from "@konferenco/simulators";
+import type { Recording, RecordedObservation, SurveyedLevel } from "@konferenco/simulators";
 import { newBermuda } from "./methods/bermuda.ts";
 import { newEspresense } from "./methods/espresense.ts";
 import { newKnnSurvey } from "./methods/knn-survey.ts";
 import type { Locator, NewLocator } from "./methods/method.ts";
 import { newPlainCentroid } from "./methods/plain-centroid.ts";
 import { newStrongestGateway } from "./methods/strongest-gateway.ts";
-import type { SurveyLevel } from "./survey.ts";
 import { traceLine, type TraceLine } from "./trace.ts";
 
 /** The methods that ours is measured against, on the same raw observations, as their users run them: no calibration, their own constants. */
@@ -22,7 +21,7 @@ export type ReferenceMethod = keyof typeof REFERENCE_METHODS;
 const STEP_MS = 500;
 
 /** The trace that a reference method would have written, or null when it cannot work here. */
-export function referenceTrace(recording: Recording, method: ReferenceMethod, survey: readonly SurveyLevel[] | null = null): TraceLine[] | null {
+export function referenceTrace(recording: Recording, method: ReferenceMethod, survey: readonly SurveyedLevel[] | null = null): TraceLine[] | null {
   const { venue } = recording;
   const gateways = new Map(venue.gateways.map((gateway) => [gateway.gatewayId, gateway]));
   const newLocator = () => REFERENCE_METHODS[method].newLocator({ venue, gateways, survey });

@@ -2,13 +2,12 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { buildWifiModel, parseWifiSurvey, type FusionStats, type WifiModel } from "@konferenco/fusion";
-import { loadRecording, type Recording } from "@konferenco/simulators";
+import { loadRecording, loadSurvey, type Recording } from "@konferenco/simulators";
 import { openStoreAt } from "../open-store.ts";
 import { scoreContacts, type ContactFigures } from "./contacts.ts";
 import { scorePairs, type PairFigures, type PairLine } from "./pairs.ts";
 import { REFERENCE_METHODS, referenceTrace, type ReferenceMethod } from "./references.ts";
 import { countChanges, figuresOf, mean, measure, type Figures, type Measured } from "./score.ts";
-import { readSurveyLevels } from "./survey.ts";
 import type { TraceLine } from "./trace.ts";
 import { playInVirtualTime, type Played, type PlayOptions } from "./virtual-time.ts";
 
@@ -35,7 +34,7 @@ export interface AccuracyResult {
   recordedS: number;
   tookS: number;
   tags: number;
-  survey: "none" | "ignored" | "not used by this method" | `Wi-Fi: ${string}`;
+  survey: "none" | "ignored" | "used" | `Wi-Fi: ${string}`;
   /** Null without a truth.csv. */
   figures: Figures | null;
   references: References | null;
@@ -69,8 +68,9 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const recording = typeof options.recording === "string" ? loadRecording(options.recording) : options.recording;
   const endMs = Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0);
   const wifiSurvey = options.survey === false ? null : wifiSurveyOf(recording);
+  const survey = recording.surveyFile === null || options.survey === false ? null : loadSurvey(recording.surveyFile);
   const play = (how: (play: PlayOptions) => Promise<Played>, storeUrl: string) =>
-    withStore({ recording, wifiSurvey, storeUrl, asOfNow: how !== playInVirtualTime || storeUrl !== "memory", log }, how);
+    withStore({ recording, survey, wifiSurvey, storeUrl, asOfNow: how !== playInVirtualTime || storeUrl !== "memory", log }, how);
 
   const played =
     through === "virtual"
@@ -79,9 +79,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const virtual = through === "mqtt" ? await play(playInVirtualTime, "memory") : null;
 
   const { trace, proximity, pairs, stats } = played;
-  const useSurvey = options.survey !== false && recording.surveyFile !== null;
-  const surveyLevels = useSurvey ? readSurveyLevels(recording.surveyFile as string) : null;
-  const referenceTraces = REFERENCES.map((method) => [method, recording.truth.length === 0 ? null : referenceTrace(recording, method, surveyLevels)] as const);
+  const referenceTraces = REFERENCES.map((method) => [method, recording.truth.length === 0 ? null : referenceTrace(recording, method, survey)] as const);
   const measured =
     recording.truth.length === 0
       ? null
@@ -96,7 +94,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
     recordedS: endMs / 1_000,
     tookS: (Date.now() - beganMs) / 1_000,
     tags: new Set(trace.map((line) => line.tagId)).size,
-    survey: recording.surveyFile === null ? "none" : options.survey === false ? "ignored" : wifiSurvey !== null ? `Wi-Fi: ${wifiSurvey.settings.method}` : "not used by this method",
+    survey: recording.surveyFile === null ? "none" : options.survey === false ? "ignored" : wifiSurvey !== null ? `Wi-Fi: ${wifiSurvey.settings.method}` : "used",
     figures: measured === null ? null : figuresOf([measured.ours as Measured]),
     references: measured === null ? null : referencesOf([measured]),
     output: {
@@ -123,17 +121,17 @@ function wifiSurveyOf({ scans, surveyFile, venue }: Recording): WifiModel | null
 }
 
 async function withStore(
-  place: { recording: Recording; wifiSurvey: WifiModel | null; storeUrl: string; asOfNow: boolean; log: (event: object) => void },
+  place: { recording: Recording; survey: PlayOptions["survey"]; wifiSurvey: WifiModel | null; storeUrl: string; asOfNow: boolean; log: (event: object) => void },
   how: (play: PlayOptions) => Promise<Played>,
 ): Promise<Played> {
-  const { recording, wifiSurvey, storeUrl, asOfNow, log } = place;
+  const { recording, survey, wifiSurvey, storeUrl, asOfNow, log } = place;
   const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), "konferenco-accuracy-"));
   // An event of its own: a recording must not mix with what a shared store holds.
   const eventId = `accuracy-${Date.now().toString(36)}-${process.pid}`;
   try {
     const store = await openStoreAt({ url: storeUrl, eventId, venue: recording.venue, dataDir, nowMs: Date.now });
     try {
-      return await how({ recording, store, eventId, log, ...(wifiSurvey === null ? {} : { wifiSurvey }), startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
+      return await how({ recording, store, eventId, survey, log, ...(wifiSurvey === null ? {} : { wifiSurvey }), startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
     } finally {
       // And it leaves no tag and no log behind there.
       for (const { tagId } of await store.positions()) await store.dropTag(tagId);

@@ -27,12 +27,12 @@ const DRAIN_MS = 15_000;
  * operator. The trace is what that client received.
  */
 export async function playThroughMqtt(options: ThroughMqttOptions): Promise<Played> {
-  const { recording, store, eventId, startAtMs, speed, log, onProgress } = options;
+  const { recording, store, eventId, startAtMs, speed, survey, log, onProgress } = options;
   const { venue } = recording;
   const host = "127.0.0.1";
   const closers = new Closers();
   try {
-    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "report", log });
+    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "report", log, ...(survey === null ? {} : { survey }) });
     closers.add("fusion", () => fusion.close());
 
     const password = newPassword();

@@ -1,5 +1,5 @@
 import type { ProximityTransition, VenueMap } from "@konferenco/protocol";
-import { openFusionService, type FollowEvent, type FusionStats, type PairState, type Store, type WifiModel } from "@konferenco/fusion";
+import { openFusionService, type FollowEvent, type FusionStats, type PairState, type Store, type SurveyPoint, type WifiModel } from "@konferenco/fusion";
 import { messagesOfRecording, type Recording } from "@konferenco/simulators";
 import type { PairLine } from "./pairs.ts";
 import { traceLine, type TraceLine } from "./trace.ts";
@@ -19,6 +19,8 @@ export interface PlayOptions {
   eventId: string;
   /** Added to the recording's times; a multiple of a second, so that ticks fall where they always do. */
   startAtMs: number;
+  /** A survey to use; null: none, or ignored. */
+  survey: readonly SurveyPoint[] | null;
   log: (event: object) => void;
   /** The venue's surveyed Wi-Fi, for the recording's scans. */
   wifiSurvey?: WifiModel;
@@ -28,7 +30,7 @@ export interface PlayOptions {
  * The recording through the real service as fast as it goes: report bytes in, and what the store
  * tells its followers out. The clock is the reports' own, so the same recording gives the same trace.
  */
-export async function playInVirtualTime({ recording, store, eventId, startAtMs, log, wifiSurvey }: PlayOptions): Promise<Played> {
+export async function playInVirtualTime({ recording, store, eventId, startAtMs, survey, log, wifiSurvey }: PlayOptions): Promise<Played> {
   const trace: TraceLine[] = [];
   const proximity: ProximityTransition[] = [];
   const pairs: PairLine[] = [];
@@ -37,7 +39,7 @@ export async function playInVirtualTime({ recording, store, eventId, startAtMs, 
   const onPair = ({ atMs, tagA, tagB, probabilityWithin2M, near }: PairState): void => {
     pairs.push({ atMs: atMs - startAtMs, tagA, tagB, probabilityWithin2M: Math.round(probabilityWithin2M * 10_000) / 10_000, near });
   };
-  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, onPair, ...(wifiSurvey === undefined ? {} : { wifiSurvey }) });
+  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, onPair, ...(survey === null ? {} : { survey }), ...(wifiSurvey === undefined ? {} : { wifiSurvey }) });
   const encoder = new TextEncoder();
   for (const { topic, payload, gatewayId, sentAtMs } of messagesOfRecording(recording, { eventId, startAtMs })) {
     // Everything of the moment before is stored before time moves on: virtual time must not outrun the store.

@@ -15,6 +15,10 @@ export interface Fix {
   source: Exclude<FixSource, "fusion">;
   /** How likely each place is, by this technology alone. Null when it says nothing about zones. */
   zoneEvidence: ZoneEvidence | null;
+  /** Already filtered over time: the track follows it as it stands, and its evidence is a belief, not one more look. */
+  filtered?: boolean;
+  /** But its evidence is one more look at the same readings. */
+  looksAlike?: boolean;
 }
 
 /**

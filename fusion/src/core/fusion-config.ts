@@ -52,6 +52,86 @@ export interface FusionConfig {
   /** Within walls, how far the loudest gateway speaks for its own zone; the rest is the place of the fix, which knows rooms without a gateway. */
   gatewayEvidenceShare: number;
 
+  // radio model: priors of everything that is calibrated
+  /** Level of a gateway's or a tag's advertisement at 1 m: -59 dBm is 0 dBm of power; -18 to +3 dBm and cases make it wide. */
+  priorRssiAt1mDbm: number;
+  priorRssiAt1mSigmaDb: number;
+  /** ITU-R P.1238: 2.0 in sight to 3.0 in offices; 2.45 measured at 5-16 m (Strzoda et al. 2022). */
+  priorPathLossExponent: number;
+  priorPathLossExponentSigma: number;
+  /** No exponent below this is believed: free regression on heard links gave 1.1-1.5 where 2-3 was right. */
+  leastPathLossExponent: number;
+  /** COST 231 (4.7.2): 3.4 dB a light wall, 6.9 dB a heavy one. */
+  priorWallLossDb: number;
+  priorWallLossSigmaDb: number;
+  /** Receivers of one kind differ by a few dB (5 dB between extremes in the hall of Danis et al. 2022). */
+  gatewayOffsetSigmaDb: number;
+  /** What furniture makes of a fixed link, beyond the model. */
+  linkSigmaDb: number;
+  /** What a survey finds beyond the law of distance: its spread, and how far it reaches. */
+  surveySigmaDb: number;
+  surveyCorrelationM: number;
+  /** Scatter around a radio map against scatter around a law of distance: shadows are known. */
+  surveySigmaShare: number;
+  /** And looks that share less error may follow each other sooner. */
+  surveyLookShare: number;
+  /** A tag against the surveyor's. */
+  surveyOffsetSigmaDb: number;
+  /** Traffic may turn the exponent by this… */
+  trafficExponentSigma: number;
+  /** …and is believed when what was held back became likelier by so much, in nats a snapshot. */
+  trafficGainNats: number;
+  /** A link that was not heard for this long is not there any more. */
+  linkMemoryMs: number;
+  /** Heights where the map names none: a badge, and a gateway on a wall. */
+  tagHeightM: number;
+  gatewayHeightM: number;
+  /** What a gateway hears at its weakest, before it has shown better. */
+  priorSensitivityDbm: number;
+  /** A tag well within reach is heard with this probability in unheardAfterMs… */
+  hearingShare: number;
+  /** …and the chance falls over this many dB around the sensitivity: body, fading and interval are unknown. */
+  hearingWidthDb: number;
+  /** A gateway that heard nobody for so long may be dead: its silence is no evidence. */
+  listeningForMs: number;
+  /** Or not, as long as no tag that it should hear well was this long near it, all tags together. */
+  deadAfterMissedS: number;
+  /** Well heard: this much above the sensitivity. */
+  wellHeardDb: number;
+
+  // grid-filter
+  /** Student's t of levels: scale to the weak side, to the strong side, degrees of freedom. */
+  weakSigmaDb: number;
+  strongSigmaDb: number;
+  tailDegrees: number;
+  /** Shadowing and the wearer's body stay as they are for so long: looks nearer in time share their error and count for less. */
+  lookMemoryMs: number;
+  /** The same for silence, which says less. */
+  silenceMemoryMs: number;
+  /** How long a belief lasts that nothing new confirms: shadowing does not average out by standing still. */
+  beliefMemoryMs: number;
+  /** A link silent for this long speaks as unheard. */
+  unheardAfterMs: number;
+  walkMps: number;
+  /** Who stands sets off, and who walks stops, this often. */
+  setOffPerS: number;
+  stopPerS: number;
+  /** Mass that is always in play around the loudest gateway, per tick: the way back of a filter that is lost. */
+  strayShare: number;
+  /** Cells with less than this share of the likeliest one are let go. */
+  leastCellShare: number;
+  maxActiveCells: number;
+  /** A tag's own power, before anything is known of it: bodies and products. */
+  tagOffsetSigmaDb: number;
+  tagOffsetPriorDb: number;
+  /** What stays of the evidence for a tag's offset from one look to the next: batteries, pockets. */
+  offsetLookKept: number;
+  /** Variance of a link that is heard steadily: what is above it is uncertainty that counts. */
+  settledVarianceDb2: number;
+  /** accuracy95M = hypot(scale * radius of the posterior, floor). */
+  gridRadiusScale: number;
+  gridRadiusFloorM: number;
+
   // track
   /** Spread of a walking person's velocity, metres per second on each axis. */
   speedSigmaMps: number;
@@ -73,6 +153,12 @@ export interface FusionConfig {
   enterBelief: number;
   /** …for this long, before the tag leaves one zone for the other. */
   enterHoldMs: number;
+  /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
+  closeCallNats: number;
+  /** …and more must add up to this over time: 1.5 nats for a second, 3 for half of one. */
+  enterNatS: number;
+  /** Times so much across floors. */
+  floorNatShare: number;
   /** The same across floors, where a mistake is dearer. */
   floorHoldMs: number;
   /** A stay this long is told as `dwell`, once. */
@@ -129,6 +215,52 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   zoneEvidenceDb: 2,
   gatewayEvidenceShare: 0.9,
 
+  priorRssiAt1mDbm: -60,
+  priorRssiAt1mSigmaDb: 10,
+  priorPathLossExponent: 2.2,
+  priorPathLossExponentSigma: 0.35,
+  leastPathLossExponent: 1.6,
+  priorWallLossDb: 5,
+  priorWallLossSigmaDb: 2,
+  gatewayOffsetSigmaDb: 2.5,
+  linkSigmaDb: 6,
+  surveySigmaDb: 5,
+  surveyCorrelationM: 3,
+  surveySigmaShare: 0.75,
+  surveyLookShare: 0.5,
+  surveyOffsetSigmaDb: 1,
+  trafficExponentSigma: 0.3,
+  trafficGainNats: 0.05,
+  linkMemoryMs: 300_000,
+  tagHeightM: 1.2,
+  gatewayHeightM: 2,
+  priorSensitivityDbm: -91,
+  hearingShare: 0.95,
+  hearingWidthDb: 3.5,
+  listeningForMs: 15_000,
+  deadAfterMissedS: 20,
+  wellHeardDb: 10,
+
+  weakSigmaDb: 6,
+  strongSigmaDb: 6,
+  tailDegrees: 6,
+  lookMemoryMs: 1_200,
+  silenceMemoryMs: 1_500,
+  beliefMemoryMs: 4_000,
+  unheardAfterMs: 4_000,
+  walkMps: 2.4,
+  setOffPerS: 1,
+  stopPerS: 0.2,
+  strayShare: 0.001,
+  leastCellShare: 0.001,
+  maxActiveCells: 1_500,
+  tagOffsetSigmaDb: 6,
+  tagOffsetPriorDb: -3,
+  offsetLookKept: 0.97,
+  settledVarianceDb2: 12,
+  gridRadiusScale: 1.05,
+  gridRadiusFloorM: 1.2,
+
   speedSigmaMps: 0.7,
   velocityMemoryMs: 6_000,
   fixCorrelation: 4,
@@ -140,6 +272,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterBelief: 0.95,
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
+  closeCallNats: 0.5,
+  enterNatS: 1,
+  floorNatShare: 3,
   dwellMs: 60_000,
 
   nearProbability: 0.5,

@@ -1,13 +1,19 @@
-import { gatewayOfTag, type GatewayId, type Position, type ProximityTransition, type TagId, type VenueMap, type ZoneTransition } from "@konferenco/protocol";
+import { type GatewayId, type Position, type ProximityTransition, type TagId, type VenueMap, type ZoneTransition } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
+import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
+import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
+import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
 import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
+import type { SurveyPoint } from "./radio-map.ts";
 import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
-import { advanceTrack, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
+import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
+import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
-import { addToLink, newLink, readWindow, type Link } from "./window.ts";
+import { cellNear, newVenueGrid } from "./venue-grid.ts";
+import { addToLink, newLink, readWindow, type Link, type ReadingWindow } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, zoneStateAt, type WeighedEvidence, type ZoneState } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
@@ -63,6 +69,8 @@ export interface Pipeline {
   restore(position: Position): void;
   counts(): PipelineCounts;
   calibrationLinks(): CalibrationLink[];
+  /** What the radio model knows, from what, and how good; null where there is no plan to place anybody on. */
+  calibration(nowMs: number): CalibrationState | null;
   /** The prepared map, for fixes made outside. */
   readonly venue: VenueIndex;
   readonly config: FusionConfig;
@@ -76,6 +84,10 @@ interface Tag {
   /** Fixes of other technologies since the last tick; a tag has few, at most MAX_WAITING_FIXES. */
   waiting: Fix[];
   track: Track | null;
+  /** Where it may be on the grid; null before its first window, and where there is no plan. */
+  belief: TagBelief;
+  /** Where the radio model last learned from it. */
+  learnedAt: { xM: number; yM: number } | null;
   zones: ZoneState;
   lastHeardAtMs: number;
   /** When another technology located it last; -Infinity when none did. */
@@ -83,20 +95,32 @@ interface Tag {
 }
 
 const MAX_WAITING_FIXES = 8;
+/** A first window is worth a look of this length. */
+const FIRST_LOOK_S = 2;
+/** And a look at the offset. */
+const OFFSET_LOOK_S = 1;
+/** Shadowing forgets within a few metres. */
+const LEARN_EVERY_M = 1.5;
 /** Links of one tag; the one that was silent longest makes room. A person is in earshot of a dozen gateways, not of a hundred. */
 const MAX_LINKS_PER_TAG = 24;
-/** Directed gateway pairs within earshot: 2,000 gateways with 20 neighbours each, 250 B a link. */
-const MAX_CALIBRATION_LINKS = 40_000;
 
-export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}): Pipeline {
-  const config: FusionConfig = { ...DEFAULT_FUSION_CONFIG, ...overrides };
+/** What is known of a venue besides its map. */
+export interface PipelineOptions {
+  /** A survey walked by hand: levels at known spots. */
+  survey?: readonly SurveyPoint[] | null;
+}
+
+export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}, options: PipelineOptions = {}): Pipeline {
+  const config = configOf(overrides, options);
   const venue = indexVenue(venueMap);
   const tags = new Map<TagId, Tag>();
   const candidates = new Map<TagId, Observation[]>();
-  const calibration = new Map<TagId, Map<GatewayId, Link>>();
+  const grid = newVenueGrid(venueMap, venue);
+  const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
+  const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   const proximity = newProximityState();
   const counts = newCounts();
-  let calibrationLinkCount = 0;
+  let tagHearings: Hearing[] = [];
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
   let pairListener: ((pair: PairState) => void) | undefined;
@@ -122,7 +146,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, zones: newZoneState(), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
     tags.set(tagId, tag);
     tagsInOrder = null;
     return tag;
@@ -143,33 +167,84 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (hear(tag.links, gateway, observation, config)) counts.outliers++;
   }
 
-  function keepForCalibration(observation: Observation, fromGatewayId: GatewayId): void {
-    counts.calibration++;
-    const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
-    if (!venue.gatewayIndex.has(fromGatewayId)) return;
-    let links = calibration.get(fromGatewayId);
-    if (links === undefined) calibration.set(fromGatewayId, (links = new Map<GatewayId, Link>()));
-    const link = links.get(observation.gatewayId);
-    if (link !== undefined) {
-      addToLink(link, observation, config);
-    } else if (calibrationLinkCount < MAX_CALIBRATION_LINKS) {
-      links.set(observation.gatewayId, newLink(gateway, observation, config));
-      calibrationLinkCount++;
+  /** What the tag's beacons say: of the grid once it knows the radio, else of the centroid. Null when too little was heard. */
+  function locateByRadio(tag: Tag, window: ReadingWindow | null, nowMs: number): Fix | null {
+    if (filter === null || grid === null || calibration === null) return window === null ? null : locateByBeacons(window, venue, config);
+    if (tag.belief === null) {
+      if (window === null) return null;
+      const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
+      const offset = calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs);
+      lookForOffset(offset, tag, nowMs);
+      tag.belief = filter.begin(first, offset, nowMs);
+    } else {
+      const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
+      tagHearings = [];
+      if (window !== null) {
+        if (calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
+          calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
+        }
+        if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
+        tagHearings = hearingsOf(tag.links, venue, calibration, dtS, nowMs, config);
+      }
+      filter.advance(tag.belief, tagHearings, nowMs);
     }
+    const estimate = filter.estimate(tag.belief);
+    if (window !== null) noteMissed(tag.belief, estimate);
+    const fix = fixOfEstimate(tag, estimate, grid, nowMs, config);
+    if (window === null) return { ...fix, zoneEvidence: null };
+    return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
+  }
+
+  /** A zone that nobody drew is where its gateways are loudest: the grid cannot tell. */
+  function hearsUndrawn({ readings }: ReadingWindow): boolean {
+    let loudest = readings[0] as ReadingWindow["readings"][number];
+    for (const reading of readings) if (reading.rssiDbm > loudest.rssiDbm) loudest = reading;
+    return venue.drawn[(venue.gateways[loudest.gateway] as { place: number }).place] !== true;
+  }
+
+  /** Gateways that should hear the tag where it is believed to be, and do not: one that misses everybody is dead. */
+  function noteMissed(belief: Belief, estimate: GridEstimate): void {
+    if (grid === null || calibration === null) return;
+    const cell = cellNear(grid, estimate.floorIndex, estimate.xM, estimate.yM);
+    for (const { gateway, rssiDbm } of tagHearings) {
+      if (!Number.isNaN(rssiDbm) || cell === -1) continue;
+      const level = (calibration.levels.levelDbm[gateway] as Float32Array)[cell - (calibration.levels.firstCell[gateway] as number)];
+      if (level === undefined || level + belief.offsetDb < (calibration.sensitivityDbm[gateway] as number) + config.wellHeardDb) continue;
+      calibration.missed(gateway, config.tickMs / 1_000);
+    }
+  }
+
+  /** Since it was last learned from. A tag that lies on a table teaches its table. */
+  function hasMoved(tag: Tag): boolean {
+    if (tag.track === null) return false;
+    const { xM, yM } = tag.track;
+    if (tag.learnedAt !== null && Math.hypot(xM - tag.learnedAt.xM, yM - tag.learnedAt.yM) < LEARN_EVERY_M) return false;
+    tag.learnedAt = { xM, yM };
+    return true;
+  }
+
+  function lookForOffset(offset: TagOffset, tag: Tag, nowMs: number): number {
+    if (filter === null || calibration === null) return offsetOf(offset);
+    noteLook(offset, nowMs, config);
+    filter.weighOffsets(offset, hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config));
+    return offsetOf(offset);
   }
 
   /** One tag through one tick: window, fix, track, zones. */
   function tickTag(tag: Tag, nowMs: number, output: FusionOutput): Whereabouts | null {
     const window = readWindow(tag.tagId, tag.links, nowMs, config);
     if (window !== null) counts.windows++;
-    const beaconFix = window === null ? null : locateByBeacons(window, venue, config);
+    const beaconFix = locateByRadio(tag, window, nowMs);
     const fixes = beaconFix === null ? tag.waiting : [...tag.waiting, beaconFix];
     tag.waiting = [];
     counts.fixes += fixes.length;
 
-    if (tag.track !== null) advanceTrack(tag.track, nowMs, config);
+    const elapsedMs = tag.track === null ? 0 : nowMs - tag.track.atMs;
+    const alone = beaconFix?.filtered === true && nowMs - tag.lastLocatedAtMs > config.forgetAfterMs;
+    if (tag.track !== null && !alone) advanceTrack(tag.track, nowMs, config);
     for (const fix of fixes) {
       if (tag.track === null) tag.track = newTrack(fix, nowMs, config);
+      else if (alone) followFix(tag.track, fix, elapsedMs, nowMs);
       else updateTrack(tag.track, fix, nowMs, config);
     }
     if (tag.track === null) return null;
@@ -206,8 +281,14 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         counts.unknownGateway++;
         return;
       }
-      const fromGatewayId = gatewayOfTag(observation.tagId);
-      if (fromGatewayId !== null) return keepForCalibration(observation, fromGatewayId);
+      const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
+      calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
+      const sender = senderOf(observation.tagId, venue);
+      if (sender !== null) {
+        counts.calibration++;
+        if (sender !== -1) calibration?.noteLink(sender, gateway, observation);
+        return;
+      }
       const tag = tags.get(observation.tagId) ?? admit(observation);
       if (tag !== null) listen(tag, observation);
     },
@@ -240,6 +321,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     },
 
     tick(nowMs) {
+      calibration?.refresh(nowMs);
       const output: FusionOutput = { positions: [], zoneTransitions: [], proximityTransitions: [], droppedTags: [] };
       tagsInOrder ??= [...tags.values()].sort((a, b) => (a.tagId < b.tagId ? -1 : 1));
       const whereabouts: Whereabouts[] = [];
@@ -263,18 +345,30 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return output;
     },
 
-    counts: () => ({ ...counts, pairsLooked: proximity.looked, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibrationLinkCount }),
+    counts: () => ({ ...counts, pairsLooked: proximity.looked, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibration?.links().length ?? 0 }),
 
     calibrationLinks: () =>
-      [...calibration].flatMap(([fromGatewayId, links]) =>
-        [...links].map(([byGatewayId, { filter, heardCount }]) => ({
-          fromGatewayId,
-          byGatewayId,
-          rssiDbm: levelDbmOf(filter),
-          varianceDb2: varianceDb2Of(filter),
-          samples: heardCount,
-        })),
-      ),
+      (calibration?.links() ?? []).map(({ from, by, meanDbm, varianceDb2, samples }) => ({
+        fromGatewayId: (venue.gateways[from] as { gatewayId: GatewayId }).gatewayId,
+        byGatewayId: (venue.gateways[by] as { gatewayId: GatewayId }).gatewayId,
+        rssiDbm: meanDbm,
+        varianceDb2,
+        samples,
+      })),
+
+    calibration: (nowMs) => calibration?.state(nowMs) ?? null,
+  };
+}
+
+/** Around a radio map levels scatter less than around a law of distance. */
+function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions): FusionConfig {
+  const config: FusionConfig = { ...DEFAULT_FUSION_CONFIG, ...overrides };
+  if (survey === undefined || survey === null || survey.length === 0) return config;
+  return {
+    ...config,
+    weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
+    strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
+    lookMemoryMs: config.lookMemoryMs * config.surveyLookShare,
   };
 }
 
@@ -299,6 +393,7 @@ function hear(links: Link[], gateway: number, observation: Observation, config: 
 /** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
 function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
   if (fix.zoneEvidence === null) return [];
+  if (fix.filtered === true && fix.looksAlike !== true) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true }];
   const independent = fix.source !== "beacon";
   return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }

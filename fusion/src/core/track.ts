@@ -118,6 +118,31 @@ function noteSource(track: Track, { source }: Fix, nowMs: number): void {
   else known.atMs = nowMs;
 }
 
+/**
+ * A fix that is filtered already is the position. Velocity is its way of late, smoothed over the memory
+ * of a second and a half.
+ */
+export function followFix(track: Track, fix: Fix, elapsedMs: number, nowMs: number): void {
+  const elapsedS = elapsedMs / 1_000;
+  if (elapsedS > 0) {
+    const share = 1 - Math.exp(-elapsedS / FOLLOWED_VELOCITY_S);
+    track.vxMps += share * ((fix.xM - track.xM) / elapsedS - track.vxMps);
+    track.vyMps += share * ((fix.yM - track.yM) / elapsedS - track.vyMps);
+  }
+  const sigmaM = fix.accuracy95M / SIGMAS_OF_95;
+  track.atMs = nowMs;
+  track.xM = fix.xM;
+  track.yM = fix.yM;
+  // All of it in the bias: nothing of a filtered fix averages out.
+  track.placeVarianceM2 = (1 - BIAS_SHARE ** 2) * sigmaM ** 2;
+  track.placeVelocityM2ps = 0;
+  track.bias95M = BIAS_SHARE * fix.accuracy95M;
+  track.heldBackSinceMs = null;
+  noteSource(track, fix, nowMs);
+}
+
+const FOLLOWED_VELOCITY_S = 1.5;
+
 /** Radio fixes err alike for as long as a person stands there: their bias is most of their error. GPS and check-ins average out. */
 function biasOf(fix: Fix): number {
   return fix.source === "beacon" || fix.source === "wifi" ? BIAS_SHARE * fix.accuracy95M : 0;

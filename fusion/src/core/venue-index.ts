@@ -13,6 +13,8 @@ export interface IndexedGateway {
   gatewayId: GatewayId;
   xM: number;
   yM: number;
+  /** Height above its floor; null when the map does not say. */
+  zM: number | null;
   floor: number;
   /** Index of its zone among the places. */
   place: number;
@@ -23,6 +25,8 @@ export interface VenueIndex {
   places: Place[];
   /** Whether the place has polygons. One without is where its gateways are, and no fix can fall in it. */
   drawn: boolean[];
+  /** Whether it is a room: what lies between a room and anything else attenuates. Corridors and halls are open space. */
+  room: boolean[];
   /** Whether its own gateway tells better than the place of a fix whether a tag is in it. */
   spokenFor: boolean[];
   gateways: IndexedGateway[];
@@ -70,10 +74,11 @@ export function indexVenue(venue: VenueMap): VenueIndex {
     outsidePlace.set(floor, places.length);
     places.push({ zoneId: null, floor });
   }
-  const gateways = venue.gateways.map(({ gatewayId, xM, yM, floor, zoneId }) => ({ gatewayId, xM, yM, floor, place: zonePlace.get(zoneId) as number }));
+  const gateways = venue.gateways.map(({ gatewayId, xM, yM, zM, floor, zoneId }) => ({ gatewayId, xM, yM, zM: zM ?? null, floor, place: zonePlace.get(zoneId) as number }));
   const index: VenueIndex = {
     places,
     drawn: places.map((_, place) => (venue.zones[place]?.polygons.length ?? 0) > 0),
+    room: places.map((_, place) => venue.zones[place]?.kind === "room"),
     spokenFor: places.map((_, place) => isSpokenFor(venue.zones[place])),
     gateways,
     gatewayIndex: new Map(gateways.map(({ gatewayId }, gateway) => [gatewayId, gateway])),

@@ -9,6 +9,8 @@ export interface WeighedEvidence {
   weight: number;
   /** Not a look at the same readings again: a scan or a check-in, which confirms what others say. */
   independent: boolean;
+  /** A belief already (the posterior of a filter): it stands for all that was heard so far and is not added up again. */
+  standing?: boolean;
 }
 
 /** What fusion holds of one tag's whereabouts by zone, about 300 bytes. */
@@ -26,6 +28,10 @@ export interface ZoneState {
   challenger: number;
   challengedAtMs: number;
   updatedAtMs: number;
+  /** Of a posterior: who outweighs the verdict, by how much so far, and when that was looked at. */
+  outweighs: number;
+  excess: number;
+  outweighedAtMs: number;
 }
 
 /** Places kept in a tag's belief. More than eight rooms are never in question at once. */
@@ -39,7 +45,7 @@ const SUPPORT_MEMORY_S = 5;
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN };
+  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
@@ -65,12 +71,17 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
     state.challenger = challenger;
     state.challengedAtMs = nowMs;
   }
+  if (challenger === state.place) state.excess = 0;
   if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
   const heldMs = nowMs - state.challengedAtMs;
-  const enough = beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
+  const standing = looks.some((look) => look.standing === true);
+  const enough = standing
+    ? outweighs(state, challenger, nowMs, venue, config)
+    : beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
   if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
   const left = transitionOf("exit", state, tagId, nowMs, venue, config);
   state.place = challenger;
+  state.excess = 0;
   state.support = Math.max(...looks.map(({ evidence }) => probabilityOf(evidence, challenger)), beliefIn(state, challenger) / 2);
   state.enteredAtMs = nowMs;
   state.dwellTold = false;
@@ -104,6 +115,27 @@ function holdMs(state: ZoneState, challenger: number, venue: VenueIndex, config:
   return floorOf(venue, state.place) === floorOf(venue, challenger) ? config.enterHoldMs : config.floorHoldMs;
 }
 
+/**
+ * Of a posterior: by how much the challenger outweighs the verdict, summed up over time (a cumulative
+ * sum test, Page 1954). A clear case is told at the next tick, a close one only when it stays so.
+ */
+function outweighs(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): boolean {
+  if (state.place === -1) return true;
+  const elapsedS = Math.min(1, Math.max(0, nowMs - state.outweighedAtMs) / 1_000);
+  state.outweighedAtMs = nowMs;
+  const nats = Math.log((beliefIn(state, challenger) + LEAST_MASS) / (beliefIn(state, state.place) + LEAST_MASS));
+  if (state.outweighs !== challenger) {
+    state.outweighs = challenger;
+    state.excess = 0;
+  }
+  state.excess += elapsedS * (nats - config.closeCallNats);
+  if (state.excess < 0) state.excess = 0;
+  return state.excess >= config.enterNatS * (floorOf(venue, state.place) === floorOf(venue, challenger) ? 1 : config.floorNatShare);
+}
+
+/** No mass is nothing: a verdict on the ratio of two nothings would be noise. */
+const LEAST_MASS = 0.02;
+
 function floorOf(venue: VenueIndex, place: number): number | undefined {
   return venue.places[place]?.floor;
 }
@@ -132,8 +164,8 @@ function probabilityOf(evidence: ZoneEvidence, place: number): number {
   return named === -1 ? 0 : (evidence.probability[named] as number);
 }
 
-function weighEvidence(state: ZoneState, { evidence, weight }: WeighedEvidence, nowMs: number, config: FusionConfig): void {
-  if (evidence.certain || state.believed.length === 0) {
+function weighEvidence(state: ZoneState, { evidence, weight, standing }: WeighedEvidence, nowMs: number, config: FusionConfig): void {
+  if (evidence.certain || standing === true || state.believed.length === 0) {
     state.believed = [...evidence.places];
     state.belief = [...evidence.probability];
     normalise(state);

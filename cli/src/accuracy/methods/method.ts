@@ -1,7 +1,6 @@
 import type { FloorPoint, Gateway, VenueMap, ZoneId } from "@konferenco/protocol";
 import { pointInZone } from "@konferenco/protocol";
-import type { RecordedObservation } from "@konferenco/simulators";
-import type { SurveyLevel } from "../survey.ts";
+import type { RecordedObservation, SurveyedLevel } from "@konferenco/simulators";
 
 /** Where a reference method says that a tag is. */
 export interface Place extends FloorPoint {
@@ -18,7 +17,7 @@ export interface MethodContext {
   venue: VenueMap;
   gateways: ReadonlyMap<string, Gateway>;
   /** Null where there is none, or it is to be ignored. */
-  survey: readonly SurveyLevel[] | null;
+  survey: readonly SurveyedLevel[] | null;
 }
 
 /** Null when the method cannot work on this recording: kNN without a survey. */

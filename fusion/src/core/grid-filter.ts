@@ -1,0 +1,412 @@
+import type { FusionConfig } from "./fusion-config.ts";
+import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, newLevelLikelihood } from "./level-likelihood.ts";
+import type { LevelMap } from "./radio-model.ts";
+import { OFFSETS_DB, offsetOf, type TagOffset } from "./tag-offset.ts";
+import { NEIGHBOURS, cellNear, type VenueGrid } from "./venue-grid.ts";
+
+/**
+ * Where a tag may be: mass on the cells that are not ruled out, apart for standing and walking. The
+ * cells of a tag that is well heard are a few dozen: 12 bytes each.
+ */
+export interface Belief {
+  count: number;
+  cells: Int32Array;
+  standing: Float32Array;
+  walking: Float32Array;
+  /** How much louder the tag sends than the model's, and the log-evidence for every offset tried (tag-offset.ts). */
+  offsetDb: number;
+  offset: TagOffset;
+  atMs: number;
+}
+
+/** What one gateway has to say at one tick. */
+export interface Hearing {
+  gateway: number;
+  /** NaN: it listens, and does not hear the tag. */
+  rssiDbm: number;
+  /** Of one independent look: readings share shadowing, so a tick's worth is a share. */
+  weight: number;
+}
+
+/** The posterior in numbers. */
+export interface GridEstimate {
+  xM: number;
+  yM: number;
+  floorIndex: number;
+  /** Radius around the mean that holds 95 % of the mass. */
+  radius95M: number;
+  places: number[];
+  placeMass: number[];
+  walkingShare: number;
+}
+
+export interface GridFilter {
+  /** A belief from nothing: everywhere on the floors of those gateways, weighed by what they hear. */
+  begin(hearings: readonly Hearing[], offset: TagOffset, nowMs: number): Belief;
+  /** How well each offset explains what is heard at one moment, wherever the tag may be: adds to the offset's evidence. */
+  weighOffsets(offset: TagOffset, hearings: readonly Hearing[]): void;
+  /** Time passes: who stands may set off, who walks moves on; then what is heard decides. Without hearings it only gets vaguer. */
+  advance(belief: Belief, hearings: readonly Hearing[], nowMs: number): void;
+  estimate(belief: Belief): GridEstimate;
+}
+
+/** Cells of a floor on which offsets are weighed: a sample is enough, the offset is one number. */
+const OFFSET_CELLS = 120;
+/** Radii are told in bins of this, in cells. */
+const RADIUS_BINS = 400;
+const RADIUS_BIN_M = 0.25;
+
+export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, places: number, config: FusionConfig): GridFilter {
+  const likelihood = newLevelLikelihood(config);
+  // Scratch of one tag at a time, as long as the venue has cells.
+  const nextStanding = new Float32Array(grid.cells);
+  const nextWalking = new Float32Array(grid.cells);
+  const touched = new Uint8Array(grid.cells);
+  const list = new Int32Array(grid.cells);
+  const logWeight = new Float64Array(grid.cells);
+  const massOfPlace = new Float64Array(places + 1);
+  const going = new Float32Array(grid.cells);
+  const { neighbour, passage } = grid;
+  const bins = new Float64Array(RADIUS_BINS);
+  const floorMass = new Float64Array(grid.floors.length);
+  const gatewayFloor = levels.levelDbm.map((level, gateway) => {
+    // A gateway's own floor is where it is loudest.
+    let loudest = -1;
+    for (let at = 0; at < level.length; at++) if (loudest === -1 || (level[at] as number) > (level[loudest] as number)) loudest = at;
+    return loudest === -1 ? -1 : (grid.floorOf[(levels.firstCell[gateway] as number) + loudest] as number);
+  });
+  const seedCells: (Int32Array | undefined)[] = [];
+
+  /** Adds the hearings' log-likelihood at each of the listed cells. The hot loop: cells × gateways. */
+  function addLogLikelihood(cells: Int32Array, count: number, hearings: readonly Hearing[], offsetDb: number): void {
+    logWeight.fill(0, 0, count);
+    for (const { gateway, rssiDbm, weight } of hearings) {
+      const level = levels.levelDbm[gateway] as Float32Array;
+      const firstCell = levels.firstCell[gateway] as number;
+      const heard = !Number.isNaN(rssiDbm);
+      const table = heard ? likelihood.heard : likelihood.unheard;
+      // index = ± (level - reference) * PER_DB, with the middle of the table at 0 dB.
+      const sign = heard ? -PER_DB : PER_DB;
+      const reference = heard ? rssiDbm - offsetDb : (sensitivityDbm[gateway] as number) - offsetDb;
+      const base = MAX_OFF_DB * PER_DB - sign * reference;
+      const reach = level.length;
+      // Beyond its reach a gateway hears nothing: as quiet as the table goes.
+      const beyond = heard ? TABLE_LENGTH - 1 : 0;
+      for (let i = 0; i < count; i++) {
+        const at = (cells[i] as number) - firstCell;
+        let index = at >= 0 && at < reach ? (base + sign * (level[at] as number)) | 0 : beyond;
+        index = index < 0 ? 0 : index > TABLE_LENGTH - 1 ? TABLE_LENGTH - 1 : index;
+        logWeight[i] = (logWeight[i] as number) + weight * (table[index] as number);
+      }
+    }
+  }
+
+  function greatest(count: number): number {
+    let best = -Infinity;
+    for (let i = 0; i < count; i++) if ((logWeight[i] as number) > best) best = logWeight[i] as number;
+    return best;
+  }
+
+  /**
+   * Takes the first `count` cells of `list`, with their masses in the by-cell scratch, over into the
+   * belief: those that matter, scaled to 1. At most maxActiveCells: the bound rises until they fit. Clears the scratch.
+   */
+  function settle(belief: Belief, count: number): void {
+    let peak = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const mass = (nextStanding[cell] as number) + (nextWalking[cell] as number);
+      if (mass > peak) peak = mass;
+    }
+    let bound = peak * config.leastCellShare;
+    let kept = countAbove(count, bound);
+    while (kept > config.maxActiveCells) {
+      bound = Math.max(peak * 1e-6, bound * 1.5);
+      kept = countAbove(count, bound);
+    }
+    if (belief.cells.length < kept || belief.cells.length > 4 * kept + 64) {
+      const room = Math.ceil(kept * 1.3) + 16;
+      belief.cells = new Int32Array(room);
+      belief.standing = new Float32Array(room);
+      belief.walking = new Float32Array(room);
+    }
+    const { cells, standing, walking } = belief;
+    let to = 0;
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const s = nextStanding[cell] as number;
+      const w = nextWalking[cell] as number;
+      nextStanding[cell] = 0;
+      nextWalking[cell] = 0;
+      touched[cell] = 0;
+      if (s + w < bound) continue;
+      cells[to] = cell;
+      standing[to] = s;
+      walking[to] = w;
+      total += s + w;
+      to++;
+    }
+    const scale = 1 / total;
+    for (let i = 0; i < to; i++) {
+      standing[i] = (standing[i] as number) * scale;
+      walking[i] = (walking[i] as number) * scale;
+    }
+    belief.count = to;
+  }
+
+  function countAbove(count: number, bound: number): number {
+    let above = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      if ((nextStanding[cell] as number) + (nextWalking[cell] as number) >= bound) above++;
+    }
+    return above;
+  }
+
+  function touch(cell: number, count: number): number {
+    if (touched[cell] === 1) return count;
+    touched[cell] = 1;
+    list[count] = cell;
+    return count + 1;
+  }
+
+  /** Spreads the belief over `list` and the by-cell scratch: who stands may set off, who walks moves on. Returns how many cells. */
+  function spread(belief: Belief, dtS: number): number {
+    let count = 0;
+    const { cells, standing, walking } = belief;
+    for (let i = 0; i < belief.count; i++) {
+      const cell = cells[i] as number;
+      count = touch(cell, count);
+      nextStanding[cell] = standing[i] as number;
+      nextWalking[cell] = walking[i] as number;
+    }
+    if (dtS <= 0) return count;
+    const cellM = (grid.floors[grid.floorOf[cells[0] as number] as number] as { cellM: number }).cellM;
+    // Eight equal steps cover 1.2 cells on average; a walker who goes farther takes several.
+    const wayCells = (config.walkMps * dtS) / (1.2 * cellM);
+    const rounds = Math.max(1, Math.ceil(wayCells - 1e-9));
+    const hop = wayCells / rounds;
+    const setOff = 1 - Math.exp(-config.setOffPerS * dtS);
+    const stop = 1 - Math.exp(-config.stopPerS * dtS);
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const stands = nextStanding[cell] as number;
+      const walks = nextWalking[cell] as number;
+      nextStanding[cell] = stands * (1 - setOff) + walks * stop;
+      nextWalking[cell] = walks * (1 - stop) + stands * setOff;
+    }
+    for (let round = 0; round < rounds; round++) {
+      const before = count;
+      for (let i = 0; i < before; i++) going[i] = (nextWalking[list[i] as number] as number) * hop;
+      for (let i = 0; i < before; i++) {
+        const goes = going[i] as number;
+        // A trickle is not worth eight steps: it stays.
+        if (goes < LEAST_GOING) continue;
+        const cell = list[i] as number;
+        let left = 0;
+        for (let k = cell * NEIGHBOURS, end = k + NEIGHBOURS; k < end; k++) {
+          const next = neighbour[k] as number;
+          if (next < 0) continue;
+          const share = goes * (passage[k] as number);
+          left += share;
+          if (touched[next] === 0) count = touch(next, count);
+          nextWalking[next] = (nextWalking[next] as number) + share;
+        }
+        nextWalking[cell] = (nextWalking[cell] as number) - left;
+      }
+    }
+    return count;
+  }
+
+  /** Drops what is too little to be weighed. Returns how many cells are left in `list`. */
+  function prune(count: number): number {
+    let peak = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const mass = (nextStanding[cell] as number) + (nextWalking[cell] as number);
+      if (mass > peak) peak = mass;
+    }
+    const bound = peak * config.leastCellShare;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      if ((nextStanding[cell] as number) + (nextWalking[cell] as number) >= bound) {
+        list[kept++] = cell;
+      } else {
+        nextStanding[cell] = 0;
+        nextWalking[cell] = 0;
+        touched[cell] = 0;
+      }
+    }
+    return kept;
+  }
+
+  /** The cells of the floors where these gateways are, at most `atMost` a floor, into `list`. Returns how many. */
+  function gatherCells(hearings: readonly Hearing[], atMost: number): number {
+    let count = 0;
+    grid.floors.forEach((floor, floorIndex) => {
+      if (!hearings.some(({ gateway, rssiDbm }) => !Number.isNaN(rssiDbm) && gatewayFloor[gateway] === floorIndex)) return;
+      // A stride that shares no factor with the columns, so that the sample is not a stripe.
+      const stride = Math.max(1, Math.ceil(floor.cellCount / atMost));
+      for (let cell = floor.firstCell; cell < floor.firstCell + floor.cellCount; cell += stride) list[count++] = cell;
+    });
+    return count;
+  }
+
+  return {
+    begin(hearings, offset, nowMs) {
+      const belief: Belief = { count: 0, cells: new Int32Array(0), standing: new Float32Array(0), walking: new Float32Array(0), offsetDb: offsetOf(offset), offset, atMs: nowMs };
+      const count = gatherCells(hearings, Infinity);
+      addLogLikelihood(list, count, hearings, belief.offsetDb);
+      const best = greatest(count);
+      for (let i = 0; i < count; i++) {
+        const mass = Math.exp((logWeight[i] as number) - best) / 2;
+        nextStanding[list[i] as number] = mass;
+        nextWalking[list[i] as number] = mass;
+      }
+      settle(belief, count);
+      return belief;
+    },
+
+    weighOffsets(offset, hearings) {
+      const count = gatherCells(hearings, OFFSET_CELLS);
+      if (count === 0) return;
+      OFFSETS_DB.forEach((offsetDb, k) => {
+        addLogLikelihood(list, count, hearings, offsetDb);
+        const best = greatest(count);
+        let sum = 0;
+        for (let i = 0; i < count; i++) sum += Math.exp((logWeight[i] as number) - best);
+        offset.logEvidence[k] = (offset.logEvidence[k] as number) + best + Math.log(sum / count);
+      });
+    },
+
+    advance(belief, hearings, nowMs) {
+      const elapsedS = Math.max(0, Math.min(MAX_PREDICTED_S, (nowMs - belief.atMs) / 1_000));
+      belief.atMs = nowMs;
+      let count = prune(spread(belief, elapsedS));
+      if (hearings.length > 0) {
+        count = reseed(hearings, count);
+        addLogLikelihood(list, count, hearings, belief.offsetDb);
+        // What was heard long ago says less of now: the old belief is flattened as time passes.
+        const flatten = Math.exp((-elapsedS * 1_000) / config.beliefMemoryMs) - 1;
+        for (let i = 0; i < count; i++) {
+          const cell = list[i] as number;
+          logWeight[i] = (logWeight[i] as number) + flatten * Math.log((nextStanding[cell] as number) + (nextWalking[cell] as number));
+        }
+        const best = greatest(count);
+        for (let i = 0; i < count; i++) {
+          const cell = list[i] as number;
+          const weight = Math.exp((logWeight[i] as number) - best);
+          nextStanding[cell] = (nextStanding[cell] as number) * weight;
+          nextWalking[cell] = (nextWalking[cell] as number) * weight;
+        }
+      }
+      settle(belief, count);
+    },
+
+    estimate(belief) {
+      floorMass.fill(0);
+      let walkingMass = 0;
+      for (let i = 0; i < belief.count; i++) {
+        const f = grid.floorOf[belief.cells[i] as number] as number;
+        floorMass[f] = (floorMass[f] as number) + massAt(belief, i);
+        walkingMass += belief.walking[i] as number;
+      }
+      let floorIndex = 0;
+      for (let f = 1; f < floorMass.length; f++) if ((floorMass[f] as number) > (floorMass[floorIndex] as number)) floorIndex = f;
+      let [xM, yM] = [0, 0];
+      const touchedPlaces: number[] = [];
+      for (let i = 0; i < belief.count; i++) {
+        const cell = belief.cells[i] as number;
+        const mass = massAt(belief, i);
+        const place = grid.place[cell] as number;
+        if (place >= 0) {
+          if (massOfPlace[place] === 0) touchedPlaces.push(place);
+          massOfPlace[place] = (massOfPlace[place] as number) + mass;
+        }
+        if (grid.floorOf[cell] !== floorIndex) continue;
+        xM += mass * (grid.xM[cell] as number);
+        yM += mass * (grid.yM[cell] as number);
+      }
+      const onFloor = floorMass[floorIndex] as number;
+      xM /= onFloor;
+      yM /= onFloor;
+      let lastBin = 0;
+      for (let i = 0; i < belief.count; i++) {
+        const cell = belief.cells[i] as number;
+        if (grid.floorOf[cell] !== floorIndex) continue;
+        const dxM = (grid.xM[cell] as number) - xM;
+        const dyM = (grid.yM[cell] as number) - yM;
+        const bin = Math.min(RADIUS_BINS - 1, (Math.sqrt(dxM * dxM + dyM * dyM) / RADIUS_BIN_M) | 0);
+        bins[bin] = (bins[bin] as number) + massAt(belief, i);
+        if (bin > lastBin) lastBin = bin;
+      }
+      let left = 0.05 * onFloor;
+      let bin = lastBin;
+      while (bin > 0 && left >= (bins[bin] as number)) left -= bins[bin--] as number;
+      // Within the bin in proportion, so that the radius does not jump.
+      const overshoot = left / Math.max(1e-12, bins[bin] as number);
+      bins.fill(0, 0, lastBin + 1);
+      touchedPlaces.sort((a, b) => a - b);
+      const placeMass = touchedPlaces.map((place) => massOfPlace[place] as number);
+      for (const place of touchedPlaces) massOfPlace[place] = 0;
+      return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare: walkingMass };
+    },
+  };
+
+  /**
+   * A filter that has ruled out the truth never finds it again by itself: a tag carried fast, a door
+   * that opened, a lift. A little mass around the loudest gateway is always in play; what is heard
+   * decides whether it grows.
+   */
+  function reseed(hearings: readonly Hearing[], count: number): number {
+    let loudest = -1;
+    let loudestDbm = -Infinity;
+    for (const { gateway, rssiDbm } of hearings) {
+      if (rssiDbm <= loudestDbm || Number.isNaN(rssiDbm)) continue;
+      loudest = gateway;
+      loudestDbm = rssiDbm;
+    }
+    if (loudest === -1) return count;
+    const seeds = seedsOf(loudest);
+    for (let i = 0; i < seeds.length; i++) {
+      const cell = seeds[i] as number;
+      if (touched[cell] === 1) continue;
+      count = touch(cell, count);
+      nextWalking[cell] = config.strayShare / seeds.length;
+    }
+    return count;
+  }
+
+  /** A coarse sample of the cells around a gateway, made when first asked for. */
+  function seedsOf(gateway: number): Int32Array {
+    return (seedCells[gateway] ??= gatherSeeds(gateway));
+  }
+
+  function gatherSeeds(gateway: number): Int32Array {
+    const level = levels.levelDbm[gateway] as Float32Array;
+    const firstCell = levels.firstCell[gateway] as number;
+    let at = 0;
+    for (let i = 1; i < level.length; i++) if ((level[i] as number) > (level[at] as number)) at = i;
+    if (level.length === 0) return new Int32Array(0);
+    const centre = firstCell + at;
+    const cells = new Set([centre]);
+    const reachM = SEED_REACH_M;
+    for (const [dx, dy] of [[1, 0], [0, 1], [-1, 0], [0, -1], [0.7, 0.7], [-0.7, 0.7], [-0.7, -0.7], [0.7, -0.7]] as const) {
+      for (const share of [0.5, 1]) {
+        const cell = cellNear(grid, grid.floorOf[centre] as number, (grid.xM[centre] as number) + dx * reachM * share, (grid.yM[centre] as number) + dy * reachM * share);
+        if (cell !== -1) cells.add(cell);
+      }
+    }
+    return Int32Array.from(cells);
+  }
+}
+
+const MAX_PREDICTED_S = 5;
+const LEAST_GOING = 1e-5;
+const SEED_REACH_M = 3;
+
+function massAt(belief: Belief, i: number): number {
+  return (belief.standing[i] as number) + (belief.walking[i] as number);
+}

@@ -1,0 +1,57 @@
+import type { TagId } from "@konferenco/protocol";
+import type { Calibration } from "./calibration.ts";
+import type { Fix } from "./fix.ts";
+import type { FusionConfig } from "./fusion-config.ts";
+import type { Belief, GridEstimate, Hearing } from "./grid-filter.ts";
+import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
+import type { VenueGrid } from "./venue-grid.ts";
+import type { VenueIndex } from "./venue-index.ts";
+import type { Link } from "./window.ts";
+
+/** A tag's belief before anything was heard of it: null. */
+export type TagBelief = Belief | null;
+
+/**
+ * What each gateway says of the tag at this tick. Levels that were heard count by how long ago, and by how
+ * sure the link's filter is; gateways that listen and do not hear the tag count as silent.
+ */
+export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig): Hearing[] {
+  const hearings: Hearing[] = [];
+  const look = 1 - Math.exp((-dtS * 1_000) / config.lookMemoryMs);
+  const silence = 1 - Math.exp((-dtS * 1_000) / config.silenceMemoryMs);
+  let next = 0;
+  for (let gateway = 0; gateway < venue.gateways.length; gateway++) {
+    while (next < links.length && (links[next] as Link).gateway < gateway) next++;
+    const link = links[next];
+    const silentMs = link === undefined || link.gateway !== gateway ? Infinity : nowMs - link.filter.heardAtMs;
+    if (silentMs < config.unheardAfterMs) {
+      const { filter } = link as Link;
+      const rssiDbm = levelDbmOf(filter);
+      const spreadDb2 = config.strongSigmaDb ** 2;
+      const aged = varianceDb2Of(filter) + (config.processNoiseDb2PerS * Math.max(0, silentMs)) / 1_000;
+      hearings.push({ gateway, rssiDbm, weight: (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)) });
+    } else {
+      const listening = calibration.listening(gateway, nowMs);
+      if (listening > 0) hearings.push({ gateway, rssiDbm: NaN, weight: silence * listening });
+    }
+  }
+  return hearings;
+}
+
+/** The posterior as a fix. */
+export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+  // The grid ends at the doors, people do not: who is silent may have gone on.
+  const silentS = Math.max(0, nowMs - tag.lastHeardAtMs - config.windowMs) / 1_000;
+  const floor = (grid.floors[estimate.floorIndex] as { floor: number }).floor;
+  return {
+    tagId: tag.tagId,
+    atMs: nowMs,
+    xM: estimate.xM,
+    yM: estimate.yM,
+    floor,
+    accuracy95M: Math.hypot(config.gridRadiusScale * estimate.radius95M, config.gridRadiusFloorM, config.speedSigmaMps * silentS),
+    source: "beacon",
+    zoneEvidence: estimate.places.length === 0 || silentS > 0 ? null : { places: estimate.places, probability: estimate.placeMass, certain: false },
+    filtered: true,
+  };
+}

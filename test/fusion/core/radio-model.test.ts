@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { venueMapSchema, type VenueMap } from "@konferenco/protocol";
+import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween } from "../../../fusion/src/core/radio-model.ts";
+import { cellNear, newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
+import { gateway, twoFloors, zone } from "../venues.ts";
+
+/** A room, a corridor of 2 m, a room. */
+function acrossTheCorridor(): VenueMap {
+  return venueMapSchema.parse({
+    venueId: "v",
+    floors: [{ floor: 0, name: "0" }],
+    zones: [zone("west", [0, 0, 5, 10]), zone("corridor", [5, 0, 7, 10], { kind: "corridor" }), zone("east", [7, 0, 12, 5]), zone("far", [7, 5, 12, 10])],
+    gateways: [gateway("w", 2.5, 2.5, "west"), gateway("e", 9.5, 2.5, "east")],
+  });
+}
+
+describe("expected levels", () => {
+  it("walls are where rooms end: none within, one to the corridor, two across it, one to the room beside", () => {
+    const map = acrossTheCorridor();
+    const index = indexVenue(map);
+    const walls = (from: number, xM: number, yM: number, place: number) => wallsBetween(index.gateways[from] as never, { xM, yM, place }, 0, index, []);
+    expect(walls(0, 4.5, 9, 0)).toBe(0);
+    expect(walls(0, 6, 2.5, 1)).toBe(1);
+    expect(walls(0, 9.5, 2.5, 2)).toBe(1.8);
+    expect(walls(1, 9.5, 7, 3)).toBe(1);
+  });
+
+  it("walls that are drawn count instead", () => {
+    const map = acrossTheCorridor();
+    const index = indexVenue(map);
+    const drawn: VenueMap["walls"] = [[5, 0, 5, 10]];
+    expect(wallsBetween(index.gateways[0] as never, { xM: 9.5, yM: 2.5, place: 2 }, 0, index, drawn)).toBe(1);
+    expect(wallsBetween(index.gateways[1] as never, { xM: 9.5, yM: 7, place: 3 }, 0, index, drawn)).toBe(0);
+  });
+
+  it("a level falls with distance, walls and ceilings as the model says", () => {
+    const map = twoFloors();
+    const index = indexVenue(map);
+    const grid = newVenueGrid(map, index) as VenueGrid;
+    const reaches = reachOfGateways(map, index, grid, config);
+    const levels = newLevelMap(reaches);
+    const model = { ...priorModel(index.gateways.length, config), rssiAt1mDbm: -60, pathLossExponent: 2, floorLossDb: 15 };
+    fillLevels(levels, reaches, model);
+    const level = (floorIndex: number, xM: number) => (levels.levelDbm[0] as Float32Array)[cellNear(grid, floorIndex, xM, 1.25) - (levels.firstCell[0] as number)] as number;
+    expect(level(0, 5.25)).toBeCloseTo(-60 - 2 * pathDbOf(Math.hypot(4.25, 0.25, config.gatewayHeightM - config.tagHeightM)), 1);
+    expect(level(1, 5.25)).toBeLessThan(level(0, 5.25) - 15);
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { venueMapSchema } from "@konferenco/protocol";
+import { NEIGHBOURS, cellNear, newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
+import { gateway, twoFloors, twoRooms, zone } from "../venues.ts";
+
+const gridOf = (map: Parameters<typeof newVenueGrid>[0]): VenueGrid => newVenueGrid(map, indexVenue(map)) as VenueGrid;
+
+describe("the grid of a venue", () => {
+  it("a small venue has cells of half a metre, each in its zone", () => {
+    const venue = twoRooms();
+    const grid = gridOf(venue);
+    expect(grid.cells).toBe(40 * 20);
+    expect(grid.place[cellNear(grid, 0, 2, 2)]).toBe(0);
+    expect(grid.place[cellNear(grid, 0, 18, 2)]).toBe(1);
+  });
+
+  it("a hall of 250 m has no more cells than a floor may have", () => {
+    const grid = gridOf(venueMapSchema.parse({ venueId: "hall", floors: [{ floor: 0, name: "0" }], zones: [zone("hall", [0, 0, 250, 250], { kind: "hall" })], gateways: [gateway("a", 1, 1, "hall")] }));
+    expect(grid.cells).toBeLessThanOrEqual(4_000);
+    expect(grid.cells).toBeGreaterThan(3_000);
+  });
+
+  it("who walks within a room is not held up; through a wall between rooms few get; nobody leaves the building", () => {
+    const grid = gridOf(twoRooms());
+    const passage = (xM: number, yM: number) => {
+      const cell = cellNear(grid, 0, xM, yM);
+      return Array.from({ length: NEIGHBOURS }, (_, k) => (grid.neighbour[cell * NEIGHBOURS + k] === -1 ? 0 : (grid.passage[cell * NEIGHBOURS + k] as number))).reduce((sum, share) => sum + share, 0);
+    };
+    expect(passage(5, 5)).toBeCloseTo(1);
+    expect(passage(9.75, 5)).toBeLessThan(0.8);
+    expect(passage(0.25, 0.25)).toBeLessThan(0.5);
+    for (let cell = 0; cell < grid.cells; cell++) expect(grid.xM[cell]).toBeLessThan(20);
+  });
+
+  it("a drawn wall stops walkers, its door does not", () => {
+    const map = { ...twoRooms(), walls: [[10, 0, 10, 4], [10, 6, 10, 10]] as [number, number, number, number][] };
+    const grid = gridOf(map);
+    const across = (yM: number) => {
+      const cell = cellNear(grid, 0, 9.75, yM);
+      return grid.passage[cell * NEIGHBOURS] as number;
+    };
+    expect(across(5.25)).toBeGreaterThan(20 * across(2.25));
+  });
+
+  it("a gap between zones is floor when people must cross it to get from one to the other", () => {
+    const map = venueMapSchema.parse({
+      venueId: "islands",
+      floors: [{ floor: 0, name: "0" }],
+      zones: [zone("west", [0, 0, 5, 5]), zone("east", [9, 0, 14, 5])],
+      gateways: [gateway("a", 1, 1, "west")],
+    });
+    const grid = gridOf(map);
+    const between = cellNear(grid, 0, 7, 2.5);
+    expect(Math.abs((grid.xM[between] as number) - 7)).toBeLessThan(0.5);
+    expect(grid.place[between]).toBe(2);
+  });
+
+  it("where no zone is drawn the hull of the gateways is the floor, and with all gateways in one point there is none", () => {
+    const undrawn = (...at: [number, number][]) => venueMapSchema.parse({ venueId: "v", floors: [{ floor: 0, name: "0" }], zones: [{ zoneId: "z", name: "z", kind: "room", floor: 0, polygons: [] }], gateways: at.map(([xM, yM], i) => gateway(`g${i}`, xM, yM, "z")) });
+    const map = undrawn([0, 0], [10, 0], [5, 8]);
+    const grid = gridOf(map);
+    expect(grid.place[0]).toBe(-1);
+    expect(grid.cells).toBeGreaterThan(200);
+    const lonely = undrawn([0, 0], [0, 0], [0, 0]);
+    expect(newVenueGrid(lonely, indexVenue(lonely))).toBeNull();
+  });
+
+  it("floors follow each other and keep apart", () => {
+    const grid = gridOf(twoFloors());
+    expect(grid.floors.map(({ floor, firstCell, cellCount }) => [floor, firstCell, cellCount])).toEqual([[0, 0, 400], [1, 400, 400]]);
+    for (let cell = 0; cell < 400; cell++) for (let k = 0; k < NEIGHBOURS; k++) expect(grid.neighbour[cell * NEIGHBOURS + k]).toBeLessThan(400);
+  });
+});
