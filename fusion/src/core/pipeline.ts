@@ -8,7 +8,6 @@ import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
 import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
-import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
