@@ -457,6 +457,15 @@ export function showPresence(d: PresenceView, atMs: number): VisibleUpdate {
   return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 100);
 }
 
+/** Those of a list whom the viewer may be told of: nobody hears of whom they have blocked, or who has blocked them. The list itself where that changes nothing. */
+export function withoutBlocked<T>(list: readonly T[], policyOf: (item: T) => SubjectPolicy | null, { self }: Viewer): readonly T[] {
+  const isHidden = (item: T): boolean => {
+    const policy = policyOf(item);
+    return self !== null && policy !== null && isBlockedBetween(self, policy);
+  };
+  return list.some(isHidden) ? list.filter((item) => !isHidden(item)) : list;
+}
+
 /** The names of who is writing, of those who may be named. */
 export function showTyping(channel: AppChannel, typing: readonly SubjectPolicy[], more: number, atMs: number): VisibleUpdate {
   const people = typing.filter(isNamedIn).map(({ personId, name }) => ({ personId, name }));
