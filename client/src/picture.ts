@@ -103,6 +103,8 @@ function placeOf(event: ClientEvent): { channel: Channel; key: string; subject: 
     case "near":
     case "apart":
       return about("near", event.d.subj, "me");
+    case "serendipity":
+      return about("serendipity", event.d.subj, "me");
     case "alert":
       return { channel: "alerts", key: `alert ${event.d.alertId}`, subject: null };
     case "occupancy":
@@ -118,7 +120,7 @@ function placeOf(event: ClientEvent): { channel: Channel; key: string; subject: 
   }
 }
 
-const CHANNEL_OF: Record<string, string> = { receipts: "alerts", presence: "presence" };
+const CHANNEL_OF: Record<string, string> = { receipts: "venue", presence: "presence" };
 
 /** What applications say, and what is told of their channels: a message by its id, all else the latest of its kind. */
 function ofApplication(event: { t: string; d: unknown }): { channel: Channel; key: string; subject: string | null } {

@@ -1,6 +1,6 @@
 import type { Session } from "@konferenco/protocol";
 import { useEffect, useState } from "preact/hooks";
-import { callApi, inWords } from "../common/api.ts";
+import { ApiError, callApi, inWords } from "../common/api.ts";
 import { noteFlow, rateWord, sparkline, type Flow, type FlowAnswer, type FlowRow } from "./flow.ts";
 
 const ASK_EVERY_MS = 1_000;
@@ -38,7 +38,7 @@ export function FlowPanel({ session }: { session: Session }) {
         before = now;
         setFault(null);
       } catch (error) {
-        setFault(inWords(error));
+        setFault(error instanceof ApiError && error.httpStatus === 404 ? "This server does not count its flow." : inWords(error));
       }
       isAsking = false;
     };
