@@ -264,7 +264,13 @@ export class Hub {
     if (tagBefore !== null && (tagChanged || change.erased)) this.#options.picture.drop(tagBefore);
     for (const connection of this.byPerson.get(personId)) this.#applyOwnChange(connection, change);
     // Who is erased, or takes their consent back, has said nothing either.
-    if (change.erased || (before?.consented === true && after?.consented !== true)) this.#forgetWords(personId);
+    if (change.erased || (before?.consented === true && after?.consented !== true)) this.#forgetWords(personId, this.connections);
+    // Blocking holds in both directions, for words and presence too.
+    for (const blocked of after?.blocked ?? []) {
+      if (before?.blocked?.has(blocked) === true) continue;
+      this.#forgetWords(blocked, this.byPerson.get(personId));
+      this.#forgetWords(personId, this.byPerson.get(blocked));
+    }
     for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, { tagChanged, stood });
     for (const connection of this.connections) {
       if (connection.shown?.has(personId) !== true) continue;
@@ -281,8 +287,8 @@ export class Hub {
     this.flushUrgent();
   }
 
-  #forgetWords(personId: PersonId): void {
-    for (const connection of this.connections) {
+  #forgetWords(personId: PersonId, connections: Iterable<Connection>): void {
+    for (const connection of connections) {
       if (connection.heardOf?.delete(personId) !== true) continue;
       connection.outbox?.forgetSubject(speakerOf(personId));
       connection.sendFrame({ op: "forget", subj: personId });

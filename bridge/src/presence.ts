@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { AppChannel, Channel, PersonId, PresenceEntry, PresenceState, PresenceView, Signal } from "@konferenco/protocol";
 import type { Connection } from "./connection.ts";
 import { PresenceBoard, type PresenceChange } from "./core/presence-board.ts";
-import { isNamedIn, seesThings, showPresence, shownState, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { isNamedIn, seesThings, showPresence, shownState, withoutBlocked, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import type { Signals } from "./signals.ts";
@@ -32,6 +32,11 @@ export interface PresenceOptions {
   signals: Signals;
   nowMs: () => number;
   log: (event: object) => void;
+}
+
+interface Named {
+  policy: SubjectPolicy;
+  state: PresenceState;
 }
 
 interface Pending {
@@ -201,29 +206,41 @@ export class Presence {
   }
 
   #tellChannel(channel: AppChannel, { came, left }: Pending): void {
-    const { hub, nowMs } = this.#options;
+    const { hub, people, nowMs } = this.#options;
     const members = this.#board.members(channel);
-    const named = this.#namedOf(members);
+    const named: readonly Named[] = this.#namedOf(members);
     const isLarge = named.length > MAX_NAMED_CHANNEL;
-    const here = isLarge ? [] : named.filter(({ policy }) => came.has(policy.personId));
-    const isHere = new Set(named.map(({ policy }) => policy.personId));
-    const gone = [...left].filter((personId) => !isHere.has(personId));
+    const here: readonly Named[] = isLarge ? [] : named.filter(({ policy }) => came.has(policy.personId));
+    const isHere = new Set<PersonId>(named.map(({ policy }) => policy.personId));
+    const gone: readonly string[] = [...left].filter((personId) => !isHere.has(personId));
     if (here.length === 0 && gone.length === 0 && !isLarge) return;
-    const view: PresenceView = {
+    const viewFor = (all: readonly Named[], came: readonly Named[], left: readonly string[]): PresenceView => ({
       ch: channel,
       whole: false,
-      count: named.length,
-      people: here.slice(0, MAX_NAMES).map(viewOf),
-      left: isLarge ? [] : gone.slice(0, MAX_NAMES),
-      more: Math.max(0, here.length - MAX_NAMES) + Math.max(0, gone.length - MAX_NAMES),
-    };
+      count: all.length,
+      people: came.slice(0, MAX_NAMES).map(viewOf),
+      left: isLarge ? [] : left.slice(0, MAX_NAMES),
+      more: Math.max(0, came.length - MAX_NAMES) + Math.max(0, left.length - MAX_NAMES),
+    });
+    const view = viewFor(named, here, gone);
     const shown = showPresence(view, nowMs());
-    for (const connection of hub.byApp.get(channel) ?? []) this.#offer(connection, view, shown);
+    for (const connection of hub.byApp.get(channel) ?? []) {
+      const { viewer } = connection;
+      // In a crowd nobody is named, and looking at everybody for everybody would take seconds.
+      const all = isLarge ? named : withoutBlocked(named, ({ policy }) => policy, viewer);
+      const left = isLarge ? gone : withoutBlocked(gone, (personId) => people.policyOf(personId), viewer);
+      if (all === named && left === gone) {
+        this.#offer(connection, view, shown);
+        continue;
+      }
+      const own = viewFor(all, withoutBlocked(here, ({ policy }) => policy, viewer), left);
+      if (own.people.length + own.left.length > 0 || isLarge) this.#offer(connection, own, showPresence(own, nowMs()));
+    }
   }
 
 
-  #namedOf(members: Iterable<PersonId>): { policy: SubjectPolicy; state: PresenceState }[] {
-    const named: { policy: SubjectPolicy; state: PresenceState }[] = [];
+  #namedOf(members: Iterable<PersonId>): Named[] {
+    const named: Named[] = [];
     for (const personId of members) {
       const policy = this.#options.people.policyOf(personId);
       const state = policy === null ? null : shownState(policy, this.#board.of(personId).state, "channel");
@@ -259,7 +276,7 @@ export class Presence {
     }
   }
 
-  #friendsOf(self: SubjectPolicy): { policy: SubjectPolicy; state: PresenceState }[] {
+  #friendsOf(self: SubjectPolicy): Named[] {
     return [...self.connections].flatMap((personId) => {
       const policy = this.#options.people.policyOf(personId);
       const state = policy === null ? null : shownState(policy, this.#board.of(personId).state, self);
@@ -307,7 +324,7 @@ export class Presence {
     const { viewer } = connection;
     const atMs = this.#options.nowMs();
     if (channel === "presence" && viewer.self === null) return [showPresence(seesThings(viewer) ? this.#numbers() : EMPTY, atMs)];
-    const named = channel === "presence" && viewer.self !== null ? this.#friendsOf(viewer.self) : this.#namedOf(this.#board.members(channel));
+    const named = channel === "presence" && viewer.self !== null ? this.#friendsOf(viewer.self) : withoutBlocked(this.#namedOf(this.#board.members(channel)), ({ policy }) => policy, viewer);
     const view: PresenceView = {
       ...(channel === "presence" ? {} : { ch: channel as AppChannel }),
       whole: true,
@@ -325,7 +342,7 @@ export class Presence {
 const SOMEBODY = "";
 const EMPTY: PresenceView = { whole: true, count: 0, people: [], left: [], more: 0 };
 
-function viewOf({ policy, state }: { policy: SubjectPolicy; state: PresenceState }): PresenceView["people"][number] {
+function viewOf({ policy, state }: Named): PresenceView["people"][number] {
   return { personId: policy.personId, name: policy.name, state };
 }
 

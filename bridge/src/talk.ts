@@ -1,6 +1,6 @@
 import type { Channel, Update } from "@konferenco/protocol";
 import type { Connection } from "./connection.ts";
-import { isVenue, projectUpdate, showTyping, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { isVenue, projectUpdate, showTyping, withoutBlocked, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentTalk, inboxOf } from "./core/recent-talk.ts";
 import { TypingBoard } from "./core/typing-board.ts";
 import type { Hub } from "./hub.ts";
@@ -47,7 +47,10 @@ export class Talk {
       if (watching === undefined) continue;
       const typing = who.flatMap((personId) => people.policyOf(personId) ?? []);
       const shown = showTyping(channel, typing, more, nowMs());
-      for (const connection of watching) hub.offer(connection, shown);
+      for (const connection of watching) {
+        const forThem = withoutBlocked(typing, (policy) => policy, connection.viewer);
+        hub.offer(connection, forThem === typing ? shown : showTyping(channel, forThem, more, nowMs()));
+      }
     }
   }
 

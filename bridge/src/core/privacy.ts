@@ -62,6 +62,8 @@ export interface SubjectPolicy {
   company: string;
   interests: readonly string[];
   role: Role;
+  /** As which audience the person looks at others. */
+  looksAs: Audience;
   connections: ReadonlySet<PersonId>;
   /** What people nearby are found and ranked by. */
   profile: Profile;
@@ -132,6 +134,7 @@ export function compilePolicy(person: Person, { nowMs = 0, isInSession = () => f
     company: profile.company,
     interests: profile.interests,
     role: profile.role,
+    looksAs: AUDIENCE_OF_ROLE[profile.role],
     connections: profile.connections.length === 0 ? NO_CONNECTIONS : new Set(profile.connections),
     profile,
     blocked: settings.blocked === undefined || settings.blocked.length === 0 ? null : new Set(settings.blocked),
@@ -187,13 +190,16 @@ export function audienceOf(subject: SubjectPolicy, viewer: Viewer): Audience | "
     if (subject.connections.size > 0 && self.connections.size > 0 && subject.connections.has(self.personId) && self.connections.has(subject.personId)) return "connections";
   }
   if (role === "operator" || role === "staff") return "staff";
-  return self === null ? null : AUDIENCE_OF_ROLE[self.role];
+  return self === null ? null : self.looksAs;
 }
 
 /** How much of the subject's whereabouts may be shown to the viewer. Oneself sees everything, with consent. */
 export function levelFor(subject: SubjectPolicy, viewer: Viewer): Level {
   if (!subject.consented) return "hidden";
-  const audience = audienceOf(subject, viewer);
+  return levelForAudience(subject, viewer, audienceOf(subject, viewer));
+}
+
+function levelForAudience(subject: SubjectPolicy, viewer: Viewer, audience: Audience | "self" | null): Level {
   if (audience === null) return "hidden";
   if (audience === "self") return "precise";
   if (audience === "connections" && subject.shares !== null && viewer.personId !== null && subject.shares.has(viewer.personId)) return "precise";
@@ -237,8 +243,11 @@ export function viewerOf(policy: SubjectPolicy): Viewer {
   return { role: "attendee", personId: policy.personId, self: policy };
 }
 
+/** Looked up where `indexOf` compared texts: this is asked for every update and viewer. */
+const RANK: Readonly<Record<Level, number>> = { hidden: 0, venue: 1, zone: 2, precise: 3 };
+
 export function atLeast(level: Level, least: Level): boolean {
-  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+  return RANK[level] >= RANK[least];
 }
 
 // --- stored updates -----------------------------------------------------------------------------
@@ -290,8 +299,10 @@ function projectWhereabouts(
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (holder === "unknown") return null;
     if (holder === "nobody") return seesThings(viewer) ? (toOthers ??= show({ who: "tag", tagId })) : null;
-    if (!atLeast(levelFor(holder, viewer), least)) return null;
-    if (audienceOf(holder, viewer) === "self") return (toSelf ??= show({ who: "me" }));
+    if (!holder.consented) return null;
+    const audience = audienceOf(holder, viewer);
+    if (!atLeast(levelForAudience(holder, viewer, audience), least)) return null;
+    if (audience === "self") return (toSelf ??= show({ who: "me" }));
     return (toOthers ??= show({ who: "person", personId: holder.personId, name: holder.name }));
   };
   return {
@@ -455,6 +466,15 @@ export function shownState(policy: SubjectPolicy, state: PresenceState, to: "cha
 export function showPresence(d: PresenceView, atMs: number): VisibleUpdate {
   // Changes count one by one, so they are no "latest wins"; there is one a second at most.
   return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 100);
+}
+
+/** Those of a list whom the viewer may be told of: nobody hears of whom they have blocked, or who has blocked them. The list itself where that changes nothing. */
+export function withoutBlocked<T>(list: readonly T[], policyOf: (item: T) => SubjectPolicy | null, { self }: Viewer): readonly T[] {
+  const isHidden = (item: T): boolean => {
+    const policy = policyOf(item);
+    return self !== null && policy !== null && isBlockedBetween(self, policy);
+  };
+  return list.some(isHidden) ? list.filter((item) => !isHidden(item)) : list;
 }
 
 /** The names of who is writing, of those who may be named. */
