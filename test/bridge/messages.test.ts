@@ -171,7 +171,9 @@ describe("somebody whom one has blocked", () => {
     await chat(anna, "mine");
     await ben.ask({ op: "pub", t: "typing/started", ch: "app:lobby", d: {} });
     await cleo.until(() => texts(cleo).length === 3 && cleo.events.some(({ event }) => event.t === "typing" && event.d.people.length === 1));
-    await Promise.all([anna.settled(), ben.settled()]);
+    // Chat waits up to 100 ms for company, so a probe may overtake it.
+    await anna.until(() => texts(anna).includes("mine"));
+    await ben.until(() => texts(ben).includes("after"));
     expect(texts(anna)).toEqual(["before", "mine"]);
     expect(texts(ben)).toEqual(["before", "after"]);
     expect(anna.events.some(({ event }) => event.t === "typing" && JSON.stringify(event).includes("ben"))).toBe(false);
