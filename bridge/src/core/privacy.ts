@@ -391,7 +391,7 @@ export function mayWriteTo(to: SubjectPolicy, from: SubjectPolicy | "venue"): bo
   return to.discoverability === "public" || to.discoverability === "requests";
 }
 
-/** Of lane 3, where 0 would mean "with the telemetry of the next second". */
+/** Of lane 3, where 0 would mean "with the telemetry of the next second": best effort is to be there within 100 ms. */
 const NEXT_TICK_MS = 50;
 
 /** Whereabouts that somebody says of themselves obey their levels like those that the venue knows. */
@@ -419,7 +419,7 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
     };
     const logged = update.body.kind === "message" ? { update, ref } : undefined;
     const key = type.delivery === "best_effort" ? `${message.type} ${from} ${to.id}` : null;
-    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 ? Math.max(NEXT_TICK_MS, windowMsOf(type.priority)) : windowMsOf(type.priority));
+    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 && type.priority !== "low" ? NEXT_TICK_MS : windowMsOf(type.priority));
   };
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (sender === null || (sender !== "venue" && !sender.consented)) return null;
