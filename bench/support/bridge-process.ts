@@ -24,7 +24,8 @@ export interface OpenRequest {
 export interface PeopleRequest {
   seed: number;
   count: number;
-  level?: "precise" | "zone";
+  /** `mixed`: every other one precise. */
+  level?: "precise" | "zone" | "mixed";
   /** They stand somewhere from the beginning. */
   placed?: boolean;
   floors?: number;
@@ -58,11 +59,12 @@ answerQuestions({
     return bridge.port;
   },
   /** p0, p1 … with tags t0, t1 …, who show their level to everybody. */
-  async people({ seed, count, level = "precise", placed = false, floors = 2 }: PeopleRequest) {
+  async people({ seed, count, level: wanted = "precise", placed = false, floors = 2 }: PeopleRequest) {
     const dice = newDice(seed);
     const interests = ["AI", "Rust", "Robots", "Design", "Health", "Energy"];
     const add = async (index: number) => {
       const personId = `p${index}`;
+      const level = wanted === "mixed" ? (index % 2 === 0 ? "precise" : "zone") : wanted;
       const audiences = { connections: level, attendees: level, exhibitors: level, speakers: level, staff: level };
       await registry.putPerson({
         profile: { personId, name: `Person ${index}`, role: "attendee", company: "", interests: [interests[Math.floor(dice() * interests.length)] ?? ""], lookingFor: "", connections: [] },

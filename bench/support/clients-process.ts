@@ -46,6 +46,8 @@ let plan: ConnectRequest = { port: 0, tokens: [], subs: [], count: 0 };
 let firstOpenAtMs = 0;
 let keepCursors = false;
 let collecting: Map<string, number[]> | null = null;
+/** When each collected event came, beside how long it took. */
+let stamps: { atMs: number[]; latencyMs: number[] } | null = null;
 /** When frames with lane 3 came, in slots of 10 ms. */
 let broadcastSlots: Set<number> | null = null;
 const OP_EV = Buffer.from('{"op":"ev"');
@@ -106,7 +108,10 @@ function onEvents(client: RawClient, payload: Buffer): void {
     if (type === "occupancy" || type === "gateway") broadcastSlots?.add(Math.floor(nowMs / 10));
     const list = collecting?.get(type);
     if (list === undefined) continue;
-    list.push(nowMs - Number.parseFloat(text.slice(end + 7, end + 32)));
+    const latencyMs = nowMs - Number.parseFloat(text.slice(end + 7, end + 32));
+    list.push(latencyMs);
+    stamps?.atMs.push(nowMs);
+    stamps?.latencyMs.push(latencyMs);
   }
 }
 
@@ -151,6 +156,10 @@ answerQuestions({
     collecting = null;
     return all;
   },
+  timestamps() {
+    stamps = { atMs: [], latencyMs: [] };
+  },
+  stamped: () => ({ atMs: Float64Array.from(stamps?.atMs ?? []), latencyMs: Float64Array.from(stamps?.latencyMs ?? []) }),
   watchBroadcasts() {
     broadcastSlots = new Set();
   },
