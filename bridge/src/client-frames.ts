@@ -224,6 +224,7 @@ export class ClientFrames {
     const from = openCursor(this.#options.cursorKey, claims.subject, sealed);
     if (from === null) return { from: null, why: "cursor_invalid" };
     const after: UpdateId = { epoch: from.epoch, offset: from.offset };
+    if (this.#options.feed.recent.holds(after)) return { from, why: null };
     const { gap } = await this.#options.store.readLog(after, 1);
     return { from, why: gap };
   }
