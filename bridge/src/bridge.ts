@@ -88,6 +88,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     frames: hub.counts.frames,
     replaying: replayer.active,
     tags: picture.tagCount,
+    gateways: picture.gateways(),
     feedPending: feed.pending,
     feedFailing: feed.failing,
   }));

@@ -12,6 +12,7 @@ import {
   type Alert,
   type AlertSeverity,
   type EventId,
+  type GatewayHealth,
   type GatewayId,
   type Position,
   type PositionReport,
@@ -24,8 +25,8 @@ import {
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
 import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
-import type { CalibrationState } from "./core/calibration.ts";
 import { locateByCheckIn } from "./core/checkin-fix.ts";
+import type { CalibrationState } from "./core/calibration.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
@@ -99,6 +100,8 @@ export interface FusionStats {
   storeRetries: number;
   droppedTransitions: number;
   pipeline: PipelineCounts;
+  /** What expected levels rest on and how good that is; null without a drawn venue. */
+  calibration: CalibrationState | null;
 }
 
 export interface FusionService {
@@ -107,8 +110,6 @@ export interface FusionService {
   stats(): FusionStats;
   /** How gateways hear each other's own transmitters. */
   calibrationLinks(): CalibrationLink[];
-  /** What the radio model knows, from what, and how good; null where the map has no plan. */
-  calibration(): CalibrationState | null;
   /** Resolves when all that was made so far is stored. */
   flush(): Promise<void>;
   /** Stops ticking and stores what waits. The store stays open: it belongs to who opened it. */
@@ -176,12 +177,24 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       wifiDevices.offsets.delete(tagId);
     }
     counts.storedPositions += positions.length;
-    const gateways = watch.changes(nowMs, (gatewayId) => clockOffsetMs(acceptor, gatewayId));
+    const gateways = watch.changes(nowMs, knownOf(nowMs));
     const { zoneTransitions, proximityTransitions, droppedTags } = output;
     if (positions.length + zoneTransitions.length + proximityTransitions.length + gateways.length + droppedTags.length === 0) return;
     // What happened carries the tick's time; it is stored now.
     const storedAtMs = config.time === "report" ? nowMs : config.nowMs();
     queue.push({ batch: { ...emptyBatch(), zoneTransitions, proximityTransitions, positions, gateways }, droppedTags, nowMs: storedAtMs });
+  }
+
+  /** What is known of a gateway beside its own signs. The state of the calibration is asked for once a tick at most. */
+  function knownOf(nowMs: number): (gatewayId: GatewayId) => Pick<GatewayHealth, "clockOffsetMs" | "calibration"> {
+    let state: CalibrationState | null | undefined;
+    return (gatewayId) => {
+      state ??= pipeline.calibration(nowMs);
+      const offset = state?.gateways.find((gateway) => gateway.gatewayId === gatewayId);
+      const known = { clockOffsetMs: clockOffsetMs(acceptor, gatewayId) };
+      if (state === null || state === undefined || offset === undefined) return known;
+      return { ...known, calibration: { basis: state.basis, offsetDb: rounded(offset.offsetDb), residualDb: state.residualDb === null ? null : rounded(state.residualDb) } };
+    };
   }
 
   // ---- messages, by topic
@@ -383,12 +396,12 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         storeRetries: retries,
         droppedTransitions,
         pipeline: pipelineCounts,
+        calibration: pipeline.calibration(config.time === "report" ? reportNowMs : config.nowMs()),
       };
     },
 
     calibrationLinks: () => pipeline.calibrationLinks(),
 
-    calibration: () => pipeline.calibration(lastTickMs),
 
     async flush() {
       await restored;
@@ -405,6 +418,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
 }
 
 const NO_ACCESS_POINTS: ReadonlyMap<string, AccessPoint> = new Map();
+
+function rounded(db: number): number {
+  return Math.round(10 * db) / 10;
+}
 
 function isWorthStoring(position: Position, before: Position | undefined): boolean {
   if (before === undefined || position.zoneId !== before.zoneId || position.floor !== before.floor) return true;

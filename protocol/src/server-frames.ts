@@ -6,6 +6,7 @@ import { MESSAGE_TYPES, appChannelSchema, type MessageTypeName } from "./message
 import { BRIDGE_KEPT, privacySettingsSchema } from "./privacy-settings.ts";
 import { idSchema } from "./sensors.ts";
 import { ALERT_SEVERITIES } from "./topics.ts";
+import { CALIBRATION_BASES } from "./update.ts";
 
 /**
  * What servers say, as schemas: for the AsyncAPI description and for tests that hold a server to it. The bridge
@@ -36,6 +37,8 @@ const messageView = z.object({
   enc: z.literal(true).optional(),
 });
 
+export const gatewayCalibrationSchema = z.object({ basis: z.enum(CALIBRATION_BASES), offsetDb: z.number(), residualDb: z.number().nullable() });
+
 export const EVENT_SCHEMAS = {
   position: event(
     ["position"],
@@ -48,7 +51,7 @@ export const EVENT_SCHEMAS = {
   occupancy: event(["occupancy"], z.object({ zones: z.array(z.object({ zoneId: idSchema, count: z.union([z.number(), z.literal("few")]) })) })),
   gateway: event(
     ["gateway"],
-    z.object({ gatewayId: idSchema, state: z.enum(["online", "silent", "offline"]), atMs: z.number(), lastReportAtMs: z.number().nullable(), observationsPerS: z.number(), clockOffsetMs: z.number().nullable() }),
+    z.object({ gatewayId: idSchema, state: z.enum(["online", "silent", "offline"]), atMs: z.number(), lastReportAtMs: z.number().nullable(), observationsPerS: z.number(), clockOffsetMs: z.number().nullable(), calibration: gatewayCalibrationSchema.optional() }),
   ),
   nearby: event(
     ["nearby"],

@@ -635,8 +635,9 @@ function positionUpdate(position: Position, subj: SubjectView, subject: string):
 }
 
 function gatewayUpdate(gateway: GatewayHealth): VisibleUpdate {
-  const { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs } = gateway;
-  const event: ClientEvent = { t: "gateway", at: atMs, d: { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs } };
+  const { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs, calibration } = gateway;
+  const d: GatewayHealth = { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs, ...(calibration === undefined ? {} : { calibration }) };
+  const event: ClientEvent = { t: "gateway", at: atMs, d };
   return reveal(3, event, null, undefined, `gateway ${gatewayId}`);
 }
 
