@@ -61,6 +61,7 @@ const settings = {
   strongSigmaDb: positive(30),
   tailDegrees: positive(1_000),
   lookMemoryMs: ms(1, 600_000),
+  priorLookShare: positive(20),
   silenceMemoryMs: ms(1, 600_000),
   beliefMemoryMs: ms(1, 3_600_000),
   unheardAfterMs: ms(100, 60_000),

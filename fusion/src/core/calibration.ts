@@ -1,7 +1,7 @@
 import { gatewayOfTag, type VenueMap } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
 import { calibrateByLinks, type LinkMeasurement } from "./calibrate-links.ts";
-import { learnFromTraffic, MIN_SNAPSHOTS, type Snapshot } from "./learn-traffic.ts";
+import { learnFromTraffic, MIN_SNAPSHOTS, PIVOT_DB, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
 import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, tagHeightOf, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
@@ -121,7 +121,8 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     trafficGainNats = fit.gainNats;
     model = {
       ...model,
-      pathLossExponent: Math.max(config.leastPathLossExponent, model.pathLossExponent + fit.exponent),
+      rssiAt1mDbm: model.rssiAt1mDbm + fit.exponent * PIVOT_DB,
+      pathLossExponent: model.pathLossExponent + fit.exponent,
       gatewayOffsetDb: model.gatewayOffsetDb.map((offsetDb, gateway) => offsetDb + (fit.offsetDb[gateway] as number)),
     };
     fillLevels(levels, reaches, model, radioMap?.correctionDb ?? null);
@@ -279,12 +280,12 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
 /** Advertisements of a gateway that its mean level remembers: ten minutes at one a second. */
 const LINK_SAMPLES = 600;
 /** Two minutes of traffic, 600 bytes a snapshot. Learning from them takes 30 ms at ten gateways. */
-const MAX_SNAPSHOTS = 120;
+const MAX_SNAPSHOTS = 100;
 const SNAPSHOT_EVERY_MS = 1_000;
 const FIRST_TRAFFIC_MS = 15_000;
 const LAST_TRAFFIC_MS = 300_000;
 /** Cells of a floor on which traffic is explained. */
-const TRAFFIC_CELLS = 200;
+const TRAFFIC_CELLS = 120;
 
 function sampleCells(grid: VenueGrid): Int32Array {
   const cells: number[] = [];

@@ -106,6 +106,8 @@ export interface FusionConfig {
   tailDegrees: number;
   /** Shadowing and the wearer's body stay as they are for so long: looks nearer in time share their error and count for less. */
   lookMemoryMs: number;
+  /** While nothing is calibrated the model's own error lasts too: times so much. */
+  priorLookShare: number;
   /** The same for silence, which says less. */
   silenceMemoryMs: number;
   /** How long a belief lasts that nothing new confirms: shadowing does not average out by standing still. */
@@ -199,7 +201,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   maxLateMs: 10_000,
   maxFutureMs: 1_000,
 
-  processNoiseDb2PerS: 20,
+  processNoiseDb2PerS: 40,
   measurementNoiseDb2: 25,
   outlierSigmas: 4,
   linkGapMs: 15_000,
@@ -226,10 +228,10 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   linkSigmaDb: 6,
   surveySigmaDb: 5,
   surveyCorrelationM: 3,
-  surveySigmaShare: 0.75,
-  surveyLookShare: 0.5,
+  surveySigmaShare: 0.85,
+  surveyLookShare: 0.9,
   surveyOffsetSigmaDb: 1,
-  trafficExponentSigma: 0.3,
+  trafficExponentSigma: 0.15,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
   tagHeightM: 1.2,
@@ -244,9 +246,10 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   weakSigmaDb: 6,
   strongSigmaDb: 6,
   tailDegrees: 6,
-  lookMemoryMs: 1_200,
-  silenceMemoryMs: 1_500,
-  beliefMemoryMs: 4_000,
+  lookMemoryMs: 650,
+  priorLookShare: 2,
+  silenceMemoryMs: 1_000,
+  beliefMemoryMs: 2_500,
   unheardAfterMs: 4_000,
   walkMps: 2.4,
   setOffPerS: 1,
@@ -254,12 +257,12 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   strayShare: 0.001,
   leastCellShare: 0.001,
   maxActiveCells: 1_500,
-  tagOffsetSigmaDb: 6,
+  tagOffsetSigmaDb: 8,
   tagOffsetPriorDb: -3,
   offsetLookKept: 0.97,
-  settledVarianceDb2: 12,
-  gridRadiusScale: 1.05,
-  gridRadiusFloorM: 1.2,
+  settledVarianceDb2: 18,
+  gridRadiusScale: 0.9,
+  gridRadiusFloorM: 1,
 
   speedSigmaMps: 0.7,
   velocityMemoryMs: 6_000,
@@ -272,8 +275,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterBelief: 0.95,
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
-  closeCallNats: 0.5,
-  enterNatS: 1,
+  closeCallNats: 0.7,
+  enterNatS: 0.8,
   floorNatShare: 3,
   dwellMs: 60_000,
 

@@ -17,7 +17,8 @@ export type TagBelief = Belief | null;
  */
 export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig): Hearing[] {
   const hearings: Hearing[] = [];
-  const look = 1 - Math.exp((-dtS * 1_000) / config.lookMemoryMs);
+  const isCalibrated = calibration.basis === "links" || calibration.basis === "survey";
+  const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * (isCalibrated ? 1 : config.priorLookShare)));
   const silence = 1 - Math.exp((-dtS * 1_000) / config.silenceMemoryMs);
   let next = 0;
   for (let gateway = 0; gateway < venue.gateways.length; gateway++) {

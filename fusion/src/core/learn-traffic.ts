@@ -31,7 +31,9 @@ export interface TrafficMaterial {
   sensitivityDbm: Float64Array;
 }
 
-const ROUNDS = 5;
+const ROUNDS = 4;
+/** The exponent turns the law around this: 10 log10 of 6 m. Around 1 m every turn would look like another power of all tags. */
+export const PIVOT_DB = 8;
 /** Places are held back in squares of this size, as on a chessboard: moments near each other prove nothing, they share their shadows. */
 const SQUARE_M = 4;
 /** Snapshots a few steps apart are nearly independent. */
@@ -104,7 +106,7 @@ function maximise(snapshots: readonly Snapshot[], material: TrafficMaterial, lik
           const at = (cells[i] as number) - reach.firstCell;
           const expected = level[at];
           if (expected === undefined) continue;
-          off += share * (rssiDbm - snapshot.offsetDb - expected - (correction.offsetDb[gateway] as number) + correction.exponent * (reach.pathDb[at] as number));
+          off += share * (rssiDbm - snapshot.offsetDb - expected - (correction.offsetDb[gateway] as number) + correction.exponent * ((reach.pathDb[at] as number) - PIVOT_DB));
           path += share * (reach.pathDb[at] as number);
           mass += share;
         }
@@ -154,7 +156,7 @@ function weighCells(share: Float64Array, snapshot: Snapshot, offsetDb: number, c
       const at = (cells[i] as number) - reach.firstCell;
       let index = heard ? TABLE_LENGTH - 1 : 0;
       if (at >= 0 && at < level.length) {
-        const expected = (level[at] as number) + shift - correction.exponent * (reach.pathDb[at] as number);
+        const expected = (level[at] as number) + shift - correction.exponent * ((reach.pathDb[at] as number) - PIVOT_DB);
         const off = heard ? rssiDbm - expected : expected - (sensitivityDbm[gateway] as number);
         index = Math.max(0, Math.min(TABLE_LENGTH - 1, ((off + MAX_OFF_DB) * PER_DB) | 0));
       }

@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import type { VenueMap } from "@konferenco/protocol";
+import { newCalibration, senderOf } from "../../../fusion/src/core/calibration.ts";
+import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { newPipeline } from "../../../fusion/src/core/pipeline.ts";
+import type { SurveyPoint } from "../../../fusion/src/core/radio-map.ts";
+import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
+import { heardAt, levelDbm, twoRooms } from "../venues.ts";
+
+function prepared(survey: readonly SurveyPoint[] = []) {
+  const map = twoRooms();
+  const index = indexVenue(map);
+  return newCalibration(map, index, newVenueGrid(map, index) as VenueGrid, survey, config);
+}
+
+/** Every gateway sends once a second and all others hear it. */
+function hearEachOther(map: VenueMap, pipeline: ReturnType<typeof newPipeline>, fromMs: number, toMs: number): void {
+  for (let nowMs = fromMs; nowMs < toMs; nowMs += 1_000) {
+    for (const { gatewayId, xM, yM } of map.gateways) {
+      for (const observation of heardAt(map, { tagId: `gateway:${gatewayId}`, xM, yM }, nowMs)) if (observation.gatewayId !== gatewayId) pipeline.step(observation, nowMs);
+    }
+    pipeline.tick(nowMs + 500);
+  }
+}
+
+describe("what is calibrated, and from what", () => {
+  it("before anything is heard the priors stand, and say so", () => {
+    expect(prepared().state(0)).toMatchObject({ basis: "prior", heardLinks: 0, residualDb: null, pathLossExponent: config.priorPathLossExponent, trafficGainNats: null });
+  });
+
+  it("gateways that hear each other calibrate the building within seconds", () => {
+    const map = twoRooms();
+    const pipeline = newPipeline(map);
+    hearEachOther(map, pipeline, 1_000, 12_000);
+    const state = pipeline.calibration(12_000);
+    expect(state).toMatchObject({ basis: "links", heardLinks: 12, unheardLinks: 0 });
+    expect(state?.residualDb).toBeLessThan(3);
+    expect(state?.calibratedAtMs).toBeGreaterThan(0);
+  });
+
+  it("who is heard first does not change what comes out", () => {
+    const map = twoRooms();
+    const [forward, backward] = [newPipeline(map), newPipeline({ ...map })];
+    for (let nowMs = 1_000; nowMs < 12_000; nowMs += 1_000) {
+      const heard = map.gateways.flatMap(({ gatewayId, xM, yM }) => heardAt(map, { tagId: `gateway:${gatewayId}`, xM, yM }, nowMs).filter((observation) => observation.gatewayId !== gatewayId));
+      for (const observation of heard) forward.step(observation, nowMs);
+      for (const observation of heard.reverse()) backward.step(observation, nowMs);
+      forward.tick(nowMs + 500);
+      backward.tick(nowMs + 500);
+    }
+    expect(backward.calibration(12_000)).toEqual(forward.calibration(12_000));
+  });
+
+  it("a survey becomes the expected level, and foretells spots that it left out", () => {
+    const map = twoRooms();
+    const survey = Array.from({ length: 50 }, (_, i) => [1 + (i % 10) * 2, 1 + Math.floor(i / 10) * 2] as const).flatMap(([xM, yM]) =>
+      map.gateways.map((gateway) => ({ xM, yM, floor: 0, gatewayId: gateway.gatewayId, rssiDbm: levelDbm(Math.hypot(gateway.xM - xM, gateway.yM - yM)) - (gateway.gatewayId === "left-corner" ? 6 : 0), count: 4 })),
+    );
+    const state = prepared(survey).state(0);
+    expect(state).toMatchObject({ basis: "survey", surveySpots: 50 });
+    expect(state.residualDb).toBeLessThan(4);
+    expect(state.gateways.find(({ gatewayId }) => gatewayId === "left-corner")?.offsetDb).toBeLessThan(-2);
+  });
+
+  it("a gateway is listening while it hears; one that used to hear its neighbours and does not is dead, until it hears again", () => {
+    const calibration = prepared();
+    const link = { tagId: "gateway:left-corner", gatewayId: "left-middle", rssiDbm: -70, heardAtMs: 1_000 };
+    calibration.noteHeard(0, -70, 1_000);
+    calibration.noteLink(1, 0, link);
+    expect(calibration.listening(0, 2_000)).toBe(1);
+    expect(calibration.listening(0, 60_000)).toBe(0);
+    calibration.noteHeard(0, -80, 60_000);
+    expect(calibration.listening(0, 61_000)).toBe(1);
+  });
+
+  it("without neighbours, one that misses tags that pass by is dead; one that nobody passes is not", () => {
+    const calibration = prepared();
+    calibration.noteHeard(0, -70, 1_000);
+    calibration.noteHeard(1, -70, 1_000);
+    calibration.missed(0, config.deadAfterMissedS + 1);
+    expect(calibration.listening(0, 60_000)).toBe(0);
+    expect(calibration.listening(1, 60_000)).toBe(1);
+    expect(calibration.listening(2, 60_000)).toBe(0.5);
+  });
+
+  it("what a gateway hears at its weakest is learned", () => {
+    const calibration = prepared();
+    for (let i = 0; i < 50; i++) calibration.noteHeard(0, -99, i * 1_000);
+    expect(calibration.sensitivityDbm[0]).toBeLessThan(-98);
+    expect(calibration.sensitivityDbm[1]).toBe(config.priorSensitivityDbm);
+  });
+
+  it("a transmitter of a gateway that the map does not have is nobody", () => {
+    const index = indexVenue(twoRooms());
+    expect([senderOf("ann", index), senderOf("gateway:left-corner", index), senderOf("gateway:stranger", index)]).toEqual([null, 1, -1]);
+  });
+});

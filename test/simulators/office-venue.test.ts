@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { buildingOf, officeRecording } from "../../simulators/src/office-venue.ts";
+import { newNavigation } from "../../simulators/src/navigation.ts";
+
+describe("offices by dice", () => {
+  it("has eight rooms with a gateway each and a corridor without one, and its map draws no walls", () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const { map, built } = buildingOf("office", seed);
+      expect(map.walls).toEqual([]);
+      expect(built.walls.length).toBeGreaterThan(20);
+      expect(map.zones.filter(({ kind }) => kind === "room").map(({ zoneId }) => map.gateways.filter((gateway) => gateway.zoneId === zoneId).length)).toEqual(Array.from({ length: 8 }, () => 1));
+      expect(map.gateways.some(({ zoneId }) => zoneId.startsWith("corridor"))).toBe(false);
+    }
+  });
+
+  it("every room can be walked to through its door, on both floors", () => {
+    for (const seed of [1, 2, 3]) {
+      const { built } = buildingOf("two-floors", seed);
+      const navigation = newNavigation(built);
+      expect(navigation.unreachableZoneIds).toEqual([]);
+      const [low, high] = ["corridor-0", "corridor-1"].map((zoneId) => navigation.reachableZoneIds.includes(zoneId));
+      expect([low, high]).toEqual([true, true]);
+    }
+  });
+
+  it("the same seed is the same recording, another seed another building", () => {
+    const record = (seed: number) => officeRecording(seed, { forMs: 10_000, people: 2 });
+    expect(record(7)).toEqual(record(7));
+    expect(record(8).venue.gateways).not.toEqual(record(7).venue.gateways);
+  });
+
+  it("gateways hear each other unless they are told not to", () => {
+    const links = (gatewaysAdvertise: boolean) => officeRecording(3, { forMs: 10_000, gatewaysAdvertise }).observations.filter(({ tagId }) => tagId.startsWith("gateway:")).length;
+    expect(links(true)).toBeGreaterThan(20);
+    expect(links(false)).toBe(0);
+  });
+});
