@@ -3,6 +3,7 @@ import type { Observation } from "./accept.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
 import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
+import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
@@ -248,7 +249,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     }
     if (tag.track === null) return null;
 
-    const looks = fixes.flatMap((fix) => weighed(fix, config));
+    const looks = looksOf(fixes, nowMs, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];
@@ -387,6 +388,15 @@ function hear(links: Link[], gateway: number, observation: Observation, config: 
     links.splice(links.indexOf(stalest), 1);
   }
   return false;
+}
+
+/** Technologies that agree count together for a zone (requirement B3): several of them are one look, with their evidence pooled. */
+function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConfig): WeighedEvidence[] {
+  const sources = new Set(fixes.map((fix) => fix.source));
+  // A filter's evidence is where things stand, not one more look: it is not pooled with looks.
+  if (sources.size < 2 || fixes.some((fix) => fix.filtered === true)) return fixes.flatMap((fix) => weighed(fix, config));
+  const evidence = fuseFixes(fixes, nowMs)?.zoneEvidence ?? null;
+  return evidence === null ? [] : [{ evidence, independent: true, weight: 1 }];
 }
 
 /** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
