@@ -83,7 +83,7 @@ describe("the trace", () => {
     expect(Math.abs(weaker.trace.length - strong.trace.length)).toBeLessThan(10);
     // How strong a tag sends is learned: from its first minute on it stands where it did.
     const apartM = weaker.trace.map((line, i) => Math.hypot(line.xM - (strong.trace[i]?.xM as number), line.yM - (strong.trace[i]?.yM as number)));
-    expect(median(apartM)).toBeLessThan(0.3);
+    expect(median(apartM)).toBeLessThan(0.5);
     const sameZone = weaker.trace.filter((line, i) => line.zoneId === strong.trace[i]?.zoneId).length;
     expect(sameZone / weaker.trace.length).toBeGreaterThan(0.9);
   });
