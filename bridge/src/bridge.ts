@@ -1,4 +1,5 @@
-import { ConfigError } from "@konferenco/protocol";
+import { ConfigError, type Update } from "@konferenco/protocol";
+import { AlertReceipts } from "./alert-receipts.ts";
 import { newTokenAuthority } from "./auth.ts";
 import { ClientFrames } from "./client-frames.ts";
 import { DEFAULT_LIMITS, type Bridge, type BridgeConfig, type BridgeStats, type LaneName } from "./config.ts";
@@ -6,7 +7,9 @@ import type { Connection } from "./connection.ts";
 import { LivePicture } from "./core/live-picture.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 import { sealCursor } from "./cursor.ts";
+import { fallbackRoutes } from "./http/fallback-routes.ts";
 import { listen, newHttpServer } from "./http/http-server.ts";
+import { messageRoutes } from "./http/message-routes.ts";
 import { operationsRoutes } from "./http/operations.ts";
 import { openPages } from "./http/pages.ts";
 import { apiRoutes } from "./http/routes.ts";
@@ -19,8 +22,12 @@ import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
 import { PeopleCache } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
+import { Poller } from "./poll.ts";
+import { Presence } from "./presence.ts";
 import { Replayer } from "./replayer.ts";
+import { SseTransport } from "./sse-transport.ts";
 import { Surroundings } from "./surroundings.ts";
+import { Sync } from "./sync.ts";
 import { Tickets } from "./tickets.ts";
 import { UpdateFeed } from "./update-feed.ts";
 import { WsTransport } from "./ws-transport.ts";
@@ -45,15 +52,30 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
   const hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset });
-  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard: (update, when) => talk.heard(update, when), eventRefKey: keys.eventRef, nowMs, log });
+  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard, policyChanged: (change) => presence.policyChanged(change), eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
   const surroundings: Surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
-  const talk: Talk = new Talk({ hub, people, eventRefKey: keys.eventRef, nowMs });
+  const presence: Presence = new Presence({ hub, people, signals, nowMs, log });
+  const talk: Talk = new Talk({ hub, people, presence, eventRefKey: keys.eventRef, nowMs });
+  const receipts = new AlertReceipts({ hub, signals, eventRefKey: keys.eventRef, nowMs });
+  function heard(update: Update, when: "before" | "now"): void {
+    talk.heard(update, when);
+    if (when === "before") return;
+    receipts.heard(update);
+    if (update.body.kind !== "signal") return;
+    const { signal } = update.body;
+    if (signal.kind === "presence") presence.heard(signal);
+    else if (signal.kind === "receipts") receipts.heardReceipts(signal);
+    else if (signal.kind === "resync") hub.tellResync(signal.who);
+  }
   const desk = new PeopleDesk({ registry, feed, nowMs });
   const frames = new ClientFrames({ store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
+  const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
+  const poller = new Poller({ hub, frames, authority, presence, nowMs });
   feed.onErased = (personId) => surroundings.forget(personId);
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
@@ -66,13 +88,14 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     frames: hub.counts.frames,
     replaying: replayer.active,
     tags: picture.tagCount,
+    gateways: picture.gateways(),
     feedPending: feed.pending,
     feedFailing: feed.failing,
   }));
   const logins = new Logins(keys.password, config.logins);
-  const api = apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, authority, tickets, logins, publishAlert: config.publishAlert, nowMs });
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
-  const server = newHttpServer({ routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
+  const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
 
   await feed.open();
@@ -82,14 +105,19 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   });
 
   const tick = setInterval(() => {
+    presence.tick();
     talk.tick();
+    receipts.tick();
     hub.tick();
     replayer.tick();
     void surroundings.tickNearby();
     surroundings.tickEncounters();
   }, TICK_MS);
+  const half = setInterval(() => presence.tickHere(), SECOND_MS / 2);
   const second = setInterval(() => {
     transport.tickSecond();
+    streams.tickSecond();
+    receipts.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
     surroundings.tickParted();
@@ -100,8 +128,10 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+    streams.drain();
     await transport.drain();
     clearInterval(tick);
+    clearInterval(half);
     clearInterval(second);
     await signals.close();
     await feed.close();

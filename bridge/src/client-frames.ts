@@ -5,15 +5,15 @@ import type { Claims, TokenAuthority } from "./auth.ts";
 import type { BridgeLimits } from "./config.ts";
 import { FRAME_RATE, MAX_WAITING_FRAMES, RESUME_WITHIN_MS, type Connection } from "./connection.ts";
 import { rightsOf, type ChannelRights } from "./core/channel-rights.ts";
-import { Outbox } from "./core/outbox.ts";
 import { seesThings, showAlert, type VisibleUpdate } from "./core/privacy.ts";
-import { takeToken } from "./core/token-bucket.ts";
+import { newBucket, takeToken } from "./core/token-bucket.ts";
 import { openCursor, type Place } from "./cursor.ts";
 import { SNAPSHOT_BYTES, type Hub } from "./hub.ts";
 import type { MessageDesk } from "./message-desk.ts";
 import type { PeopleCache } from "./people-cache.ts";
 import type { PeopleDesk } from "./people-desk.ts";
 import type { Replayer } from "./replayer.ts";
+import { subscriptionTo } from "./subscriptions.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Talk } from "./talk.ts";
 import type { UpdateFeed } from "./update-feed.ts";
@@ -132,7 +132,7 @@ export class ClientFrames {
       case "set":
         return this.#set(connection, frame);
       case "sub":
-        if (frame.ch === "direct" || frame.ch.startsWith("app:")) return this.#subscribeToTalk(connection, frame);
+        if (frame.ch === "direct" || frame.ch === "presence" || frame.ch.startsWith("app:")) return this.#subscribeToTalk(connection, frame);
         this.#subscribe(connection, frame);
         return null;
       case "pub":
@@ -148,10 +148,12 @@ export class ClientFrames {
   }
 
   #isTooFast(connection: Connection, re: number | undefined): boolean {
-    const afterMs = takeToken(connection.bucket, FRAME_RATE, this.#options.nowMs());
+    const nowMs = this.#options.nowMs();
+    const bucket = (connection.bucket ??= newBucket(FRAME_RATE, nowMs));
+    const afterMs = takeToken(bucket, FRAME_RATE, nowMs);
     if (afterMs === 0) return false;
     // What is refused costs too, so that a client that does not listen is cut off.
-    connection.bucket.tokens -= 1;
+    bucket.tokens -= 1;
     this.#refuse(connection, re, "rate_limited", "too many frames", afterMs);
     if (afterMs > MAX_OVERDRAWN_MS) this.#options.hub.close(connection, CLOSE_CODES.rateLimited, "too many frames");
     return true;
@@ -176,7 +178,7 @@ export class ClientFrames {
       this.#refuse(connection, frame.id, "unauthorized", "this person is not registered here");
       return hub.close(connection, CLOSE_CODES.erased, "unknown person");
     }
-    if ((hub.bySubject.get(claims.subject)?.size ?? 0) >= limits.maxConnectionsPerViewer) {
+    if (hub.bySubject.count(claims.subject) >= limits.maxConnectionsPerViewer) {
       this.#refuse(connection, frame.id, "limit", `at most ${limits.maxConnectionsPerViewer} connections at once`);
       return hub.close(connection, CLOSE_CODES.connectionLimit, "too many connections");
     }
@@ -188,16 +190,15 @@ export class ClientFrames {
     connection.isSystem = claims.system === true;
     connection.viewer = { role: claims.role, mayRead: connection.rights.mayRead, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
     connection.tokenExpiresAtMs = claims.expiresAtMs;
-    connection.outbox = new Outbox(hub.counts);
     connection.pingDueAtMs = nowMs() + limits.pingEveryMs;
     connection.resumeFrom = resume.from;
-    connection.resumeUntilMs = nowMs() + RESUME_WITHIN_MS;
+    if (resume.from !== null) connection.resumeUntilMs = nowMs() + RESUME_WITHIN_MS;
     hub.add(connection);
     this.#options.greeted(connection);
     connection.sendFrame({
       op: "welcome",
       re: frame.id,
-      sid: randomBytes(9).toString("base64url"),
+      sid: randomBytes(16).toString("base64url"),
       ttlS: Math.floor((claims.expiresAtMs - nowMs()) / 1_000),
       pingS: limits.pingEveryMs / 1_000,
       now: nowMs(),
@@ -223,6 +224,7 @@ export class ClientFrames {
     const from = openCursor(this.#options.cursorKey, claims.subject, sealed);
     if (from === null) return { from: null, why: "cursor_invalid" };
     const after: UpdateId = { epoch: from.epoch, offset: from.offset };
+    if (this.#options.feed.recent.holds(after)) return { from, why: null };
     const { gap } = await this.#options.store.readLog(after, 1);
     return { from, why: gap };
   }
@@ -289,9 +291,9 @@ export class ClientFrames {
     if (channel.startsWith("app:") && !connection.rights.mayRead(channel)) return this.#refuse(connection, frame.id, "unknown_channel", `no channel "${channel}" for this token`);
     if ((channel === "me" || channel === "nearby" || channel === "direct") && viewer.personId === null) return this.#refuse(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);
     if (frame.every === true && !seesThings(viewer)) return this.#refuse(connection, frame.id, "forbidden", '"every" is for operators and staff');
-    hub.subscribe(connection, channel, { hz: frame.hz ?? DEFAULT_HZ, every: frame.every === true });
+    hub.subscribe(connection, subscriptionTo(channel, frame.hz ?? DEFAULT_HZ, frame.every === true));
     // A screen sees aggregates alone: its view of the venue is the counts.
-    if (channel === "venue" && viewer.role === "display" && !connection.has("occupancy")) hub.subscribe(connection, "occupancy", { hz: DEFAULT_HZ, every: false });
+    if (channel === "venue" && viewer.role === "display" && !connection.has("occupancy")) hub.subscribe(connection, subscriptionTo("occupancy", DEFAULT_HZ, false));
     const snapshot = this.#snapshot(connection, channel);
     replayer.begin(connection, channel);
     // A replaying client stands where its cursor says, not yet where the feed is.
@@ -317,12 +319,12 @@ export class ClientFrames {
       case "occupancy":
         return surroundings.occupancy(viewer);
       case "presence":
-        return talk.presence(viewer);
+        return talk.whoIsThere(connection, channel);
       case "direct":
         // Who resumes gets them by the replay, in their order among the rest.
         return isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel);
       default:
-        if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.members(channel)];
+        if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.whoIsThere(connection, channel)];
         // "nearby": the list takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
         connection.lastNearby = null;

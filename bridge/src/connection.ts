@@ -2,12 +2,14 @@ import type { Channel, PersonId, ServerFrame } from "@konferenco/protocol";
 import { NO_RIGHTS, type ChannelRights } from "./core/channel-rights.ts";
 import type { Outbox } from "./core/outbox.ts";
 import type { Standing, Viewer } from "./core/privacy.ts";
-import { newBucket, type Rate, type TokenBucket } from "./core/token-bucket.ts";
+import type { Rate, TokenBucket } from "./core/token-bucket.ts";
 import type { Place } from "./cursor.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 
 /** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */
 export interface Wire {
-  send(frame: string): void;
+  /** `ascii`: the caller knows that there is nothing else in the frame, which spares looking. */
+  send(frame: string, ascii?: boolean): void;
   close(code: number, reason: string): void;
 }
 
@@ -27,12 +29,6 @@ const MAX_SHOWN = 256;
 
 /** Frames that wait while an earlier one is being answered. */
 export const MAX_WAITING_FRAMES = 128;
-
-/** Subscription settings of one channel. */
-export interface Subscription {
-  hz: number;
-  every: boolean;
-}
 
 /** Where a connection stands in its replay of the log. */
 export interface ReplayState {
@@ -68,9 +64,13 @@ export class Connection {
   activeAtMs: number;
   /** What the client itself has acknowledged, by `ack` or `pong`; its protocol stack may be further. */
   clientAckedS = 0;
+  /** Null until there is something to send: most connections are idle. */
   outbox: Outbox | null = null;
-  channels: Map<Channel, Subscription> | null = null;
-  bucket: TokenBucket;
+  /** Something of lanes 0 or 1 waits, and the hub knows. */
+  isUrgent = false;
+  channels: Subscriptions | null = null;
+  /** Null while it is full. */
+  bucket: TokenBucket | null = null;
   heardAtMs: number;
   pingDueAtMs = Infinity;
   positionsDueAtMs = 0;
@@ -97,7 +97,6 @@ export class Connection {
     this.openedAtMs = nowMs;
     this.heardAtMs = nowMs;
     this.activeAtMs = nowMs;
-    this.bucket = newBucket(FRAME_RATE, nowMs);
   }
 
   has(channel: Channel): boolean {

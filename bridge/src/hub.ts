@@ -1,12 +1,14 @@
 import { performance } from "node:perf_hooks";
 import { CLOSE_CODES, isLogged, type AppChannel, type Channel, type PersonId, type StoredMessage, type VenueChannel, type TagId, type ZoneId } from "@konferenco/protocol";
 import type { BridgeLimits } from "./config.ts";
-import type { Connection, Subscription } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { ConnectionsBySubject } from "./connections-by-subject.ts";
 import type { LivePicture } from "./core/live-picture.ts";
-import { HARD_WINDOW_BYTES, newOutboxCounts } from "./core/outbox.ts";
+import { HARD_WINDOW_BYTES, Outbox, newOutboxCounts, type TakeOptions } from "./core/outbox.ts";
 import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
+import { Subscriptions, type Subscription } from "./subscriptions.ts";
 
 /** How often positions and replays are looked at; the finest rate of positions is two of these. */
 export const TICK_MS = 50;
@@ -34,18 +36,28 @@ export class Hub {
   readonly counts = newOutboxCounts();
   readonly delays = new RecentDelays();
   readonly connections = new Set<Connection>();
-  readonly bySubject = new Map<string, Set<Connection>>();
-  readonly byPerson = new Map<PersonId, Set<Connection>>();
+  readonly bySubject = new ConnectionsBySubject();
+  readonly byPerson = new ConnectionsBySubject();
   readonly byChannel: Record<VenueChannel, Set<Connection>> = { me: new Set(), nearby: new Set(), alerts: new Set(), venue: new Set(), occupancy: new Set(), direct: new Set(), presence: new Set() };
   readonly byApp = new Map<AppChannel, Set<Connection>>();
   readonly closedByCode = new Map<number, number>();
   readonly #options: HubOptions;
-  readonly #urgent = new Set<Connection>();
+  #alerted: Connection[] = [];
+  #urgent: Connection[] = [];
   readonly #withPositions = new Set<Connection>();
   readonly #withTelemetry = new Set<Connection>();
   /** What may wait for others to go with it, and until when. */
   readonly #soon = new Map<Connection, number>();
   #flushing = false;
+  /** Whose frame is being made. One object for all, since there are 100,000 flushes a second. */
+  #taking: Connection | null = null;
+  readonly #take: TakeOptions = {
+    positions: false,
+    telemetry: false,
+    nowMs: 0,
+    offeredOffset: 0,
+    seal: (offset) => (this.#taking === null ? "" : this.#options.seal(this.#taking, offset)),
+  };
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -53,8 +65,8 @@ export class Hub {
 
   add(connection: Connection): void {
     this.connections.add(connection);
-    addTo(this.bySubject, connection.subject, connection);
-    if (connection.viewer.personId !== null) addTo(this.byPerson, connection.viewer.personId, connection);
+    this.bySubject.add(connection.subject, connection);
+    if (connection.viewer.personId !== null) this.byPerson.add(connection.viewer.personId, connection);
   }
 
   /** Ends a connection from our side, once; `remove` follows when the transport says that it is gone. */
@@ -71,15 +83,17 @@ export class Hub {
     connection.outbox?.clear("closed");
     connection.replay = connection.pump = null;
     this.connections.delete(connection);
-    removeFrom(this.bySubject, connection.subject, connection);
-    if (connection.viewer.personId !== null) removeFrom(this.byPerson, connection.viewer.personId, connection);
+    this.bySubject.delete(connection.subject, connection);
+    if (connection.viewer.personId !== null) this.byPerson.delete(connection.viewer.personId, connection);
     for (const channel of connection.channels?.keys() ?? []) this.#leave(connection, channel);
     this.#soon.delete(connection);
-    for (const set of [this.#urgent, this.#withPositions, this.#withTelemetry]) set.delete(connection);
+    this.#withPositions.delete(connection);
+    this.#withTelemetry.delete(connection);
   }
 
-  subscribe(connection: Connection, channel: Channel, subscription: Subscription): void {
-    (connection.channels ??= new Map()).set(channel, subscription);
+  subscribe(connection: Connection, subscription: Subscription): void {
+    const { channel } = subscription;
+    (connection.channels ??= new Subscriptions()).add(subscription);
     if (isApp(channel)) addTo(this.byApp, channel, connection);
     else this.byChannel[channel].add(connection);
     if (connection.outbox !== null) connection.outbox.every = wantsEvery(connection);
@@ -123,7 +137,7 @@ export class Hub {
         return;
       default:
         for (const personId of projection.people) {
-          for (const connection of this.byPerson.get(personId) ?? []) if (connection.has("me")) this.#offerLogged(connection, projection);
+          for (const connection of this.byPerson.get(personId)) if (connection.has("me")) this.#offerLogged(connection, projection);
         }
         if (body.kind === "proximity") return;
         for (const connection of this.byChannel.venue) {
@@ -135,7 +149,7 @@ export class Hub {
 
   #dispatchMessage(projection: Projection, { to, from }: StoredMessage): void {
     if (to.kind === "channel") for (const connection of this.byApp.get(to.id) ?? []) this.#offerWords(connection, projection, from);
-    else for (const personId of projection.people) for (const connection of this.byPerson.get(personId) ?? []) if (connection.has("direct")) this.#offerWords(connection, projection, from);
+    else for (const personId of projection.people) for (const connection of this.byPerson.get(personId)) if (connection.has("direct")) this.#offerWords(connection, projection, from);
   }
 
   #offerWords(connection: Connection, projection: Projection, from: string): void {
@@ -156,12 +170,26 @@ export class Hub {
   }
 
   offer(connection: Connection, shown: VisibleUpdate | null): void {
-    if (shown === null || connection.outbox === null) return;
-    connection.outbox.offer(shown);
+    if (shown === null || connection.state !== "open") return;
+    this.outboxOf(connection).offer(shown);
     if (shown.lane === 2) this.#withPositions.add(connection);
     else if (shown.windowMs > 0) this.#sendSoon(connection, shown.windowMs);
-    else if (shown.lane <= 1) this.#urgent.add(connection);
+    else if (shown.lane === 0) this.#alerted.push(connection);
+    else if (shown.lane === 1) this.#isUrgent(connection);
     else this.#withTelemetry.add(connection);
+  }
+
+  #isUrgent(connection: Connection): void {
+    if (connection.isUrgent) return;
+    connection.isUrgent = true;
+    this.#urgent.push(connection);
+  }
+
+  outboxOf(connection: Connection): Outbox {
+    if (connection.outbox !== null) return connection.outbox;
+    connection.outbox = new Outbox(this.counts);
+    connection.outbox.every = wantsEvery(connection);
+    return connection.outbox;
   }
 
   /** Normal priority within 100 ms, low within a second (requirement E6); what is urgent meanwhile takes it along. */
@@ -220,6 +248,11 @@ export class Hub {
     }
   }
 
+  /** What they keep may be wrong: one person's clients, or everybody's, are told to load anew. */
+  tellResync(who: PersonId | null): void {
+    for (const connection of who === null ? this.connections : this.byPerson.get(who)) connection.sendFrame({ op: "resync" });
+  }
+
   // --- policies that change -----------------------------------------------------------------------
 
   /** Queues forget at once what may no longer be shown, viewers are told to forget, and what may be shown now is. */
@@ -229,9 +262,15 @@ export class Hub {
     const stood = tagBefore !== null && this.#options.picture.standing(tagBefore) !== null;
     // What we know of a tag was its holder's; the next position is the next holder's, or the thing's.
     if (tagBefore !== null && (tagChanged || change.erased)) this.#options.picture.drop(tagBefore);
-    for (const connection of this.byPerson.get(personId) ?? []) this.#applyOwnChange(connection, change);
+    for (const connection of this.byPerson.get(personId)) this.#applyOwnChange(connection, change);
     // Who is erased, or takes their consent back, has said nothing either.
-    if (change.erased || (before?.consented === true && after?.consented !== true)) this.#forgetWords(personId);
+    if (change.erased || (before?.consented === true && after?.consented !== true)) this.#forgetWords(personId, this.connections);
+    // Blocking holds in both directions, for words and presence too.
+    for (const blocked of after?.blocked ?? []) {
+      if (before?.blocked?.has(blocked) === true) continue;
+      this.#forgetWords(blocked, this.byPerson.get(personId));
+      this.#forgetWords(personId, this.byPerson.get(blocked));
+    }
     for (const connection of this.byChannel.venue) this.#applyVenueChange(connection, change, { tagChanged, stood });
     for (const connection of this.connections) {
       if (connection.shown?.has(personId) !== true) continue;
@@ -248,8 +287,8 @@ export class Hub {
     this.flushUrgent();
   }
 
-  #forgetWords(personId: PersonId): void {
-    for (const connection of this.connections) {
+  #forgetWords(personId: PersonId, connections: Iterable<Connection>): void {
+    for (const connection of connections) {
       if (connection.heardOf?.delete(personId) !== true) continue;
       connection.outbox?.forgetSubject(speakerOf(personId));
       connection.sendFrame({ op: "forget", subj: personId });
@@ -307,10 +346,20 @@ export class Hub {
 
   /** Alerts and transitions leave in the turn in which they came; when they are many, in slices. */
   flushUrgent(): void {
-    const connections = [...this.#urgent];
-    this.#urgent.clear();
-    this.#flushSlice(connections, 0, (connection) => this.flush(connection, false, false));
+    const alerted = this.#alerted;
+    const urgent = this.#urgent;
+    if (alerted.length > 0) this.#alerted = [];
+    // An alert passes every queue (requirement E7).
+    for (const connection of alerted) this.flush(connection, false, false);
+    if (urgent.length === 0) return;
+    this.#urgent = [];
+    this.#flushSlice(urgent, 0, this.#flushUrgent);
   }
+
+  readonly #flushUrgent = (connection: Connection): void => {
+    connection.isUrgent = false;
+    this.flush(connection, false, false);
+  };
 
   /** Every `TICK_MS`: positions and telemetry that are due. */
   tick(): void {
@@ -354,8 +403,9 @@ export class Hub {
 
   /** States of a large snapshot, as long as the reader has room: evaluated now, under today's policy. */
   #pump(connection: Connection): void {
-    const { pump, outbox } = connection;
-    if (pump === null || outbox === null) return;
+    const { pump } = connection;
+    if (pump === null) return;
+    const outbox = this.outboxOf(connection);
     while (outbox.hasRoom) {
       const next = pump.next();
       if (next.done === true) {
@@ -372,15 +422,15 @@ export class Hub {
     const nowMs = this.#options.nowMs();
     // A client may acknowledge what it never read; what waits in this process it cannot deny.
     while (wire.bufferedBytes() < HARD_WINDOW_BYTES) {
-      const frame = outbox.take({
-        positions,
-        telemetry,
-        nowMs,
-        offeredOffset: connection.replay?.after.offset ?? this.#options.feedOffset(),
-        seal: (offset) => this.#options.seal(connection, offset),
-      });
+      const take = this.#take;
+      take.positions = positions;
+      take.telemetry = telemetry;
+      take.nowMs = nowMs;
+      take.offeredOffset = connection.replay?.after.offset ?? this.#options.feedOffset();
+      this.#taking = connection;
+      const frame = outbox.take(take);
       if (frame === null) break;
-      wire.send(frame.text);
+      wire.send(frame.text, true);
       if (frame.oldestStoredAtMs !== null && connection.replay === null) this.delays.add(nowMs - frame.oldestStoredAtMs);
     }
     const lag = outbox.lagToTell();
@@ -395,7 +445,7 @@ export class Hub {
   /** The client has acknowledged: there may be room for what waits. */
   acknowledged(connection: Connection, s: number): boolean {
     const { outbox } = connection;
-    if (outbox === null) return true;
+    if (outbox === null) return s === 0;
     const known = outbox.ack(s, this.#options.nowMs());
     if (outbox.hasPositions || connection.pump !== null) this.#withPositions.add(connection);
     if (outbox.hasTelemetry) this.#withTelemetry.add(connection);
@@ -406,14 +456,15 @@ export class Hub {
 
 function positionIntervalMs(connection: Connection): number {
   let hz = 0.1;
-  for (const [channel, subscription] of connection.channels ?? []) {
+  for (const subscription of connection.channels?.values() ?? []) {
+    const { channel } = subscription;
     if (channel === "me" || channel === "venue") hz = Math.max(hz, subscription.every ? 10 : subscription.hz);
   }
   return Math.max(2 * TICK_MS, 1_000 / hz) - TICK_MS / 2; // half a tick early, else every interval would last a tick more
 }
 
 function wantsEvery(connection: Connection): boolean {
-  return [...(connection.channels?.values() ?? [])].some((subscription) => subscription.every);
+  return connection.channels?.values().some((subscription) => subscription.every) ?? false;
 }
 
 function addTo<K>(map: Map<K, Set<Connection>>, key: K, connection: Connection): void {

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry as Metrics, collectDefaultMetrics, type Metric } from "prom-client";
 import type { BridgeStats, LaneName } from "./config.ts";
+import type { GatewayHealth } from "@konferenco/protocol";
 
 export const LANES = ["alerts", "transitions", "positions", "telemetry"] as const satisfies readonly LaneName[];
 
@@ -14,6 +15,7 @@ export interface MoreFigures {
   tags: number;
   feedPending: number;
   feedFailing: boolean;
+  gateways: readonly GatewayHealth[];
 }
 
 export interface BridgeMetrics {
@@ -76,6 +78,14 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures): B
   gauge("bridge_tags", "Tags of the live picture", [], (set) => set(more().tags));
   gauge("bridge_feed_pending", "Updates that wait for people to be looked up", [], (set) => set(more().feedPending));
   gauge("bridge_feed_failing", "1 while the store does not answer", [], (set) => set(more().feedFailing ? 1 : 0));
+  gauge("gateway_up", "1 while the gateway reports", ["gateway"], (set) => more().gateways.forEach(({ gatewayId, state }) => set(state === "online" ? 1 : 0, { gateway: gatewayId })));
+  gauge("gateway_offset_db", "How much stronger the gateway hears than the others, and what that was learned from", ["gateway", "basis"], (set) => {
+    for (const { gatewayId, calibration } of more().gateways) if (calibration !== undefined) set(calibration.offsetDb, { gateway: gatewayId, basis: calibration.basis });
+  });
+  gauge("calibration_residual_db", "Standard deviation of levels around what is expected", ["basis"], (set) => {
+    const known = more().gateways.find(({ calibration }) => calibration !== undefined)?.calibration;
+    if (known !== undefined && known.residualDb !== null) set(known.residualDb, { basis: known.basis });
+  });
   total("bridge_feed_gaps_total", "Gaps of the log that clients were told of", [], (set) => set(stats().feed.gaps));
   return {
     text: () => register.metrics(),

@@ -170,7 +170,9 @@ export class PeopleCache {
 
 /** Runs `work` for every item, some at once; when all are done, throws the first error. */
 async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const iterator = items[Symbol.iterator]();
+  const list = [...items];
+  if (list.length === 0) return;
+  const iterator = list[Symbol.iterator]();
   let failed: unknown = null;
   const worker = async () => {
     for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
@@ -181,6 +183,6 @@ async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void
       }
     }
   };
-  await Promise.all(Array.from({ length: READS_AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, list.length) }, worker));
   if (failed !== null) throw failed;
 }

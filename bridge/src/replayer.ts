@@ -9,6 +9,7 @@ import { speakersOf, tagsOf, type UpdateFeed } from "./update-feed.ts";
 
 /** Updates of one page: about 80 KB of events at most, read in one go. */
 const PAGE = 256;
+const SLICE_MS = 8;
 
 export interface ReplayerOptions {
   store: Store;
@@ -29,6 +30,8 @@ export interface ReplayerOptions {
 export class Replayer {
   readonly #options: ReplayerOptions;
   readonly #replaying = new Set<Connection>();
+  #turn = 0;
+  #inTurn = false;
   whole = 0;
   gap = 0;
 
@@ -54,37 +57,69 @@ export class Replayer {
     this.#replaying.add(connection);
   }
 
-  /** Every tick: goes on where readers have made room. */
+  /** Every tick: goes on where readers have made room, in slices, so that a storm of returning clients does not hold up those who are here. */
   tick(): void {
-    for (const connection of this.#replaying) {
+    if (this.#inTurn || this.#replaying.size === 0) return;
+    this.#inTurn = true;
+    this.#slice([...this.#replaying], 0);
+  }
+
+  #slice(connections: readonly Connection[], from: number): void {
+    this.#turn++; // policies change between slices, never within one
+    const untilMs = performance.now() + SLICE_MS;
+    for (let index = from; index < connections.length; index++) {
+      const connection = connections[index] as Connection;
       if (connection.state !== "open" || connection.replay === null) this.#replaying.delete(connection);
-      else if (!connection.replay.busy) void this.#step(connection);
+      else if (!connection.replay.busy) this.#begin(connection);
+      if (performance.now() > untilMs) return void setImmediate(() => this.#slice(connections, index + 1));
+    }
+    this.#inTurn = false;
+  }
+
+  /** At once what is in memory; what is not is asked of the store. */
+  #begin(connection: Connection): void {
+    const { hub, feed } = this.#options;
+    const outbox = hub.outboxOf(connection);
+    while (connection.replay !== null && connection.state === "open" && outbox.hasRoom) {
+      const page = feed.recent.after(connection.replay.after, PAGE, this.#turn);
+      const isBehind = page?.length === 0 && connection.replay.after.offset < feed.at.offset;
+      if (page === null || isBehind) return void this.#step(connection);
+      this.#tellGap(connection, connection.replay, null);
+      if (this.#take(connection, page)) return;
     }
   }
 
+  /** A page goes out. True: there is nothing more to do for now. */
+  #take(connection: Connection, page: readonly Projection[]): boolean {
+    const { hub, feed, seal } = this.#options;
+    const { replay } = connection;
+    if (replay === null) return true;
+    for (const projection of page) this.#offer(connection, projection);
+    const last = page.at(-1);
+    if (last !== undefined) replay.after = { ...last.update.updateId, atMs: replay.after.atMs };
+    hub.flush(connection, false, false);
+    if (page.length > 0 || replay.after.offset < feed.at.offset) return false;
+    if (connection.outbox?.hasUrgent === true) return true; // the reader is behind: `caught` comes after the last event
+    connection.liveAfterOffset = replay.after.offset;
+    connection.replay = null;
+    this.#replaying.delete(connection);
+    if (!replay.gapTold) this.whole++;
+    if (connection.state === "open") connection.sendFrame({ op: "caught", c: seal(connection, feed.at.offset) });
+    return true;
+  }
+
   async #step(connection: Connection): Promise<void> {
-    const { hub, feed, seal, log } = this.#options;
-    const { replay, outbox } = connection;
-    if (replay === null || outbox === null) return;
+    const { hub, log } = this.#options;
+    const { replay } = connection;
+    if (replay === null) return;
+    const outbox = hub.outboxOf(connection);
     replay.busy = true;
     try {
       while (connection.state === "open" && outbox.hasRoom) {
         const { restarts } = replay;
         const page = await this.#readPage(connection);
         if (replay.restarts !== restarts) continue; // a channel came meanwhile: begin again
-        for (const projection of page) {
-          this.#offer(connection, projection);
-          replay.after = { ...projection.update.updateId, atMs: replay.after.atMs };
-        }
-        hub.flush(connection, false, false);
-        if (page.length > 0 || replay.after.offset < feed.at.offset) continue;
-        if (outbox.hasUrgent) return; // the reader is behind: `caught` comes after the last event
-        connection.liveAfterOffset = replay.after.offset;
-        connection.replay = null;
-        this.#replaying.delete(connection);
-        if (!replay.gapTold) this.whole++;
-        if (connection.state === "open") connection.sendFrame({ op: "caught", c: seal(connection, feed.at.offset) });
-        return;
+        if (this.#take(connection, page)) return;
       }
     } catch (error) {
       log({ event: "a replay waits for the store", error: String(error) });

@@ -221,7 +221,7 @@ export class Surroundings {
   /** False: none of the person's pages is open. */
   #offer(to: PersonId, other: PersonId, shown: VisibleUpdate | null): boolean {
     const { hub } = this.#options;
-    const open = [...(hub.byPerson.get(to) ?? [])].filter((connection) => connection.state === "open" && connection.has("me") && connection.viewer.role !== "display");
+    const open = hub.byPerson.get(to).filter((connection) => connection.state === "open" && connection.has("me") && connection.viewer.role !== "display");
     for (const connection of open) {
       if (shown !== null) connection.remember(other);
       hub.offer(connection, shown);

@@ -1,16 +1,18 @@
 import type { Channel, Update } from "@konferenco/protocol";
 import type { Connection } from "./connection.ts";
-import { isVenue, projectUpdate, showTyping, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { isVenue, projectUpdate, showTyping, withoutBlocked, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentTalk, inboxOf } from "./core/recent-talk.ts";
 import { TypingBoard } from "./core/typing-board.ts";
 import type { Hub } from "./hub.ts";
 import { eventRefOf } from "./keys.ts";
+import type { Presence } from "./presence.ts";
 import type { PeopleCache } from "./people-cache.ts";
 import { speakersOf } from "./update-feed.ts";
 
 export interface TalkOptions {
   hub: Hub;
   people: PeopleCache;
+  presence: Presence;
   eventRefKey: Uint8Array;
   nowMs: () => number;
 }
@@ -45,12 +47,16 @@ export class Talk {
       if (watching === undefined) continue;
       const typing = who.flatMap((personId) => people.policyOf(personId) ?? []);
       const shown = showTyping(channel, typing, more, nowMs());
-      for (const connection of watching) hub.offer(connection, shown);
+      for (const connection of watching) {
+        const forThem = withoutBlocked(typing, (policy) => policy, connection.viewer);
+        hub.offer(connection, forThem === typing ? shown : showTyping(channel, forThem, more, nowMs()));
+      }
     }
   }
 
   async lookUpSpeakers(channel: Channel, viewer: Viewer): Promise<void> {
-    const { people } = this.#options;
+    const { people, presence } = this.#options;
+    await presence.lookUp(channel, viewer);
     await people.loadPeople(speakersOf(this.#recent.of(placeOf(channel, viewer))).filter((personId) => people.policyOf(personId) === null));
   }
 
@@ -66,12 +72,9 @@ export class Talk {
     });
   }
 
-  members(_channel: Channel): VisibleUpdate[] {
-    return [];
-  }
-
-  presence(_viewer: Viewer): VisibleUpdate[] {
-    return [];
+  /** Who is in the channel, or which of the viewer's connections are here. */
+  whoIsThere(connection: Connection, channel: Channel): VisibleUpdate[] {
+    return this.#options.presence.snapshot(connection, channel);
   }
 }
 

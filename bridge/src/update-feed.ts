@@ -5,7 +5,8 @@ import type { LivePicture } from "./core/live-picture.ts";
 import { isVenue, projectUpdate } from "./core/privacy.ts";
 import { eventRefOf } from "./keys.ts";
 import type { Hub } from "./hub.ts";
-import type { PeopleCache } from "./people-cache.ts";
+import type { PeopleCache, PolicyChange } from "./people-cache.ts";
+import { RecentLog } from "./recent-log.ts";
 import type { Registry, RegistryChange } from "./registry/registry.ts";
 
 /** Updates that wait while people are looked up, about 300 bytes each; beyond, they are read from the log again. */
@@ -33,6 +34,7 @@ export interface UpdateFeedOptions {
   hub: Hub;
   /** What was logged before the start, and everything from then on, in its order, just before clients see it. */
   heard: (update: Update, when: "before" | "now") => void;
+  policyChanged: (change: PolicyChange) => void;
   eventRefKey: Uint8Array;
   nowMs: () => number;
   log: (event: object) => void;
@@ -56,11 +58,14 @@ export class UpdateFeed {
   onErased: (personId: string) => void = () => {};
   updatesIn = 0;
   gaps = 0;
+  /** The end of the log, as far as it has been dispatched. */
+  readonly recent: RecentLog;
   /** True while the store or the registry does not answer. */
   failing = false;
 
   constructor(options: UpdateFeedOptions) {
     this.#options = options;
+    this.recent = new RecentLog(options.people, options.eventRefKey);
   }
 
   /** Up to where in the log everything has been dispatched. */
@@ -80,6 +85,7 @@ export class UpdateFeed {
     this.#at = await store.end();
     await this.#loadPicture();
     await this.#loadAlerts();
+    await this.#knowTags(this.recent.tags());
     this.#running = false;
     void this.#run();
   }
@@ -149,6 +155,7 @@ export class UpdateFeed {
       if (logged) {
         if (epoch === this.#at.epoch && offset <= this.#at.offset) continue; // read from the log already
         this.#at = { epoch, offset };
+        this.recent.add(update);
         if (update.body.kind === "alert") this.#keepAlert(update.body.alert);
       }
       picture.apply(update, atMs);
@@ -193,9 +200,10 @@ export class UpdateFeed {
   }
 
   async #change(job: Extract<Job, { kind: "change" }>): Promise<void> {
-    const { people, hub, store, log } = this.#options;
+    const { people, hub, store, policyChanged, log } = this.#options;
     const change = await people.refresh(job.change);
     hub.applyPolicyChange(change);
+    policyChanged(change);
     if (change.error !== null) {
       log({ event: "a person could not be read and is hidden until they are", error: String(change.error) });
       return job.failed?.(change.error);
@@ -213,12 +221,18 @@ export class UpdateFeed {
   // --- the store ----------------------------------------------------------------------------------
 
   async #loadPicture(): Promise<void> {
-    const { store, picture, people, nowMs, log } = this.#options;
+    const { store, picture, nowMs } = this.#options;
     const [positions, gateways] = await Promise.all([store.positions(), store.gateways()]);
     for (const position of positions) picture.setPosition(position, nowMs());
     for (const gateway of gateways) picture.setGateway(gateway);
+    await this.#knowTags(positions.map((position) => position.tagId));
+  }
+
+  /** Before clients ask: a storm of returning ones would ask for each at once. */
+  async #knowTags(tagIds: Iterable<TagId>): Promise<void> {
+    const { people, log } = this.#options;
     try {
-      await people.loadTags(positions.map((position) => position.tagId));
+      await people.loadTags(tagIds);
     } catch (error) {
       log({ event: "registry lost", remedy: "people of unread tags stay hidden until it answers", error: String(error) });
     }
@@ -234,6 +248,7 @@ export class UpdateFeed {
         if (update.updateId.offset > offset) return; // the follower has it
         if (update.body.kind === "alert") this.#keepAlert(update.body.alert);
         heard(update, "before");
+        this.recent.add(update);
       }
       const last = page.updates.at(-1);
       if (last === undefined) return;

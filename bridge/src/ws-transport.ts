@@ -1,11 +1,12 @@
 import http from "node:http";
+import type net from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer, type RawData, type ServerOptions } from "ws";
 import { CLIENT_ERRORS, CLOSE_CODES, MAX_CLIENT_FRAME_BYTES, SUBPROTOCOL, type ClientErrorCode } from "@konferenco/protocol";
 import type { ClientFrames } from "./client-frames.ts";
 import type { BridgeLimits } from "./config.ts";
-import { Connection, type Wire, type WireExtras } from "./connection.ts";
-import { newBucket, takeToken, type Rate } from "./core/token-bucket.ts";
+import { Connection, FRAME_RATE, type Wire, type WireExtras } from "./connection.ts";
+import { isFull, newBucket, takeToken, type Rate } from "./core/token-bucket.ts";
 import type { Hub } from "./hub.ts";
 import { isAllowedOrigin } from "./http/origin.ts";
 
@@ -27,7 +28,9 @@ export interface WsTransportOptions {
 
 /** A socket that knows whose it is, so that all sockets share four handlers: closures would cost 1 KB each. */
 interface KnownSocket extends WebSocket {
-  known?: { transport: WsTransport; connection: Connection };
+  known?: WebSocketWire;
+  /** Not in ws's types: the TCP socket below (see `WebSocketWire.send`). */
+  _socket?: net.Socket | null;
 }
 
 export class WsTransport {
@@ -94,8 +97,10 @@ export class WsTransport {
   }
 
   #accept(socket: KnownSocket, address: string): void {
-    const connection = new Connection(new WebSocketWire(socket), address, this.#options.nowMs());
-    socket.known = { transport: this, connection };
+    const wire = new WebSocketWire(socket, this);
+    const connection = new Connection(wire, address, this.#options.nowMs());
+    wire.connection = connection;
+    socket.known = wire;
     this.accepted++;
     this.#sockets.add(socket);
     this.#greeting.add(connection);
@@ -140,16 +145,18 @@ export class WsTransport {
       else break; // in order of arrival: the rest came later
     }
     for (const connection of hub.connections) {
-      const { outbox } = connection;
+      const { outbox, bucket } = connection;
+      if (bucket !== null && isFull(bucket, FRAME_RATE, atMs)) connection.bucket = null;
       if (atMs - connection.heardAtMs > limits.idleAfterMs) hub.close(connection, CLOSE_CODES.idle, "not heard");
       else if (atMs > connection.tokenExpiresAtMs + TOKEN_GRACE_MS) hub.close(connection, CLOSE_CODES.tokenExpired, "token expired");
       else if (outbox?.isSlow(atMs, limits.slowAfterMs) === true) hub.close(connection, CLOSE_CODES.slow, "slow");
-      else if (atMs >= connection.pingDueAtMs && outbox !== null) {
+      else if (atMs >= connection.pingDueAtMs) {
         connection.pingDueAtMs = atMs + limits.pingEveryMs;
         // The cursor moves on in quiet times too, else it would be past the log's retention after a quiet day.
-        const offset = outbox.writtenOffset(connection.replay?.after.offset ?? feedOffset());
+        const offered = connection.replay?.after.offset ?? feedOffset();
+        const offset = outbox?.writtenOffset(offered) ?? offered;
         connection.sendFrame({ op: "ping", now: atMs, c: seal(connection, offset) });
-        connection.wire.probe(outbox.lastS);
+        connection.wire.probe(outbox?.lastS ?? 0);
       }
     }
   }
@@ -175,15 +182,18 @@ export class WsTransport {
 
 function onMessage(this: KnownSocket, data: RawData, isBinary: boolean): void {
   // One Buffer: ws hands out the others only when asked to by `binaryType`.
-  this.known?.transport.message(this.known.connection, data as Buffer, isBinary);
+  const { known } = this;
+  if (known?.connection !== undefined) known.transport.message(known.connection, data as Buffer, isBinary);
 }
 
 function onPong(this: KnownSocket, data: Buffer): void {
-  this.known?.transport.pong(this.known.connection, data);
+  const { known } = this;
+  if (known?.connection !== undefined) known.transport.pong(known.connection, data);
 }
 
 function onClose(this: KnownSocket, code: number): void {
-  this.known?.transport.closed(this, this.known.connection, code);
+  const { known } = this;
+  if (known?.connection !== undefined) known.transport.closed(this, known.connection, code);
 }
 
 function onError(): void {
@@ -191,14 +201,25 @@ function onError(): void {
 }
 
 class WebSocketWire implements Wire, WireExtras {
-  readonly #socket: WebSocket;
+  readonly transport: WsTransport;
+  connection: Connection | undefined = undefined;
+  readonly #socket: KnownSocket;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: KnownSocket, transport: WsTransport) {
     this.#socket = socket;
+    this.transport = transport;
   }
 
-  send(frame: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(frame);
+  /**
+   * ASCII goes to the TCP socket with its frame header in front, in one write: 3.5 µs instead of 9 for a
+   * batch of 1.2 KB. ws writes at once too (no compression, no Blobs: nothing waits in its sender), so
+   * the order holds; and `bufferedBytes` asks the same socket.
+   */
+  send(frame: string, ascii = false): void {
+    const socket = this.#socket;
+    if (socket.readyState !== WebSocket.OPEN) return;
+    if (ascii && socket._socket) socket._socket.write(headerOf(frame.length) + frame, "latin1");
+    else socket.send(frame);
   }
 
   close(code: number, reason: string): void {
@@ -206,12 +227,19 @@ class WebSocketWire implements Wire, WireExtras {
   }
 
   bufferedBytes(): number {
-    return this.#socket.bufferedAmount;
+    return this.#socket._socket?.writableLength ?? 0;
   }
 
   probe(s: number): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping(String(s));
   }
+}
+
+/** RFC 6455 section 5.2: one whole text frame, unmasked; frames of ours are below 64 KB. */
+function headerOf(length: number): string {
+  if (length < 126) return String.fromCharCode(0x81, length);
+  if (length < 65_536) return String.fromCharCode(0x81, 126, length >> 8, length & 0xff);
+  return String.fromCharCode(0x81, 127, 0, 0, 0, 0, length >>> 24, (length >> 16) & 0xff, (length >> 8) & 0xff, length & 0xff);
 }
 
 interface UpgradeRefusal {

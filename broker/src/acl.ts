@@ -115,9 +115,9 @@ function gatewayFault(gateway: Extract<Principal, { kind: "gateway" }>, topic: T
       if (gateway.zoneIds.includes(topic.zoneId)) return null;
       return { code: "TOPIC_FOREIGN_ZONE", detail: `${nameOf(gateway)} does not stand in zone "${topic.zoneId}"` };
     case "sensor":
-      // A position claims where somebody is; a gateway only says what it heard.
-      if (topic.sensorType !== "position") return null;
-      return { code: "TOPIC_RIGHT_MISSING", detail: `${nameOf(gateway)} may not report positions` };
+      // A position claims where somebody is, and phones' sightings who is with whom; a gateway only says what it heard.
+      if (topic.sensorType !== "position" && topic.sensorType !== "tag-sightings") return null;
+      return { code: "TOPIC_RIGHT_MISSING", detail: `${nameOf(gateway)} may not report ${topic.sensorType === "position" ? "positions" : "what phones heard"}` };
     case "gateway-status":
       if (topic.gatewayId === gateway.gatewayId) return null;
       return { code: "GATEWAY_FOREIGN", detail: `${nameOf(gateway)} may not speak for gateway "${topic.gatewayId}"` };

@@ -2,10 +2,13 @@
 import { Command } from "commander";
 import { ConfigError } from "@konferenco/protocol";
 import { registerAccuracyCommand } from "./accuracy/command.ts";
+import { registerAttacksCommand } from "./attacks/command.ts";
 import { registerProcessCommands } from "./processes/commands.ts";
 import { registerReplayCommand } from "./replay/command.ts";
 import { registerSimulateCommand } from "./simulate/command.ts";
+import { registerSurveyCommand } from "./survey/command.ts";
 import { registerUpCommand } from "./up/command.ts";
+import { registerVenueCommand } from "./venue/command.ts";
 
 const program = new Command("konferenco")
   .description("From radio to zones to people, privately: proximity for event venues.")
@@ -17,6 +20,9 @@ registerProcessCommands(program);
 registerSimulateCommand(program);
 registerReplayCommand(program);
 registerAccuracyCommand(program);
+registerAttacksCommand(program);
+registerSurveyCommand(program);
+registerVenueCommand(program);
 
 try {
   await program.parseAsync();

@@ -33,6 +33,8 @@ export class Picture {
       case "apart":
         this.#kept.delete(key);
         return;
+      case "presence":
+        return this.#put(key, { channel, subject, event: withPeople(this.#kept.get(key)?.event, event), heardAtMs: nowMs });
       case "occupancy":
         return this.#put(key, { channel, subject, event: withZones(this.#kept.get(key)?.event, event), heardAtMs: nowMs });
       default:
@@ -53,9 +55,10 @@ export class Picture {
       const isMine = kept.channel === "me" || kept.channel === "nearby";
       if (subject === ownPersonId && isMine && kept.event.t !== "settings") this.#kept.delete(key);
       else if (kept.subject === subject) this.#kept.delete(key);
-      else if (kept.event.t === "nearby") {
-        const people = kept.event.d.people.filter((person) => person.personId !== subject);
-        this.#kept.set(key, { ...kept, event: { ...kept.event, d: { people } } });
+      else if ("people" in kept.event.d) {
+        const { d } = kept.event;
+        const people = d.people.filter((person) => person.personId !== subject);
+        this.#kept.set(key, { ...kept, event: { ...kept.event, d: { ...d, people } } as DeliveredEvent });
       }
     }
   }
@@ -100,6 +103,8 @@ function placeOf(event: ClientEvent): { channel: Channel; key: string; subject: 
     case "near":
     case "apart":
       return about("near", event.d.subj, "me");
+    case "serendipity":
+      return about("serendipity", event.d.subj, "me");
     case "alert":
       return { channel: "alerts", key: `alert ${event.d.alertId}`, subject: null };
     case "occupancy":
@@ -115,7 +120,7 @@ function placeOf(event: ClientEvent): { channel: Channel; key: string; subject: 
   }
 }
 
-const CHANNEL_OF: Record<string, string> = { receipts: "alerts", presence: "presence" };
+const CHANNEL_OF: Record<string, string> = { receipts: "venue", presence: "presence" };
 
 /** What applications say, and what is told of their channels: a message by its id, all else the latest of its kind. */
 function ofApplication(event: { t: string; d: unknown }): { channel: Channel; key: string; subject: string | null } {
@@ -127,6 +132,14 @@ function ofApplication(event: { t: string; d: unknown }): { channel: Channel; ke
 function about(kind: string, subj: SubjectView, channel: Channel): { channel: Channel; key: string; subject: string } {
   const subject = subj.who === "me" ? "me" : subj.who === "person" ? subj.personId : subj.tagId;
   return { channel: subj.who === "me" ? "me" : channel, key: `${kind} ${subject}`, subject };
+}
+
+/** Changes since the last list make a list again. */
+function withPeople(before: DeliveredEvent | undefined, event: DeliveredEvent & { t: "presence" }): DeliveredEvent {
+  if (event.d.whole || before?.t !== "presence") return event;
+  const gone = new Set([...event.d.left, ...event.d.people.map(({ personId }) => personId)]);
+  const people = [...before.d.people.filter(({ personId }) => !gone.has(personId)), ...event.d.people];
+  return { ...event, d: { ...event.d, whole: before.d.whole, people, left: [] } };
 }
 
 /** Occupancy comes in parts; together they are the whole. */

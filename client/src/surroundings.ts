@@ -34,3 +34,8 @@ export function defaultWebSocket(): WebSocketConstructor {
   if (constructor === undefined) throw new Error('this runtime has no WebSocket: pass one as an option, e.g. connect({ WebSocket, … }) with `import { WebSocket } from "ws"`');
   return constructor as WebSocketConstructor;
 }
+
+/** Null where the runtime has none, and so no fallbacks. */
+export function defaultFetch(): typeof fetch | null {
+  return typeof fetch === "undefined" ? null : (...request) => fetch(...request);
+}

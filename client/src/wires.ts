@@ -1,5 +1,7 @@
 import type { Clock, ConnectOptions } from "./options.ts";
-import { defaultWebSocket } from "./surroundings.ts";
+import { pollingWire } from "./polling-wire.ts";
+import { sseWire } from "./sse-wire.ts";
+import { defaultFetch, defaultWebSocket } from "./surroundings.ts";
 import { webSocketWire } from "./websocket-wire.ts";
 import type { OpenWire, Wire, WireKind, WireListener } from "./wire.ts";
 
@@ -18,6 +20,11 @@ export interface Wires {
 
 export function newWires(options: ConnectOptions, clock: Clock): Wires {
   const ways = new Map<WireKind, OpenWire>([["websocket", webSocketWire(options.WebSocket ?? defaultWebSocket(), options.url)]]);
+  const ask = options.fetch === undefined ? defaultFetch() : options.fetch;
+  if (ask !== null) {
+    const door = { fetch: ask, url: options.url.replace(/^ws/, "http"), clock };
+    ways.set("sse", sseWire(door)).set("polling", pollingWire(door));
+  }
   const open = (kind: WireKind, listener: WireListener): Wire => (ways.get(kind) as OpenWire)(listener);
   return {
     kinds: [...ways.keys()],

@@ -84,12 +84,15 @@ const settings = {
   enterHoldMs: ms(0, 60_000),
   floorHoldMs: ms(0, 60_000),
   dwellMs: ms(1_000, 86_400_000),
-  nearM: positive(1_000),
-  apartM: positive(1_000),
+  nearProbability: z.number().gt(0).lt(1),
+  apartProbability: z.number().gt(0).lt(1),
   proximityEveryMs: ms(100, 60_000),
   nearHoldMs: ms(0, 600_000),
   apartHoldMs: ms(0, 600_000),
   maxPairsPerTag: z.number().int().min(1).max(10_000),
+  maxCouplesPerLook: z.number().int().min(1_000).max(100_000_000),
+  directMemoryMs: ms(1_000, 600_000),
+  maxDirectPairs: z.number().int().min(0).max(10_000_000),
   forgetAfterMs: ms(1_000, 3_600_000),
   forgetLocatedAfterMs: ms(1_000, 3_600_000),
   maxTags: z.number().int().min(1).max(MAX_TAGS_PER_EVENT),
@@ -101,7 +104,7 @@ export const fusionSettingsSchema = z
   .partial()
   .strict()
   .transform((given) => ({ ...DEFAULT_FUSION_CONFIG, ...given }) as FusionConfig)
-  .refine((config) => config.apartM > config.nearM, "apartM must be above nearM, or pairs flicker between near and apart")
+  .refine((config) => config.apartProbability < config.nearProbability, "apartProbability must be below nearProbability, or pairs flicker between near and apart")
   .refine((config) => config.forgetAfterMs > config.windowMs, "forgetAfterMs must be above windowMs, or tags are forgotten while they are heard");
 
 /** Settings of a file to constants of the core. Throws `ConfigError` naming the first fault. */

@@ -6,11 +6,13 @@ import {
   parseEnvironmentReport,
   parseGatewayStatus,
   parsePositionReport,
+  parseTagSightings,
   parseTopic,
   parseWifiScan,
   type Alert,
   type AlertSeverity,
   type EventId,
+  type GatewayHealth,
   type GatewayId,
   type Position,
   type PositionReport,
@@ -19,17 +21,20 @@ import {
   type SensorType,
   type TagId,
   type VenueMap,
+  type WifiScan,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
 import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
-import type { CalibrationState } from "./core/calibration.ts";
 import { locateByCheckIn } from "./core/checkin-fix.ts";
+import type { CalibrationState } from "./core/calibration.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
+import type { PairState } from "./core/proximity.ts";
 import type { SurveyPoint } from "./core/radio-map.ts";
-import { locateByWifi, type AccessPoint } from "./core/wifi-fix.ts";
+import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
+import type { WifiModel } from "./core/wifi-model.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
@@ -51,6 +56,10 @@ export interface FusionServiceConfig {
   fusion?: Partial<FusionConfig>;
   /** Access points whose places are known, by BSSID in lower case. None: Wi-Fi scans locate nobody. */
   accessPoints?: ReadonlyMap<string, AccessPoint>;
+  /** Told of every pair of tags that proximity looks at, each time. For measuring. */
+  onPair?: (pair: PairState) => void;
+  /** The venue's surveyed Wi-Fi, ready built (`buildWifiModel`, `parseWifiModel`). Scans that it knows nothing of go by `accessPoints`. */
+  wifiSurvey?: WifiModel;
   /** A survey of the venue, if somebody walked one: the radio map is made of it. */
   survey?: readonly SurveyPoint[];
 }
@@ -91,6 +100,8 @@ export interface FusionStats {
   storeRetries: number;
   droppedTransitions: number;
   pipeline: PipelineCounts;
+  /** What expected levels rest on and how good that is; null without a drawn venue. */
+  calibration: CalibrationState | null;
 }
 
 export interface FusionService {
@@ -99,8 +110,6 @@ export interface FusionService {
   stats(): FusionStats;
   /** How gateways hear each other's own transmitters. */
   calibrationLinks(): CalibrationLink[];
-  /** What the radio model knows, from what, and how good; null where the map has no plan. */
-  calibration(): CalibrationState | null;
   /** Resolves when all that was made so far is stored. */
   flush(): Promise<void>;
   /** Stops ticking and stores what waits. The store stays open: it belongs to who opened it. */
@@ -123,12 +132,14 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
   const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null });
   const { tickMs } = pipeline.config;
+  if (config.onPair !== undefined) pipeline.watchPairs(config.onPair);
   const acceptor = newAcceptor();
   const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
   const queue = new CommitQueue({ store, log: config.log, ...(config.time === "report" ? { maxSeparateCommits: MAX_REPORT_TIME_COMMITS } : {}) });
   const refused: RefusalCounts = {};
   const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
   const stored = new Map<TagId, Position>();
+  const wifiDevices = newWifiDevices();
   /** In report time: the largest sending time seen. -Infinity before the first. */
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
@@ -161,14 +172,29 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const output = pipeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
-    for (const tagId of output.droppedTags) stored.delete(tagId);
+    for (const tagId of output.droppedTags) {
+      stored.delete(tagId);
+      wifiDevices.offsets.delete(tagId);
+    }
     counts.storedPositions += positions.length;
-    const gateways = watch.changes(nowMs, (gatewayId) => clockOffsetMs(acceptor, gatewayId));
+    const gateways = watch.changes(nowMs, knownOf(nowMs));
     const { zoneTransitions, proximityTransitions, droppedTags } = output;
     if (positions.length + zoneTransitions.length + proximityTransitions.length + gateways.length + droppedTags.length === 0) return;
     // What happened carries the tick's time; it is stored now.
     const storedAtMs = config.time === "report" ? nowMs : config.nowMs();
     queue.push({ batch: { ...emptyBatch(), zoneTransitions, proximityTransitions, positions, gateways }, droppedTags, nowMs: storedAtMs });
+  }
+
+  /** What is known of a gateway beside its own signs. The state of the calibration is asked for once a tick at most. */
+  function knownOf(nowMs: number): (gatewayId: GatewayId) => Pick<GatewayHealth, "clockOffsetMs" | "calibration"> {
+    let state: CalibrationState | null | undefined;
+    return (gatewayId) => {
+      state ??= pipeline.calibration(nowMs);
+      const offset = state?.gateways.find((gateway) => gateway.gatewayId === gatewayId);
+      const known = { clockOffsetMs: clockOffsetMs(acceptor, gatewayId) };
+      if (state === null || state === undefined || offset === undefined) return known;
+      return { ...known, calibration: { basis: state.basis, offsetDb: rounded(offset.offsetDb), residualDb: state.residualDb === null ? null : rounded(state.residualDb) } };
+    };
   }
 
   // ---- messages, by topic
@@ -201,7 +227,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { scan } = parsed.value;
         // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
         if (scan.tagId === null) return;
-        return locate(scan.heardAtMs, message, (atMs) => locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, atMs));
+        return locate(scan.heardAtMs, message, (atMs) => locateScan(scan, atMs));
       }
       case "position": {
         const parsed = parsePositionReport(message.payload);
@@ -210,6 +236,16 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         return locate(report.atMs, message, (atMs) =>
           report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
         );
+      }
+      case "tag-sightings": {
+        const parsed = parseTagSightings(message.payload);
+        if (!parsed.ok) return refuseAs(parsed.code);
+        addRefusals(parsed.value.refusedRows);
+        const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
+        const atMs = deviceTime(heardAtMs, message);
+        if (atMs === null) return;
+        heardTagId.forEach((other, row) => pipeline.sight({ tagA: tagId, tagB: other, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }));
+        return;
       }
       case "environment": {
         const parsed = parseEnvironmentReport(message.payload);
@@ -220,15 +256,30 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     }
   }
 
+  function locateScan(scan: WifiScan, heardAtMs: number): Fix | null {
+    const surveyed = config.wifiSurvey === undefined ? null : locateByFingerprint(scan, config.wifiSurvey, { devices: wifiDevices, index: pipeline.venue, heardAtMs });
+    return surveyed ?? locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, heardAtMs);
+  }
+
   /** A location of another technology, on the clock of the device that sent it. */
   function locate(measuredAtMs: number, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
+    const atMs = deviceTime(measuredAtMs, message);
+    if (atMs === null) return;
+    const fix = makeFix(atMs);
+    if (fix === null) counts.unplaceable++;
+    else pipeline.locate(fix, config.time === "report" ? reportNowMs : message.receivedAtMs);
+  }
+
+  /** A device's time on our clock, or null when it is refused and counted: too late, or too far ahead. */
+  function deviceTime(measuredAtMs: number, message: FusionMessage): number | null {
     if (config.time === "report") advanceTo(measuredAtMs);
     const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
-    if (measuredAtMs < nowMs - pipeline.config.maxLateMs) return refuseAs("OBSERVATION_LATE");
-    if (measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) return refuseAs("OBSERVATION_FUTURE");
-    const fix = makeFix(Math.min(measuredAtMs, nowMs));
-    if (fix === null) counts.unplaceable++;
-    else pipeline.locate(fix, nowMs);
+    const late = measuredAtMs < nowMs - pipeline.config.maxLateMs;
+    if (late || measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) {
+      refuseAs(late ? "OBSERVATION_LATE" : "OBSERVATION_FUTURE");
+      return null;
+    }
+    return Math.min(measuredAtMs, nowMs);
   }
 
   function ingestStatus(gatewayId: GatewayId, message: FusionMessage): void {
@@ -345,12 +396,12 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         storeRetries: retries,
         droppedTransitions,
         pipeline: pipelineCounts,
+        calibration: pipeline.calibration(config.time === "report" ? reportNowMs : config.nowMs()),
       };
     },
 
     calibrationLinks: () => pipeline.calibrationLinks(),
 
-    calibration: () => pipeline.calibration(lastTickMs),
 
     async flush() {
       await restored;
@@ -367,6 +418,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
 }
 
 const NO_ACCESS_POINTS: ReadonlyMap<string, AccessPoint> = new Map();
+
+function rounded(db: number): number {
+  return Math.round(10 * db) / 10;
+}
 
 function isWorthStoring(position: Position, before: Position | undefined): boolean {
   if (before === undefined || position.zoneId !== before.zoneId || position.floor !== before.floor) return true;

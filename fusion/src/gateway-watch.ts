@@ -21,7 +21,7 @@ export interface GatewayWatch {
   noteReport(gatewayId: GatewayId, observations: number, nowMs: number): void;
   noteStatus(status: GatewayStatus, nowMs: number): void;
   /** What changed since it was last told, or is due again. */
-  changes(nowMs: number, clockOffsetMs: (gatewayId: GatewayId) => number | null): GatewayHealth[];
+  changes(nowMs: number, known: (gatewayId: GatewayId) => Pick<GatewayHealth, "clockOffsetMs" | "calibration">): GatewayHealth[];
   counts(): { online: number; silent: number; offline: number };
 }
 
@@ -50,7 +50,7 @@ export function newGatewayWatch(venue: VenueMap, nowMs: number): GatewayWatch {
       if (status.online) gateway.lastSignAtMs = atMs;
     },
 
-    changes(atMs, clockOffsetMs) {
+    changes(atMs, known) {
       const changed: GatewayHealth[] = [];
       for (const [gatewayId, gateway] of gateways) {
         const state = stateOf(gateway, atMs);
@@ -63,7 +63,7 @@ export function newGatewayWatch(venue: VenueMap, nowMs: number): GatewayWatch {
           atMs,
           lastReportAtMs: gateway.lastReportAtMs,
           observationsPerS: elapsedS > 0 ? Math.round((10 * gateway.observations) / elapsedS) / 10 : 0,
-          clockOffsetMs: clockOffsetMs(gatewayId),
+          ...known(gatewayId),
         };
         gateway.observations = 0;
         gateway.observationsSinceMs = atMs;

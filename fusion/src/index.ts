@@ -2,10 +2,19 @@
 export { newPipeline, type CalibrationLink, type FusionOutput, type Pipeline, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 export { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.ts";
 export { acceptReport, newAcceptor, type AcceptedReport, type Acceptor, type Observation } from "./core/accept.ts";
-export type { CalibrationState } from "./core/calibration.ts";
-export type { SurveyPoint } from "./core/radio-map.ts";
+export type { DirectSighting, PairState } from "./core/proximity.ts";
 export type { Fix, ZoneEvidence } from "./core/fix.ts";
 export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
+export { parseWifiSurvey, surveyOfRows, type SurveyRow, type WifiSurvey } from "./core/wifi-survey.ts";
+export { buildWifiModel, fingerprintFor, formatWifiModel, parseWifiModel, type WifiFigures, type WifiModel, type WifiReport } from "./core/wifi-model.ts";
+export { SOURCE_WEIGHTS, fixOfSighting, fuseFixes, type FusedFix } from "./core/fuse-fixes.ts";
+export { detectActivity, newActivityState, planActivities, type ActivityChange, type ActivityInput, type ActivityPlan, type ActivityState } from "./core/activity.ts";
+export { countCrowd, forgetInCrowd, newCrowding, type CrowdingState, type HotSpotChange, type SessionCount, type ZoneCount } from "./core/crowding.ts";
+export { detectRegions, indexRegions, leaveRegions, newRegionState, type RegionIndex, type RegionState, type RegionTransition } from "./core/regions.ts";
+export { newWifiKnn } from "./core/wifi-knn.ts";
+export { summarise } from "./core/wifi-posterior.ts";
+export type { CalibrationState } from "./core/calibration.ts";
+export type { SurveyPoint } from "./core/radio-map.ts";
 // its parts, for benches
 export { newCalibration } from "./core/calibration.ts";
 export { newGridFilter, type Belief, type Hearing } from "./core/grid-filter.ts";

@@ -122,18 +122,6 @@ export interface SerendipityView {
   reasons: string[];
 }
 
-/** Somebody compatible has come near; both sides have asked for such alerts. Once per pair in 30 minutes. */
-export interface SerendipityView {
-  subj: Extract<SubjectView, { who: "person" }>;
-  /** What both are interested in; null when something else makes the match. */
-  topic: string | null;
-  /** "You're near Ben, who shares your interest in AI". */
-  text: string;
-  /** 0.7 to 1. */
-  compatibility: number;
-  reasons: string[];
-}
-
 /** Who an event is about: `me`, a person, or (for staff) a tag that nobody carries. */
 export type SubjectView = { who: "me" } | { who: "person"; personId: string; name: string } | { who: "tag"; tagId: string };
 
@@ -169,8 +157,7 @@ export interface EventStamp {
 
 export type ServerFrame =
   | { op: "welcome"; re: number; sid: string; ttlS: number; pingS: number; now: number; epoch: string; resumed: boolean; why?: string; who: { personId: string | null; role: string } }
-  /** `c`, wherever it stands: the newest sealed cursor, to be kept for `hello.resume`. */
-  /** Of `pub`: `mid` is the message's id; `dup` instead of it: the key was there before, and nothing was sent again. */
+  /** `c`, wherever it stands: the newest sealed cursor, to be kept for `hello.resume`. Of `pub`: `mid` is the message's id; `dup` instead of it: the key was there before, and nothing was sent again. */
   | { op: "ok"; re: number; ch?: Channel; snap?: (ClientEvent & EventStamp)[]; c?: string; mid?: string; dup?: true }
   /** One event. `s` is dense per connection after filtering; `c` the sealed cursor. */
   | ({ op: "ev"; s: number; c?: string } & ClientEvent & EventStamp)

@@ -13,6 +13,10 @@ export * from "./alert.ts";
 export * from "./venue.ts";
 export * from "./geometry.ts";
 export * from "./geo.ts";
+export * from "./bssid.ts";
+export * from "./venue-geojson.ts";
+export * from "./schedule.ts";
+export * from "./regions.ts";
 // what fusion makes and the store keeps
 export * from "./update.ts";
 // people and what they allow
@@ -23,3 +27,4 @@ export * from "./message-types.ts";
 export * from "./message.ts";
 // what clients speak
 export * from "./frames.ts";
+export * from "./server-frames.ts";

@@ -83,6 +83,47 @@ export function parsePositionReport(bytes: Uint8Array): Parsed<PositionReport> {
   return parseJsonAs(positionReportSchema, bytes);
 }
 
+/**
+ * Other people's tags that one phone heard itself, on `sensor/tag-sightings`, QoS 1: evidence of who is
+ * near whom that needs no gateway. `tagId` is the phone's own.
+ */
+export interface TagSightings {
+  tagId: string;
+  heardAtMs: number;
+  heardTagId: string[];
+  rssiDbm: number[];
+}
+
+const tagSightingsHeader = z
+  .object({
+    v: z.literal(1),
+    tagId: idSchema,
+    heardAtMs: z.number().finite(),
+    heardTagId: z.array(z.unknown()).max(MAX_SCAN_ROWS),
+    rssiDbm: z.array(z.unknown()).max(MAX_SCAN_ROWS),
+  })
+  .refine((sightings) => sightings.heardTagId.length === sightings.rssiDbm.length, "heardTagId and rssiDbm must have the same length");
+
+/** Bytes to sightings; a bad row costs only itself. */
+export function parseTagSightings(bytes: Uint8Array): Parsed<{ sightings: TagSightings; refusedRows: RefusalCounts }> {
+  const json = parseJson(bytes);
+  if (!json.ok) return json;
+  const shape = parseShape(tagSightingsHeader, json.value);
+  if (!shape.ok) return shape;
+  const refusedRows: RefusalCounts = {};
+  const { tagId, heardAtMs } = shape.value;
+  const sightings: TagSightings = { tagId, heardAtMs, heardTagId: [], rssiDbm: [] };
+  shape.value.heardTagId.forEach((heardTagId, row) => {
+    const rssiDbm = shape.value.rssiDbm[row];
+    if (typeof heardTagId !== "string" || !isId(heardTagId)) return countRefusal(refusedRows, "ID_BAD");
+    if (typeof rssiDbm !== "number" || !Number.isFinite(rssiDbm)) return countRefusal(refusedRows, "RSSI_BAD");
+    if (rssiDbm > MAX_RSSI_DBM || rssiDbm < MIN_RSSI_DBM) return countRefusal(refusedRows, "RSSI_NOT_HEARD");
+    sightings.heardTagId.push(heardTagId);
+    sightings.rssiDbm.push(rssiDbm);
+  });
+  return accepted({ sightings, refusedRows });
+}
+
 /** Room climate and the like, on `sensor/environment`, QoS 1. Shown to staff; positioning does not use it. */
 export const environmentReportSchema = z.object({
   v: z.literal(1),

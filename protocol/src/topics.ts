@@ -1,7 +1,7 @@
 import { accepted, refuse, type Parsed } from "./errors.ts";
 import { isId, parseId, type EventId, type GatewayId, type ZoneId } from "./ids.ts";
 
-export const SENSOR_TYPES = ["wifi-scan", "position", "environment"] as const;
+export const SENSOR_TYPES = ["wifi-scan", "position", "environment", "tag-sightings"] as const;
 export type SensorType = (typeof SENSOR_TYPES)[number];
 
 export const ALERT_SEVERITIES = ["info", "warning", "emergency"] as const;

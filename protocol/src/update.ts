@@ -53,6 +53,19 @@ export interface GatewayHealth {
   lastReportAtMs: number | null;
   observationsPerS: number;
   clockOffsetMs: number | null;
+  /** What its levels are compared with; absent while nothing can be located, as without a drawn venue. */
+  calibration?: GatewayCalibration;
+}
+
+/** What expected levels rest on: typical values, gateways that hear each other, what tags sent, or a walked survey. */
+export const CALIBRATION_BASES = ["prior", "links", "traffic", "survey"] as const;
+
+export interface GatewayCalibration {
+  basis: (typeof CALIBRATION_BASES)[number];
+  /** How much stronger this gateway hears than the others. */
+  offsetDb: number;
+  /** Standard deviation of what the model leaves unexplained; null before there is anything to compare. */
+  residualDb: number | null;
 }
 
 /** Where an update stands in the log. A new epoch means that the log was lost and began again. */

@@ -13,7 +13,9 @@ export * from "./mqtt-link.ts";
 export * from "./fleet.ts";
 export * from "./replay.ts";
 // recordings
+export * from "./meetings.ts";
 export * from "./recording.ts";
 export * from "./truth.ts";
 export * from "./record.ts";
+export * from "./wifi-floor.ts";
 export * from "./office-venue.ts";

@@ -3,8 +3,12 @@ import path from "node:path";
 import {
   ConfigError,
   MAX_REPORT_ROWS,
+  MAX_SCAN_ROWS,
   beaconTopic,
+  bssidOf,
+  formatBeaconReport,
   parseVenueMap,
+  sensorTopic,
   type BeaconReport,
   type EventId,
   type GatewayId,
@@ -22,6 +26,8 @@ export interface Recording {
   dir: string;
   venue: VenueMap;
   observations: RecordedObservation[];
+  /** What devices heard of the venue's Wi-Fi, in order of time; empty where nobody scanned. */
+  scans: RecordedScan[];
   /** Where the tags truly were; empty when nobody measured it. In order of time per tag. */
   truth: TruthPoint[];
   /** Who was near whom, when; empty when nobody noted it. */
@@ -35,6 +41,15 @@ export interface RecordedObservation {
   gatewayId: GatewayId;
   tagId: TagId;
   rssiDbm: number;
+}
+
+/** Access points that one device heard in one scan. */
+export interface RecordedScan {
+  atMs: number;
+  /** The device is a tag like any other. */
+  tagId: TagId;
+  bssid: string[];
+  rssiDbm: number[];
 }
 
 export interface TruthPoint {
@@ -61,7 +76,8 @@ export function loadRecording(dir: string): Recording {
     throw new ConfigError(`${dir} holds no venue.json: name the folder of one recording, for example test/fixtures/recordings/kolakowski-flat/robot`);
   }
   const venue = parseVenueMap(fs.readFileSync(path.join(dir, "venue.json"), "utf8"), path.join(dir, "venue.json"));
-  const observations = readCsv(path.join(dir, "observations.csv"), ["atMs", "gatewayId", "tagId", "rssiDbm"]);
+  const wifi = readCsv(path.join(dir, "wifi.csv"), ["atMs", "deviceId", "bssid", "rssiDbm"]);
+  const observations = readCsv(path.join(dir, "observations.csv"), ["atMs", "gatewayId", "tagId", "rssiDbm"]) ?? (wifi === null ? null : []);
   if (observations === null) throw new ConfigError(`${dir} holds no observations.csv (columns atMs,gatewayId,tagId,rssiDbm)`);
   const truth = readCsv(path.join(dir, "truth.csv"), ["atMs", "tagId", "xM", "yM", "floor", "zoneId"]) ?? [];
   const contacts = readCsv(path.join(dir, "contacts.csv"), ["startMs", "endMs", "tagA", "tagB", "distanceM"]) ?? [];
@@ -70,6 +86,7 @@ export function loadRecording(dir: string): Recording {
     dir,
     venue,
     observations: observations.map((row) => ({ atMs: row.number("atMs"), gatewayId: row.text("gatewayId"), tagId: row.text("tagId"), rssiDbm: row.number("rssiDbm") })),
+    scans: scansOfRows((wifi ?? []).map((row) => ({ atMs: row.number("atMs"), tagId: row.text("deviceId"), bssid: bssidOf(row.text("bssid")), rssiDbm: row.number("rssiDbm") }))),
     truth: truth.map((row) => ({
       atMs: row.number("atMs"),
       tagId: row.text("tagId"),
@@ -89,6 +106,28 @@ export function loadRecording(dir: string): Recording {
   };
 }
 
+/** Rows of one device belong to one scan as long as no access point comes again and this is not over. */
+const SCAN_MS = 2_000;
+
+function scansOfRows(rows: readonly { atMs: number; tagId: TagId; bssid: string; rssiDbm: number }[]): RecordedScan[] {
+  const scans: RecordedScan[] = [];
+  const open = new Map<TagId, { scan: RecordedScan; beganAtMs: number; bssids: Set<string> }>();
+  for (const { atMs, tagId, bssid, rssiDbm } of rows) {
+    let at = open.get(tagId);
+    if (at === undefined || at.bssids.has(bssid) || atMs - at.beganAtMs > SCAN_MS) {
+      at = { scan: { atMs, tagId, bssid: [], rssiDbm: [] }, beganAtMs: atMs, bssids: new Set() };
+      open.set(tagId, at);
+      scans.push(at.scan);
+    }
+    // A scan is known when its last access point is.
+    at.scan.atMs = Math.max(at.scan.atMs, atMs);
+    at.bssids.add(bssid);
+    at.scan.bssid.push(bssid);
+    at.scan.rssiDbm.push(rssiDbm);
+  }
+  return scans.sort((a, b) => a.atMs - b.atMs);
+}
+
 /** One row of a survey: what was heard at a known spot. */
 export interface SurveyedLevel {
   xM: number;
@@ -99,9 +138,11 @@ export interface SurveyedLevel {
   count: number;
 }
 
-/** Reads a survey; a file without a column `count` has one packet a row. */
-export function loadSurvey(file: string): SurveyedLevel[] {
-  const hasCount = (fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "").includes("count");
+/** Reads a survey of gateways; a file without a column `count` has one packet a row. Null when it is of access points, which no gateway hears. */
+export function loadSurvey(file: string): SurveyedLevel[] | null {
+  const names = (fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "").split(",").map((name) => name.trim());
+  if (!names.includes("gatewayId") && names.includes("bssid")) return null;
+  const hasCount = names.includes("count");
   const rows = readCsv(file, ["xM", "yM", "floor", "gatewayId", "rssiDbm", ...(hasCount ? ["count"] : [])]) ?? [];
   return rows.map((row) => ({
     xM: row.number("xM"),
@@ -126,6 +167,8 @@ export interface BatchOptions {
   startAtMs?: number;
   /** Each gateway sends what it heard in such a stretch. */
   windowMs?: number;
+  /** Something of the recording happened then, which shows that the windows before are over. */
+  knownUntilMs?: number;
 }
 
 /**
@@ -150,6 +193,7 @@ export function* reportsOfRecording(recording: Pick<Recording, "venue" | "observ
     if (rows === undefined) open.byGateway.set(observation.gatewayId, [observation]);
     else rows.push(observation);
   }
+  if (open !== null && (options.knownUntilMs ?? -Infinity) >= (open.window + 1) * windowMs) yield* sendAll(open);
 
   function* sendAll({ window, byGateway }: { window: number; byGateway: Map<GatewayId, RecordedObservation[]> }): Generator<RecordedReport> {
     const sentAtMs = startAtMs + (window + 1) * windowMs - 1;
@@ -173,6 +217,42 @@ export function* reportsOfRecording(recording: Pick<Recording, "venue" | "observ
       }
     }
   }
+}
+
+/** A message of any kind as it came to the broker, and when. `gatewayId`: who sent it, null for a device's own scan. */
+export interface RecordedMessage {
+  topic: string;
+  payload: string;
+  gatewayId: GatewayId | null;
+  sentAtMs: number;
+}
+
+/**
+ * All messages of the recording in the order of sending: its gateways' reports and its devices' Wi-Fi
+ * scans. A scan is sent in the millisecond before its instant, like a batch in its window's last, so that the tick of the instant knows it.
+ */
+export function* messagesOfRecording(recording: Pick<Recording, "venue" | "observations" | "scans">, options: BatchOptions = {}): Generator<RecordedMessage> {
+  const { eventId = "recording", startAtMs = 0 } = options;
+  const { scans } = recording;
+  let next = 0;
+  function* scansUntil(untilMs: number): Generator<RecordedMessage> {
+    for (let scan = scans[next]; scan !== undefined && startAtMs + scan.atMs - 1 <= untilMs; scan = scans[++next]) {
+      const sentAtMs = startAtMs + scan.atMs - 1;
+      yield { topic: sensorTopic(eventId, "wifi-scan"), payload: formatScan(scan, sentAtMs), gatewayId: null, sentAtMs };
+    }
+  }
+  const lastScan = scans.at(-1);
+  for (const { topic, report, sentAtMs } of reportsOfRecording(recording, { ...options, ...(lastScan === undefined ? {} : { knownUntilMs: lastScan.atMs }) })) {
+    yield* scansUntil(sentAtMs - 1);
+    yield { topic, payload: formatBeaconReport(report), gatewayId: report.gatewayId, sentAtMs };
+  }
+  yield* scansUntil(Infinity);
+}
+
+/** The loudest access points, as many as a scan may hold. */
+function formatScan({ tagId, bssid, rssiDbm }: RecordedScan, heardAtMs: number): string {
+  const rows = bssid.map((_, row) => row).sort((a, b) => (rssiDbm[b] as number) - (rssiDbm[a] as number)).slice(0, MAX_SCAN_ROWS);
+  return JSON.stringify({ v: 1, tagId, heardAtMs, bssid: rows.map((row) => bssid[row]), rssiDbm: rows.map((row) => rssiDbm[row]) });
 }
 
 interface CsvRow {

@@ -17,24 +17,24 @@ describe("on real recordings", () => {
     const { figures, references, recordedS } = await runAccuracy({ recording: FLAT });
     expect(recordedS).toBe(352);
     // What is measured today, with a little room; docs/decisions/0003 has the figures of all recordings.
-    expect(figures?.errorM?.mean).toBeLessThan(1.95);
-    expect(figures?.errorM?.p95).toBeLessThan(3.85);
-    expect(figures?.zoneAccuracy).toBeGreaterThan(0.78);
+    expect(figures?.errorM?.mean).toBeLessThan(1.75);
+    expect(figures?.errorM?.p95).toBeLessThan(3.2);
+    expect(figures?.zoneAccuracy).toBeGreaterThan(0.75);
     expect(figures?.zoneChangesReported).toBeLessThanOrEqual(13);
     expect(figures?.insideAccuracy95).toBeGreaterThan(0.93);
-    expect(Math.abs((figures?.meanConfidence as number) - (figures?.zoneAccuracy as number))).toBeLessThan(0.1);
+    expect(Math.abs((figures?.meanConfidence as number) - (figures?.zoneAccuracy as number))).toBeLessThan(0.15);
     expect(figures?.fixShare).toBeGreaterThan(0.99);
     expect(figures?.zoneChangesTrue).toBe(8);
     // The reference methods agree with what others measured on this recording: 1.94 m and 2.56 m.
-    expect(references?.strongestGateway.errorM?.mean).toBeCloseTo(1.97, 1);
-    expect(references?.plainCentroid.errorM?.mean).toBeCloseTo(2.56, 1);
-    expect(references?.strongestGateway.zoneChangesReported).toBeGreaterThan(18);
+    expect(references?.strongestGateway?.errorM?.mean).toBeCloseTo(1.97, 1);
+    expect(references?.plainCentroid?.errorM?.mean).toBeCloseTo(2.56, 1);
+    expect(references?.strongestGateway?.zoneChangesReported).toBeGreaterThan(18);
   });
 
   it("the hall: closer than the plain methods", async () => {
     const { figures, references } = await runAccuracy({ recording: HALL });
-    expect(figures?.errorM?.mean).toBeLessThan(references?.plainCentroid.errorM?.mean as number);
-    expect(figures?.errorM?.mean).toBeLessThan(references?.strongestGateway.errorM?.mean as number);
+    expect(figures?.errorM?.mean).toBeLessThan(references?.plainCentroid?.errorM?.mean as number);
+    expect(figures?.errorM?.mean).toBeLessThan(references?.strongestGateway?.errorM?.mean as number);
   });
 
   it("every tag has a line at least once a second, also through the recording's pauses", async () => {
@@ -72,19 +72,23 @@ describe("the trace", () => {
     expect(half.length).toBeGreaterThan(whole.length / 3);
   });
 
-  it("does not depend on the truth, nor on the tags that the map names", async () => {
-    const blind = changedRecording(HALL, { "truth.csv": null, "venue.json": (text) => JSON.stringify({ ...JSON.parse(text), tags: [] }) });
+  it("does not depend on the truth", async () => {
+    const blind = changedRecording(HALL, { "truth.csv": null });
     expect(await traceOf(blind)).toEqual(await traceOf(HALL));
   });
 
-  it("is nearly the same when every observation comes 10 dB weaker: a tag's power is learned, not believed", async () => {
+  it("is nearly the same when every observation comes 10 dB weaker: levels are compared, not believed", async () => {
     const weaker = await runAccuracy({ recording: changedRecording(FLAT, observations((rows) => rows.map((row) => row.replace(/[^,]+$/, (rssiDbm) => String(Number(rssiDbm) - 10))))) });
     const strong = await runAccuracy({ recording: FLAT });
-    expect(Math.abs((weaker.figures?.errorM?.mean as number) - (strong.figures?.errorM?.mean as number))).toBeLessThan(0.25);
-    expect(Math.abs((weaker.figures?.zoneAccuracy as number) - (strong.figures?.zoneAccuracy as number))).toBeLessThan(0.1);
+    expect(Math.abs(weaker.trace.length - strong.trace.length)).toBeLessThan(10);
+    // How strong a tag sends is learned: from its first minute on it stands where it did.
+    const apartM = weaker.trace.map((line, i) => Math.hypot(line.xM - (strong.trace[i]?.xM as number), line.yM - (strong.trace[i]?.yM as number)));
+    expect(median(apartM)).toBeLessThan(0.5);
+    const sameZone = weaker.trace.filter((line, i) => line.zoneId === strong.trace[i]?.zoneId).length;
+    expect(sameZone / weaker.trace.length).toBeGreaterThan(0.9);
   });
 
-  it("is mirrored when the building is", async () => {
+  it("is nearly mirrored when the building is", async () => {
     const mirrored = changedRecording(HALL, {
       "venue.json": (text) => {
         const venue = JSON.parse(text) as { zones: { polygons: [number, number][][] }[]; gateways: { xM: number }[] };
@@ -95,13 +99,12 @@ describe("the trace", () => {
       "truth.csv": null,
     });
     const [plain, mirror] = [await runAccuracy({ recording: HALL }), await runAccuracy({ recording: mirrored })];
-    mirror.trace.slice(0, plain.trace.length).forEach((line) => {
+    // The squares of the floor fall otherwise, by up to half of one.
+    const apartM = mirror.trace.flatMap((line) => {
       const twin = plain.trace.find(({ atMs }) => atMs === line.atMs);
-      if (twin === undefined) return;
-      // A sample of cells is mirrored to other cells: a tag's offset differs by a hair.
-      expect(Math.abs(line.xM - (20.7 - twin.xM))).toBeLessThan(0.15);
-      expect(Math.abs(line.yM - twin.yM)).toBeLessThan(0.15);
+      return twin === undefined ? [] : [Math.hypot(line.xM - (20.7 - twin.xM), line.yM - twin.yM)];
     });
+    expect(median(apartM)).toBeLessThan(0.25);
   });
 
   it("is nearly the same when every row comes twice", async () => {
@@ -170,3 +173,7 @@ describe("the accuracy command", () => {
     expect(compareTraces([{ ...line, xM: 1 }], [line])).toMatchObject({ same: false });
   });
 });
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}

@@ -159,6 +159,31 @@ describe("direct messages", () => {
   });
 });
 
+describe("somebody whom one has blocked", () => {
+  it("is neither heard nor named in a channel, and hears nothing: in both directions, from that moment on", async () => {
+    const [anna, ben, cleo] = [await attendee("anna"), await attendee("ben"), await attendee("cleo")];
+    for (const client of [anna, ben, cleo]) await client.subscribe("app:lobby");
+    await chat(ben, "before");
+    await anna.event((event) => event.t === "chat/channel_message");
+    await test.registry.changeSettings("anna", { blocked: ["ben"] });
+    await anna.until(() => anna.frames.some((frame) => frame.op === "forget" && frame.subj === "ben"));
+    await chat(ben, "after");
+    await chat(anna, "mine");
+    await ben.ask({ op: "pub", t: "typing/started", ch: "app:lobby", d: {} });
+    await cleo.until(() => texts(cleo).length === 3 && cleo.events.some(({ event }) => event.t === "typing" && event.d.people.length === 1));
+    // Chat waits up to 100 ms for company, so a probe may overtake it.
+    await anna.until(() => texts(anna).includes("mine"));
+    await ben.until(() => texts(ben).includes("after"));
+    expect(texts(anna)).toEqual(["before", "mine"]);
+    expect(texts(ben)).toEqual(["before", "after"]);
+    expect(anna.events.some(({ event }) => event.t === "typing" && JSON.stringify(event).includes("ben"))).toBe(false);
+    expect(refusal(await direct(ben, "anna", "why?"))).toBe("not_found");
+    const again = await attendee("ben");
+    await again.subscribe("app:lobby");
+    expect(again.everything).not.toContain("anna");
+  });
+});
+
 describe("the registry of types", () => {
   it("refuses the eleventh chat message within a minute, says when the next may come, and lets others speak", async () => {
     const [anna, ben] = [await attendee("anna"), await attendee("ben")];

@@ -25,6 +25,7 @@ describe("a gateway publishes", () => {
     ["konferenco/other/gateway/gw-1/status", "TOPIC_FOREIGN_EVENT"],
     ["konferenco/demo/gateway/gw-2/status", "GATEWAY_FOREIGN"],
     ["konferenco/demo/sensor/position", "TOPIC_RIGHT_MISSING"],
+    ["konferenco/demo/sensor/tag-sightings", "TOPIC_RIGHT_MISSING"],
     ["konferenco/demo/alert/emergency", "TOPIC_RIGHT_MISSING"],
     ["konferenco/demo/beacon/+", "TOPIC_WILDCARD"],
     ["konferenco/demo/beacon/#", "TOPIC_WILDCARD"],

@@ -277,6 +277,16 @@ describe("alerts from the desk to the phones", () => {
     expect(complaints).toEqual([]);
   });
 
+  it("the desk sees how many devices have it", async () => {
+    await stand.addPerson({ personId: "ada", name: "Ada Lovelace", tagId: "tag-1" });
+    const desk = await open(await stand.consoleLink());
+    const page = await open(await stand.attendeeLink("ada"), PHONE);
+    await Promise.all([isLive(desk), isLive(page)]);
+    await stand.alert({ severity: "info", title: "Lunch is served", text: "In the food court." });
+    await desk.getByRole("tab", { name: "Send alert" }).click();
+    await expect.poll(() => text(desk, "receipts"), { timeout: 5_000 }).toMatch(/^Delivered to all \d devices?$/);
+  });
+
   it("an emergency is sent only after it was confirmed", async () => {
     await stand.addPerson({ personId: "ada", name: "Ada Lovelace", tagId: "tag-1" });
     const desk = await open(await stand.consoleLink());

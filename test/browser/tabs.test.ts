@@ -99,6 +99,27 @@ describe("two tabs of one person", () => {
     expect(await connections()).toBe(1);
   });
 
+  it("one that hangs gives way to the one that is looked at within 3 s, and follows it when it goes on", async () => {
+    const first = await openTab();
+    const second = await openTab();
+    const hangsAtMs = Date.now();
+    const hanging = first.evaluate(() => {
+      const endMs = Date.now() + 5_000;
+      while (Date.now() < endMs) {
+        // as a frozen page: nothing of it runs
+      }
+    });
+    // The hanging one still has its socket.
+    await expect.poll(connections, { timeout: 5_000, interval: 50 }).toBe(2);
+    expect(Date.now() - hangsAtMs).toBeLessThan(3_000);
+    await stand.alert({ severity: "info", title: "Lunch is served", text: "In the food court." });
+    await second.getByTestId("alerts").getByText("Lunch is served").waitFor();
+    await hanging;
+    await first.getByTestId("alerts").getByText("Lunch is served").waitFor();
+    await expect.poll(connections).toBe(1);
+    expect(await first.getByTestId("alerts").locator("li").count()).toBe(1);
+  });
+
   it("what was read in one is read in the other", async () => {
     const first = await openTab();
     const second = await openTab();

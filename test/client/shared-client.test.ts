@@ -65,6 +65,19 @@ describe("several tabs of one person", () => {
     expect(later.sockets).toEqual([]);
   });
 
+  it("who is there is told to a later tab whole, though it came in changes", async () => {
+    const { clock, tabs, open } = await openTabs(1, { channels: [{ ch: "app:lobby" }] });
+    const there = (at: number, whole: boolean, people: string[], left: string[] = []) => ({
+      t: "presence", at, d: { ch: "app:lobby", whole, count: 2, people: people.map((personId) => ({ personId, name: personId, state: "online" })), left, more: 0 },
+    });
+    const socket = (tabs[0] as Tab).welcome();
+    socket.say({ op: "b", s: 1, ev: [there(1, true, ["ada", "ben"]), there(2, false, ["cleo"], ["ada"]), there(3, false, ["dora"])] });
+    socket.say({ op: "forget", subj: "dora" });
+    const later = await open();
+    await clock.advance(0);
+    expect(later.events).toMatchObject([{ t: "presence", at: 3, d: { whole: true, people: [{ personId: "ben" }, { personId: "cleo" }] } }]);
+  });
+
   it("a spot that nobody has confirmed for long is not told to a new tab", async () => {
     const { clock, tabs, open } = await openTabs(1);
     (tabs[0] as Tab).welcome().say({ op: "ev", s: 1, t: "position", at: 2, d: { subj: me, level: "precise", xM: 1, yM: 2, floor: 0, zoneId: null, accuracy95M: 2, confidence: 1 } });

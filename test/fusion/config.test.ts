@@ -14,7 +14,7 @@ describe("fusion's settings", () => {
   it.each([
     [{ dwelMs: 1_000 }, /dwelMs/],
     [{ tickMs: 1 }, /tickMs/],
-    [{ nearM: 5, apartM: 5 }, /apartM must be above nearM/],
+    [{ nearProbability: 0.5, apartProbability: 0.5 }, /apartProbability must be below nearProbability/],
     [{ forgetAfterMs: 5_000 }, /forgetAfterMs must be above windowMs/],
     ["no object", /fusion\.json/],
   ])("refuse %j and say why", (settings, why) => {

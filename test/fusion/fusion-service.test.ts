@@ -35,6 +35,12 @@ function send(given: BeaconReport, by: { gatewayId?: string | null; receivedAtMs
   expect(service.ingest({ topic: beaconTopic(EVENT, "left"), payload: encode(formatBeaconReport(given)), gatewayId, receivedAtMs })).toBeUndefined();
 }
 
+/** A report that only moves time on. */
+function passTime(to: FusionService, sentAtMs: number): void {
+  const given = report("left-middle", sentAtMs, []);
+  void to.ingest({ topic: beaconTopic(EVENT, "left"), payload: encode(formatBeaconReport(given)), gatewayId: null, receivedAtMs: sentAtMs });
+}
+
 /** All gateways report a tag that stands there, twice a second. */
 function stand(tagId: string, xM: number, fromMs: number, toMs: number): void {
   for (let sentAtMs = fromMs; sentAtMs < toMs; sentAtMs += 500) {
@@ -184,6 +190,27 @@ describe("what fusion refuses, and counts", () => {
 describe("other sources", () => {
   const origin = { lat: 46.2, lon: 6.14, bearingDeg: 0 };
   const sensor = (sensorType: "position" | "wifi-scan" | "environment", value: object) => service.ingest({ topic: sensorTopic(EVENT, sensorType), payload: encode({ v: 1, ...value }), gatewayId: null, receivedAtMs: 0 });
+
+  it("what one phone hears of another makes the two likelier to be near, and rows that are no tags are counted", async () => {
+    const closing: FusionService[] = [];
+    open();
+    const probability = (sighted: boolean): number => {
+      const seen: number[] = [];
+      const own = openFusionService({ eventId: EVENT, venue: venueMapSchema.parse({ ...venue, origin }), store, nowMs: () => 0, time: "report", log: () => {}, onPair: (pair) => seen.push(pair.probabilityWithin2M) });
+      for (const [tagId, atMs] of [["ann", 0], ["bob", 0], ["ann", 1_000], ["bob", 1_000]] as const) {
+        const gps = { v: 1, source: "gps", tagId, atMs, ...lonLatOfVenuePoint({ xM: 5, yM: 5 }, origin), accuracy95M: 6 };
+        void own.ingest({ topic: sensorTopic(EVENT, "position"), payload: encode(gps), gatewayId: null, receivedAtMs: atMs });
+      }
+      const sightings = { v: 1, tagId: "ann", heardAtMs: 1_200, heardTagId: ["bob", 7, "cat"], rssiDbm: [-55, -60, 127] };
+      if (sighted) void own.ingest({ topic: sensorTopic(EVENT, "tag-sightings"), payload: encode(sightings), gatewayId: null, receivedAtMs: 1_200 });
+      passTime(own, 3_100);
+      if (sighted) expect(own.stats().refused).toMatchObject({ ID_BAD: 1, RSSI_NOT_HEARD: 1 });
+      closing.push(own);
+      return seen.at(-1) as number;
+    };
+    expect(probability(true)).toBeGreaterThan(probability(false));
+    await Promise.all(closing.map((one) => one.close()));
+  });
 
   it("GPS, check-in and Wi-Fi each place a tag; a gateway's scan and room climate place nobody", async () => {
     open({ venue: venueMapSchema.parse({ ...venue, origin }), accessPoints: new Map([["aa:bb:cc:dd:ee:ff", { bssid: "aa:bb:cc:dd:ee:ff", xM: 15, yM: 5, floor: 0 }]]) });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { newGatewayWatch } from "../../fusion/src/gateway-watch.ts";
 import { twoRooms } from "./venues.ts";
 
-const noOffset = () => 12;
+const noOffset = () => ({ clockOffsetMs: 12 });
 const online = (gatewayId: string, isOnline = true) => ({ v: 1 as const, gatewayId, online: isOnline });
 
 describe("the health of gateways", () => {

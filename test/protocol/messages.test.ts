@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as fc from "fast-check";
 import {
-  cleanText, clientFrameSchema, MAX_SCAN_ROWS, parseAlertMessage, parseBeaconReport, parseEnvironmentReport, parseGatewayStatus, parseJson, parseJsonAs, parsePositionReport, parseWifiScan, REFUSAL_CODES,
+  cleanText, clientFrameSchema, MAX_SCAN_ROWS, parseAlertMessage, parseBeaconReport, parseEnvironmentReport, parseGatewayStatus, parseJson, parseJsonAs, parsePositionReport, parseTagSightings, parseWifiScan, REFUSAL_CODES,
   type Parsed,
 } from "@konferenco/protocol";
 
@@ -87,6 +87,15 @@ describe("a Wi-Fi scan", () => {
     ["a prototype name as tag", { tagId: "constructor" }],
     ["another version", { v: 2 }],
   ])("with %s is refused", (_what, change) => expect(parseWifiScan(bytes({ ...examples.wifi, ...change }))).toMatchObject({ ok: false, code: "SHAPE_BAD" }));
+});
+
+describe("what a phone heard of others", () => {
+  const example = { v: 1, tagId: "t1", heardAtMs: 1, heardTagId: ["t2", "t3"], rssiDbm: [-50, -60] };
+  it("becomes columns; a bad row costs only itself", () => {
+    expect(parseTagSightings(bytes(example))).toEqual({ ok: true, value: { sightings: { tagId: "t1", heardAtMs: 1, heardTagId: ["t2", "t3"], rssiDbm: [-50, -60] }, refusedRows: {} } });
+    expect(parseTagSightings(bytes({ ...example, heardTagId: ["t2", 3, "t4"], rssiDbm: [-50, -50, 20] }))).toMatchObject({ ok: true, value: { sightings: { heardTagId: ["t2"] }, refusedRows: { ID_BAD: 1, RSSI_NOT_HEARD: 1 } } });
+  });
+  it.each([{ tagId: "a b" }, { rssiDbm: [-50] }, { v: 2 }])("with %j is refused", (change) => expect(parseTagSightings(bytes({ ...example, ...change }))).toMatchObject({ ok: false, code: "SHAPE_BAD" }));
 });
 
 describe("a position report", () => {

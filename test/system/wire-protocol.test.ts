@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { openBroker, type Broker, type Ingested } from "@konferenco/broker";
 import {
-  parseAlertMessage, parseBeaconReport, parseEnvironmentReport, parseGatewayStatus, parsePositionReport, parseTopic, parseWifiScan, type Parsed, type Topic,
+  parseAlertMessage, parseBeaconReport, parseEnvironmentReport, parseGatewayStatus, parsePositionReport, parseTagSightings, parseTopic, parseWifiScan, type Parsed, type Topic,
 } from "@konferenco/protocol";
 import { mosquittoPub, mosquittoSub, requireMosquitto, runLine } from "../support/mosquitto.ts";
 
@@ -48,7 +48,7 @@ function parseMessage(topic: Topic, payload: Uint8Array): Parsed<unknown> {
   if (topic.kind === "beacon") return parseBeaconReport(payload);
   if (topic.kind === "alert") return parseAlertMessage(payload);
   if (topic.kind === "gateway-status") return parseGatewayStatus(payload);
-  return { "wifi-scan": parseWifiScan, position: parsePositionReport, environment: parseEnvironmentReport }[topic.sensorType](payload);
+  return { "wifi-scan": parseWifiScan, position: parsePositionReport, environment: parseEnvironmentReport, "tag-sightings": parseTagSightings }[topic.sensorType](payload);
 }
 
 function refusedSince(before: Record<string, number | undefined>): Record<string, number> {
@@ -77,7 +77,7 @@ describe("the lines of docs/wire-protocol.md", () => {
   });
 
   it("show every message that there is", () => {
-    for (const part of ["/beacon/", "sensor/wifi-scan", '"gps"', '"check-in"', "sensor/environment", "/status", "/alert/"]) {
+    for (const part of ["/beacon/", "sensor/wifi-scan", '"gps"', '"check-in"', "sensor/environment", "sensor/tag-sightings", "/status", "/alert/"]) {
       expect(pubLines.filter((line) => line.includes(part)).length, part).toBe(1);
     }
   });

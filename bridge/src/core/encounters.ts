@@ -6,7 +6,7 @@ import { KeyedBuckets } from "./token-bucket.ts";
 
 /** Both must have been there for so long. */
 export const DWELL_MS = 5_000;
-/** Fusion is sure of an enter a moment after it happened; so much of that counts as having been there. */
+/** Fusion is sure of an enter about two seconds after it happened; they count as having been there, so that the word comes within 5 s of both being there (requirement C4). */
 const VERDICT_MS = 2_000;
 /** One word per pair in this time, whichever. */
 export const PAIR_QUIET_MS = 30 * 60_000;
@@ -144,9 +144,8 @@ export class Encounters {
 }
 
 /** Since when the tag counts as being in its zone. */
-function beganMs({ stays, zoneSinceMs }: Standing & Trail): number {
-  const sinceMs = stays.at(-1)?.sinceMs ?? Infinity;
-  return Math.max(sinceMs - VERDICT_MS, Math.min(sinceMs, zoneSinceMs));
+function beganMs({ stays }: Trail): number {
+  return (stays.at(-1)?.sinceMs ?? Infinity) - VERDICT_MS;
 }
 
 function pairOf(a: string, b: string): string {

@@ -36,7 +36,28 @@ export function newOutboxCounts(): OutboxCounts {
   return { delivered: none(), bytes: 0, frames: 0, dropped: { conflated: none(), budget: none(), lag: none(), policy: none(), closed: none() } };
 }
 
+/**
+ * A cursor is sealed at most once in this time, or after so many events: sealing costs more than ten events.
+ * Who comes back with an older one gets some events again, which clients drop by their ids.
+ */
+const SEAL_EVERY_MS = 250;
+const SEAL_EVERY_EVENTS = 128;
+
+/** The last batch as it was joined: viewers who may see the same things at the same time share it. */
+let joinedEvents: readonly VisibleUpdate[] = [];
+let joinedJson = "";
+
+function joined(events: readonly VisibleUpdate[]): string {
+  if (events.length === joinedEvents.length && events.every((event, index) => event === joinedEvents[index])) return joinedJson;
+  let json = "";
+  for (const event of events) json += json === "" ? event.json : `,${event.json}`;
+  joinedEvents = events;
+  joinedJson = json;
+  return json;
+}
+
 export interface OutboxFrame {
+  /** Nothing but ASCII. */
   text: string;
   /** The oldest logged update in it, for the delay from stored to written; null without one. */
   oldestStoredAtMs: number | null;
@@ -64,6 +85,8 @@ export class Outbox {
   #telemetry: Map<string, VisibleUpdate> | null = null;
   #queuedBytes = 0;
   #nextS = 1;
+  #sealedS = -SEAL_EVERY_EVENTS;
+  #sealedAtMs = 0;
   #sentBytes = 0;
   #ackedBytes = 0;
   #ackedS = 0;
@@ -93,6 +116,9 @@ export class Outbox {
   }
   get ackedS(): number {
     return this.#ackedS;
+  }
+  get hasAlerts(): boolean {
+    return (this.#alerts?.length ?? 0) > 0;
   }
   get hasUrgent(): boolean {
     return (this.#alerts?.length ?? 0) + (this.#transitions?.length ?? 0) > 0;
@@ -191,6 +217,8 @@ export class Outbox {
 
   /** The next frame, or null when nothing may be written now. Call until null. */
   take(options: TakeOptions): OutboxFrame | null {
+    const whole = this.#takeWhole(options);
+    if (whole !== null) return this.#frame(whole, options);
     const events: VisibleUpdate[] = [];
     let roomBytes = MAX_FRAME_BYTES - FRAME_OVERHEAD_BYTES;
     const fits = (update: VisibleUpdate) => {
@@ -216,6 +244,16 @@ export class Outbox {
     return events.length === 0 ? null : this.#frame(events, options);
   }
 
+  /** What nearly every call finds: transitions alone, which all fit. */
+  #takeWhole(options: TakeOptions): VisibleUpdate[] | null {
+    const transitions = this.#transitions;
+    if (transitions === null || this.#alerts !== null || this.#lagging || this.#queuedBytes > MAX_FRAME_BYTES / 2 || this.unackedBytes >= WINDOW_BYTES) return null;
+    if ((options.positions && this.hasPositions) || (options.telemetry && this.hasTelemetry)) return null;
+    this.#transitions = null;
+    for (const update of transitions) this.#queuedBytes -= update.bytes;
+    return transitions;
+  }
+
   #recover(): void {
     if (this.#lagging && this.unackedBytes < WINDOW_BYTES / 2 && this.#queuedBytes < this.#budgetBytes / 2) this.#lagging = false;
   }
@@ -225,25 +263,34 @@ export class Outbox {
     this.#nextS += events.length;
     let oldestStoredAtMs: number | null = null;
     let logged = false;
+    let bytes = 24;
     for (const event of events) {
+      bytes += event.bytes + 1;
       this.#counts.delivered[event.lane]++;
       if (event.offset === null) continue;
       logged = true;
       if (event.storedAtMs !== null && (oldestStoredAtMs === null || event.storedAtMs < oldestStoredAtMs)) oldestStoredAtMs = event.storedAtMs;
     }
-    const cursor = logged ? `,"c":"${seal(this.writtenOffset(offeredOffset))}"` : "";
+    const cursor = logged && this.#sealIsDue(nowMs) ? `,"c":"${seal(this.writtenOffset(offeredOffset))}"` : "";
+    bytes += cursor.length;
     const [first] = events;
     const text =
       events.length === 1 && first !== undefined
         ? `{"op":"ev","s":${s}${cursor},${first.json.slice(1)}`
-        : `{"op":"b","s":${s}${cursor},"ev":[${events.map((event) => event.json).join(",")}]}`;
-    const bytes = events.reduce((sum, event) => sum + event.bytes + 1, cursor.length + 24);
+        : `{"op":"b","s":${s}${cursor},"ev":[${joined(events)}]}`;
     if (this.unackedBytes < WINDOW_BYTES && this.unackedBytes + bytes >= WINDOW_BYTES) this.#fullSinceMs = nowMs;
     this.#sentBytes += bytes;
     this.#counts.bytes += bytes;
     this.#counts.frames++;
     this.#mark();
     return { text, oldestStoredAtMs };
+  }
+
+  #sealIsDue(nowMs: number): boolean {
+    if (nowMs - this.#sealedAtMs < SEAL_EVERY_MS && this.#nextS - this.#sealedS < SEAL_EVERY_EVENTS) return false;
+    this.#sealedS = this.#nextS;
+    this.#sealedAtMs = nowMs;
+    return true;
   }
 
   /** Up to where the client has everything once what was taken arrives: an alert that overtook does not count. */

@@ -55,11 +55,11 @@ export class PresenceBoard {
     return this.#changes(touched);
   }
 
-  /** Bridges that fell silent take their people along. */
-  sweep(nowMs: number): PresenceChange[] {
+  /** Bridges that fell silent take their people along; our own does not, whatever our clock does. */
+  sweep(nowMs: number, own: string): PresenceChange[] {
     const touched = new Map<string, Known>();
     for (const [bridge, { heardAtMs, people }] of this.#bridges) {
-      if (nowMs - heardAtMs <= PRESENCE_TIMEOUT_MS) continue;
+      if (bridge === own || nowMs - heardAtMs <= PRESENCE_TIMEOUT_MS) continue;
       for (const who of people.keys()) touched.set(who, this.of(who));
       this.#bridges.delete(bridge);
     }

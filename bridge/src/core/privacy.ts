@@ -62,6 +62,8 @@ export interface SubjectPolicy {
   company: string;
   interests: readonly string[];
   role: Role;
+  /** As which audience the person looks at others. */
+  looksAs: Audience;
   connections: ReadonlySet<PersonId>;
   /** What people nearby are found and ranked by. */
   profile: Profile;
@@ -116,6 +118,9 @@ export const GRID_M = 1;
 
 const NOBODY_SEES: Readonly<Record<Audience, Level>> = { connections: "hidden", attendees: "hidden", exhibitors: "hidden", speakers: "hidden", staff: "hidden" };
 
+/** One for all who have none: a set each would be 230 bytes. */
+const NO_CONNECTIONS: ReadonlySet<PersonId> = new Set();
+
 const AUDIENCE_OF_ROLE: Readonly<Record<Role, Audience>> = { attendee: "attendees", exhibitor: "exhibitors", speaker: "speakers", staff: "staff" };
 
 /** `nowMs`: shares that have ended by then are not in the policy any more. */
@@ -129,7 +134,8 @@ export function compilePolicy(person: Person, { nowMs = 0, isInSession = () => f
     company: profile.company,
     interests: profile.interests,
     role: profile.role,
-    connections: new Set(profile.connections),
+    looksAs: AUDIENCE_OF_ROLE[profile.role],
+    connections: profile.connections.length === 0 ? NO_CONNECTIONS : new Set(profile.connections),
     profile,
     blocked: settings.blocked === undefined || settings.blocked.length === 0 ? null : new Set(settings.blocked),
     shares: sharesOf(settings, nowMs),
@@ -184,13 +190,16 @@ export function audienceOf(subject: SubjectPolicy, viewer: Viewer): Audience | "
     if (subject.connections.size > 0 && self.connections.size > 0 && subject.connections.has(self.personId) && self.connections.has(subject.personId)) return "connections";
   }
   if (role === "operator" || role === "staff") return "staff";
-  return self === null ? null : AUDIENCE_OF_ROLE[self.role];
+  return self === null ? null : self.looksAs;
 }
 
 /** How much of the subject's whereabouts may be shown to the viewer. Oneself sees everything, with consent. */
 export function levelFor(subject: SubjectPolicy, viewer: Viewer): Level {
   if (!subject.consented) return "hidden";
-  const audience = audienceOf(subject, viewer);
+  return levelForAudience(subject, viewer, audienceOf(subject, viewer));
+}
+
+function levelForAudience(subject: SubjectPolicy, viewer: Viewer, audience: Audience | "self" | null): Level {
   if (audience === null) return "hidden";
   if (audience === "self") return "precise";
   if (audience === "connections" && subject.shares !== null && viewer.personId !== null && subject.shares.has(viewer.personId)) return "precise";
@@ -234,8 +243,11 @@ export function viewerOf(policy: SubjectPolicy): Viewer {
   return { role: "attendee", personId: policy.personId, self: policy };
 }
 
+/** Looked up where `indexOf` compared texts: this is asked for every update and viewer. */
+const RANK: Readonly<Record<Level, number>> = { hidden: 0, venue: 1, zone: 2, precise: 3 };
+
 export function atLeast(level: Level, least: Level): boolean {
-  return LEVELS.indexOf(level) >= LEVELS.indexOf(least);
+  return RANK[level] >= RANK[least];
 }
 
 // --- stored updates -----------------------------------------------------------------------------
@@ -287,8 +299,10 @@ function projectWhereabouts(
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (holder === "unknown") return null;
     if (holder === "nobody") return seesThings(viewer) ? (toOthers ??= show({ who: "tag", tagId })) : null;
-    if (!atLeast(levelFor(holder, viewer), least)) return null;
-    if (audienceOf(holder, viewer) === "self") return (toSelf ??= show({ who: "me" }));
+    if (!holder.consented) return null;
+    const audience = audienceOf(holder, viewer);
+    if (!atLeast(levelForAudience(holder, viewer, audience), least)) return null;
+    if (audience === "self") return (toSelf ??= show({ who: "me" }));
     return (toOthers ??= show({ who: "person", personId: holder.personId, name: holder.name }));
   };
   return {
@@ -377,7 +391,7 @@ export function mayWriteTo(to: SubjectPolicy, from: SubjectPolicy | "venue"): bo
   return to.discoverability === "public" || to.discoverability === "requests";
 }
 
-/** Of lane 3, where 0 would mean "with the telemetry of the next second". */
+/** Of lane 3, where 0 would mean "with the telemetry of the next second": best effort is to be there within 100 ms. */
 const NEXT_TICK_MS = 50;
 
 /** Whereabouts that somebody says of themselves obey their levels like those that the venue knows. */
@@ -405,7 +419,7 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
     };
     const logged = update.body.kind === "message" ? { update, ref } : undefined;
     const key = type.delivery === "best_effort" ? `${message.type} ${from} ${to.id}` : null;
-    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 ? Math.max(NEXT_TICK_MS, windowMsOf(type.priority)) : windowMsOf(type.priority));
+    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 && type.priority !== "low" ? NEXT_TICK_MS : windowMsOf(type.priority));
   };
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (sender === null || (sender !== "venue" && !sender.consented)) return null;
@@ -451,7 +465,16 @@ export function shownState(policy: SubjectPolicy, state: PresenceState, to: "cha
 /** Who is where in a channel, or which of the viewer's connections are here; made of states that `shownState` let through. */
 export function showPresence(d: PresenceView, atMs: number): VisibleUpdate {
   // Changes count one by one, so they are no "latest wins"; there is one a second at most.
-  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 1_000);
+  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 100);
+}
+
+/** Those of a list whom the viewer may be told of: nobody hears of whom they have blocked, or who has blocked them. The list itself where that changes nothing. */
+export function withoutBlocked<T>(list: readonly T[], policyOf: (item: T) => SubjectPolicy | null, { self }: Viewer): readonly T[] {
+  const isHidden = (item: T): boolean => {
+    const policy = policyOf(item);
+    return self !== null && policy !== null && isBlockedBetween(self, policy);
+  };
+  return list.some(isHidden) ? list.filter((item) => !isHidden(item)) : list;
 }
 
 /** The names of who is writing, of those who may be named. */
@@ -612,8 +635,9 @@ function positionUpdate(position: Position, subj: SubjectView, subject: string):
 }
 
 function gatewayUpdate(gateway: GatewayHealth): VisibleUpdate {
-  const { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs } = gateway;
-  const event: ClientEvent = { t: "gateway", at: atMs, d: { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs } };
+  const { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs, calibration } = gateway;
+  const d: GatewayHealth = { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs, ...(calibration === undefined ? {} : { calibration }) };
+  const event: ClientEvent = { t: "gateway", at: atMs, d };
   return reveal(3, event, null, undefined, `gateway ${gatewayId}`);
 }
 
@@ -622,11 +646,16 @@ function shownAlert(alert: Alert): Alert {
   return { alertId, severity, title, text, zoneIds, atMs };
 }
 
-const utf8 = new TextEncoder();
+const BEYOND_ASCII = /[\u0080-\uffff]/g;
+
+/** JSON in ASCII alone: its length is its bytes, and a frame of such parts goes to the socket as it is. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(BEYOND_ASCII, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
 
 /** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
 function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null, windowMs = 0): VisibleUpdate {
-  const json = JSON.stringify(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
+  const json = asciiJson(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
   const shown: Omit<VisibleUpdate, typeof visible> = {
     lane,
     key,
@@ -634,7 +663,7 @@ function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?:
     offset: logged?.update.updateId.offset ?? null,
     storedAtMs: logged?.update.storedAtMs ?? null,
     json,
-    bytes: utf8.encode(json).length,
+    bytes: json.length,
     windowMs,
   };
   return shown as VisibleUpdate;

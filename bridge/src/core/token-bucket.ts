@@ -25,6 +25,11 @@ export function takeToken(bucket: TokenBucket, rate: Rate, nowMs: number): numbe
   return Math.ceil(((1 - bucket.tokens) / rate.perS) * 1_000);
 }
 
+/** True if it has nothing to remember any more. */
+export function isFull(bucket: TokenBucket, rate: Rate, nowMs: number): boolean {
+  return bucket.tokens + (Math.max(0, nowMs - bucket.atMs) / 1_000) * rate.perS >= rate.burst;
+}
+
 /** Buckets by key. At `capacity` the oldest key is forgotten, which can only be kinder than the rate. */
 export class KeyedBuckets {
   readonly #buckets = new Map<string, TokenBucket>();

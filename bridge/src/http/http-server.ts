@@ -2,6 +2,7 @@ import http from "node:http";
 import { CLIENT_ERRORS, ConfigError, StoreUnavailable, type ClientErrorCode } from "@konferenco/protocol";
 import type { Claims, TokenAuthority } from "../auth.ts";
 import { RegistryRefusal, type Registry } from "../registry/registry.ts";
+import type { SseTransport } from "../sse-transport.ts";
 import { isAllowedOrigin } from "./origin.ts";
 import { SECURITY_HEADERS, type Pages } from "./pages.ts";
 import { ClientError, errorBody, matchRoute, parseAs, readBody, type Access, type Answer, type Route } from "./router.ts";
@@ -13,6 +14,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 
 export interface HttpOptions {
+  streams: SseTransport;
   routes: readonly Route[];
   authority: TokenAuthority;
   registry: Registry;
@@ -56,8 +58,11 @@ async function answer(options: HttpOptions, request: http.IncomingMessage, respo
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
   const url = new URL(request.url ?? "/", "http://bridge");
   const method = request.method ?? "GET";
-  if (url.pathname === "/events" || url.pathname === "/ws") return refuse(response, 426, errorBody("bad_request", "this is a WebSocket: connect with ws:// and the sub-protocol konferenco-v1"), { Upgrade: "websocket", Connection: "Upgrade" });
   if (allowOrigin(options, request, response)) return;
+  if (url.pathname === "/events" || url.pathname === "/ws") {
+    if (method === "GET" && (request.headers.accept ?? "").includes("text/event-stream")) return openStream(options, request, response, url);
+    return refuse(response, 426, errorBody("bad_request", "this is a WebSocket (ws://, sub-protocol konferenco-v1), or a stream (Accept: text/event-stream)"), { Upgrade: "websocket", Connection: "Upgrade" });
+  }
   const match = matchRoute(options.routes, method === "HEAD" ? "GET" : method, url.pathname);
   if (match.kind === "found") return answerRoute(options, request, response, url, match.route, match.params);
   if (match.kind === "other-method") return refuse(response, 405, errorBody("bad_request", `${url.pathname} knows ${match.allowed.join(", ")}`), { Allow: match.allowed.join(", ") });
@@ -68,6 +73,18 @@ async function answer(options: HttpOptions, request: http.IncomingMessage, respo
   options.pages?.(request, response, () => refuse(response, 404, errorBody("not_found", `nothing is at ${url.pathname.slice(0, 200)}`)));
 }
 
+async function openStream(options: HttpOptions, request: http.IncomingMessage, response: http.ServerResponse, url: URL): Promise<void> {
+  try {
+    if (!isAllowedOrigin(request, options.allowedOrigins)) throw new ClientError("forbidden", "pages of this origin may not connect: see the setting allowedOrigins");
+    await options.streams.open(request, response, url);
+    options.observe("/events", 200);
+  } catch (error) {
+    const { code, detail, afterMs } = clientErrorOf(error, options.log);
+    options.observe("/events", CLIENT_ERRORS[code].httpStatus);
+    refuse(response, CLIENT_ERRORS[code].httpStatus, errorBody(code, detail, afterMs), afterMs === null ? {} : { "Retry-After": String(Math.ceil(afterMs / 1_000)) });
+  }
+}
+
 /** Pages of other hosts that the settings name may use the API; true: it was only the browser's question. */
 function allowOrigin({ allowedOrigins }: HttpOptions, request: http.IncomingMessage, response: http.ServerResponse): boolean {
   const { origin } = request.headers;
@@ -76,7 +93,7 @@ function allowOrigin({ allowedOrigins }: HttpOptions, request: http.IncomingMess
   response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
   response.setHeader("Vary", "Origin");
   if (request.method !== "OPTIONS") return false;
-  response.writeHead(204, { "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE", "Access-Control-Allow-Headers": "authorization, content-type", "Access-Control-Max-Age": "600" });
+  response.writeHead(204, { "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE", "Access-Control-Allow-Headers": "authorization, content-type, last-event-id", "Access-Control-Max-Age": "600" });
   response.end();
   return true;
 }

@@ -4,6 +4,7 @@ import type { BridgeStats } from "../config.ts";
 import type { BridgeMetrics } from "../metrics.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { UpdateFeed } from "../update-feed.ts";
+import { asyncApiOf } from "./asyncapi.ts";
 import { openApiOf } from "./openapi.ts";
 import { route, type Route } from "./router.ts";
 
@@ -61,6 +62,8 @@ export function operationsRoutes(options: OperationsOptions, apiRoutes: readonly
     }),
     route({ method: "GET", path: "/metrics", summary: "Prometheus metrics", access: "public", handle: async () => ({ status: 200, text: { type: options.metrics.type, text: await options.metrics.text() } }) }),
   ];
+  const live = asyncApiOf(options.version);
+  routes.push(route({ method: "GET", path: "/asyncapi.json", summary: "The live protocol, as AsyncAPI 3", access: "public", handle: () => ({ status: 200, body: live }) }));
   const description = openApiOf([...apiRoutes, ...routes], options.version);
   return [...routes, route({ method: "GET", path: "/openapi.json", summary: "This description", access: "public", handle: () => ({ status: 200, body: description }) })];
 }

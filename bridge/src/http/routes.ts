@@ -8,6 +8,7 @@ import {
   MAX_PEOPLE_PER_EVENT,
   alertMessageSchema,
   consentSchema,
+  gatewayCalibrationSchema,
   idSchema,
   personSchema,
   privacyChangeSchema,
@@ -20,6 +21,7 @@ import {
   type VenueMap,
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
+import type { AlertReceipts } from "../alert-receipts.ts";
 import type { Claims, TokenAuthority } from "../auth.ts";
 import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
@@ -29,6 +31,7 @@ import type { Logins } from "../logins.ts";
 import type { PeopleCache } from "../people-cache.ts";
 import type { PeopleDesk } from "../people-desk.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { Signals } from "../signals.ts";
 import type { Surroundings } from "../surroundings.ts";
 import type { Tickets } from "../tickets.ts";
 import { safetyRoutes } from "./safety-routes.ts";
@@ -52,6 +55,8 @@ export interface RoutesOptions {
   people: PeopleCache;
   desk: PeopleDesk;
   surroundings: Surroundings;
+  receipts: AlertReceipts;
+  signals: Signals;
   authority: TokenAuthority;
   tickets: Tickets;
   logins: Logins;
@@ -62,6 +67,7 @@ export interface RoutesOptions {
 const personParams = z.object({ personId: idSchema });
 const tagParams = z.object({ tagId: idSchema });
 const erasedSchema = z.object({ erased: z.literal(true) });
+const receiptsSchema = z.object({ delivered: z.number(), pending: z.number(), failed: z.number() });
 const okSchema = z.object({ ok: z.literal(true) });
 /** Settings as a person sees and changes them: what the bridge keeps beside them is not theirs to write. */
 const kept = { raisedAtMs: true, tagSinceMs: true, blocked: true, shares: true, lookups: true } as const satisfies Record<(typeof BRIDGE_KEPT)[number], true>;
@@ -120,7 +126,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
 
 // --- the venue ------------------------------------------------------------------------------------
 
-function venueRoutes({ venue, store, surroundings, people, publishAlert, nowMs }: RoutesOptions): Route[] {
+function venueRoutes({ venue, store, surroundings, receipts, signals, people, publishAlert, nowMs }: RoutesOptions): Route[] {
   // No tag id ever leaves to attendees, and notes are the venue's own.
   const { notes: _notes, ...shown } = venue;
   const publicVenue = { ...shown, tags: [] };
@@ -150,6 +156,7 @@ function venueRoutes({ venue, store, surroundings, people, publishAlert, nowMs }
             lastReportAtMs: z.number().nullable(),
             observationsPerS: z.number(),
             clockOffsetMs: z.number().nullable(),
+            calibration: gatewayCalibrationSchema.optional(),
           }),
         ),
       }),
@@ -164,6 +171,27 @@ function venueRoutes({ venue, store, surroundings, people, publishAlert, nowMs }
       handle({ claims }) {
         const parts = surroundings.occupancy(viewerOf(claims, people)).map((part) => JSON.parse(part.json) as { d: { zones: object[] } });
         return { status: 200, body: { zones: parts.flatMap((part) => part.d.zones) } };
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/alerts",
+      summary: "The last alerts with their receipts: devices that have acknowledged, that have not yet, and that closed or stayed silent",
+      access: STAFF,
+      answers: z.object({ alerts: z.array(z.object({ alertId: idSchema, severity: z.enum(ALERT_SEVERITIES), title: z.string(), text: z.string(), zoneIds: z.array(idSchema), atMs: z.number(), receipts: receiptsSchema })) }),
+      handle: () => ({ status: 200, body: { alerts: receipts.list().map(({ alert, counts }) => ({ ...alert, receipts: counts })) } }),
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/resync",
+      summary: "Tell one person's clients, or everybody's, that what they keep may be wrong: they load anew",
+      access: OPERATOR,
+      body: z.object({ personId: idSchema.optional() }).strict(),
+      status: 202,
+      answers: okSchema,
+      handle({ body }) {
+        signals.push({ kind: "resync", who: body.personId ?? null });
+        return { status: 202, body: { ok: true } };
       },
     }),
     route({

@@ -1,17 +1,29 @@
 import fs from "node:fs";
+import path from "node:path";
 import { Option, type Command } from "commander";
 import { ConfigError } from "@konferenco/protocol";
+import { loadRecording } from "@konferenco/simulators";
 import { logLine } from "../log.ts";
 import { parsePositive } from "../options.ts";
+import { baselineOf, compareWithBaseline, formatMoved, isWorse, type Baseline } from "./baseline.ts";
+import { allRecordings, baselineRecordings, type Found } from "./find-recordings.ts";
+import { writePairs } from "./pairs.ts";
+import { plotAll, plotRecording } from "./plots/plots.ts";
 import { formatResult } from "./print.ts";
-import { runAccuracy, type AccuracyResult } from "./run-accuracy.ts";
+import { formatAll, pool, runAll, type Pooled } from "./run-all.ts";
+import { runAccuracy, type AccuracyOptions, type AccuracyResult } from "./run-accuracy.ts";
 import { writeTrace } from "./trace.ts";
 
 export interface AccuracyCommandOptions {
-  recording: string;
+  recording?: string;
+  recordings?: string;
   survey: boolean;
   json?: string;
   trace?: string;
+  pairs?: string;
+  plots?: string;
+  checkBaseline?: string;
+  writeBaseline?: string;
   store: string;
   through?: "mqtt";
   speed?: number;
@@ -20,11 +32,16 @@ export interface AccuracyCommandOptions {
 export function registerAccuracyCommand(program: Command): void {
   program
     .command("accuracy")
-    .description("play a recording through the system and score it against its truth")
-    .requiredOption("--recording <folder>", "the folder of one recording (docs/recordings.md)")
+    .description("play recordings through the system and score them against their truth, beside other methods (docs/accuracy.md)")
+    .option("--recording <folder>", "one recording only (docs/recordings.md); without it all that are found")
+    .option("--recordings <folder>", "all recordings below this folder, instead of the project's own")
     .option("--no-survey", "ignore a survey beside the recording")
     .option("--json <file>", "write the figures as JSON")
-    .option("--trace <file>", "write one JSON line per output, for independent scoring")
+    .option("--trace <file>", "write one JSON line per output, for independent scoring; needs --recording")
+    .option("--pairs <file>", "write one JSON line per pair of tags and second; needs --recording")
+    .option("--plots <folder>", "write plots as SVG")
+    .option("--check-baseline <file>", "compare with figures that were written before; worse by more than 5 % fails")
+    .option("--write-baseline <file>", "write the figures that --check-baseline compares with")
     .addOption(new Option("--store <url>", "memory, embedded or redis://host:port").default("memory"))
     .addOption(new Option("--through <road>", "over a real broker, bridge and WebSocket client").choices(["mqtt"]))
     .addOption(new Option("--speed <factor>", "seconds of the recording per second, with --through").argParser(parsePositive))
@@ -32,28 +49,86 @@ export function registerAccuracyCommand(program: Command): void {
 }
 
 export async function accuracyCommand(options: AccuracyCommandOptions): Promise<void> {
-  if (options.speed !== undefined && options.through === undefined) {
-    throw new ConfigError("--speed needs --through mqtt: in virtual time a recording is played as fast as it goes");
-  }
+  refuseNonsense(options);
   const progress = newProgressLine();
-  const result = await runAccuracy({
-    recording: options.recording,
+  const how: Omit<AccuracyOptions, "recording"> = {
     store: options.store,
     survey: options.survey,
     through: options.through ?? "virtual",
     speed: options.speed ?? 1,
     log: logQuietly,
     onProgress: (at) => progress.show(at),
-  });
+  };
+  if (options.checkBaseline !== undefined || options.writeBaseline !== undefined) return overBaseline(options, how);
+  if (options.recording === undefined) return overAll(options, how, progress);
+
+  const result = await runAccuracy({ ...how, recording: options.recording });
   progress.clear();
   if (options.trace !== undefined) writeTrace(options.trace, result.trace);
-  if (options.json !== undefined) fs.writeFileSync(options.json, `${JSON.stringify(figuresOf(result), null, 2)}\n`);
+  if (options.pairs !== undefined) writePairs(options.pairs, result.pairs);
+  if (options.json !== undefined) writeJson(options.json, figuresOnly(result));
+  if (options.plots !== undefined) plotRecording(options.plots, result, loadRecording(options.recording));
   process.stdout.write(`${formatResult(result)}\n`);
   if (result.sameAsVirtualTime?.same === false) process.exitCode = 1;
 }
 
-/** The result without its trace, which has its own file. */
-function figuresOf({ trace: _trace, ...figures }: AccuracyResult): Omit<AccuracyResult, "trace"> {
+function refuseNonsense(options: AccuracyCommandOptions): void {
+  if (options.speed !== undefined && options.through === undefined) {
+    throw new ConfigError("--speed needs --through mqtt: in virtual time a recording is played as fast as it goes");
+  }
+  if (options.recording !== undefined && options.recordings !== undefined) throw new ConfigError("--recording plays one and --recordings all below a folder: name one of the two");
+  if (options.recording !== undefined) {
+    if (options.checkBaseline !== undefined || options.writeBaseline !== undefined) throw new ConfigError("a baseline is of the project's own recordings: leave --recording out");
+    return;
+  }
+  for (const [name, value] of [["--trace", options.trace], ["--pairs", options.pairs], ["--through", options.through]] as const) {
+    if (value !== undefined) throw new ConfigError(`${name} is of one recording: add --recording <folder>`);
+  }
+}
+
+async function overAll(options: AccuracyCommandOptions, how: Omit<AccuracyOptions, "recording">, progress: ProgressLine): Promise<void> {
+  const { found, note } = allRecordings(options.recordings);
+  if (found.length === 0) throw new ConfigError(`${options.recordings ?? "."} holds no recording: a folder with venue.json and observations.csv (docs/recordings.md)`);
+  if (note !== null) process.stderr.write(`${note}\n`);
+  const results = await runAll(found, how, (result) => tellOf(result, found));
+  progress.clear();
+  const pools = pool(results);
+  process.stdout.write(`${formatAll(results, pools)}\n`);
+  if (options.json !== undefined) writeJson(options.json, { recordings: results.map(figuresOnly), pooled: pools satisfies Pooled[] });
+  if (options.plots === undefined) return;
+  for (const [i, result] of results.entries()) {
+    const { load } = found[i] as Found;
+    plotRecording(path.join(options.plots, result.recording), result, typeof load === "string" ? loadRecording(load) : load());
+  }
+  plotAll(options.plots, results);
+}
+
+async function overBaseline(options: AccuracyCommandOptions, how: Omit<AccuracyOptions, "recording">): Promise<void> {
+  const found = baselineRecordings();
+  const results = await runAll(found, how, (result) => tellOf(result, found));
+  if (options.writeBaseline !== undefined) writeJson(options.writeBaseline, baselineOf(results));
+  if (options.checkBaseline === undefined) return;
+  let baseline: Baseline;
+  try {
+    baseline = JSON.parse(fs.readFileSync(options.checkBaseline, "utf8")) as Baseline;
+  } catch (error) {
+    throw new ConfigError(`the baseline ${options.checkBaseline} cannot be read: ${(error as Error).message}. Write one with --write-baseline`);
+  }
+  const moved = compareWithBaseline(baseline, results);
+  process.stdout.write(`${formatMoved(moved)}\n`);
+  if (isWorse(moved)) process.exitCode = 1;
+}
+
+function tellOf(result: AccuracyResult, found: readonly Found[]): void {
+  if (process.stderr.isTTY) process.stderr.write(`${result.recording}: ${result.tookS.toFixed(1)} s, one of ${found.length}\n`);
+}
+
+function writeJson(file: string, value: unknown): void {
+  fs.writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** The result without what has files of its own, and without what figures are made of. */
+function figuresOnly({ trace: _trace, pairs: _pairs, measured: _measured, ...figures }: AccuracyResult): Omit<AccuracyResult, "trace" | "pairs" | "measured"> {
   return figures;
 }
 

@@ -8,6 +8,8 @@ export interface Figures {
   instants: number;
   fixShare: number;
   errorM: Spread | null;
+  /** The mean error when an instant without a fix counts 10 m. */
+  meanErrorWithMissingM: number | null;
   /** Of the instants with a fix. */
   floorAccuracy: number | null;
   /** Right zone, or rightly none; an instant without a fix counts as wrong. */
@@ -43,6 +45,7 @@ export interface Delays {
   missed: number;
 }
 
+const MISSING_M = 10;
 /** An output older than this is no fix: the system writes one at least every second while it knows something. */
 const STALE_MS = 2_000;
 /** A verdict may come this much before the truth: a tag at a door is in both rooms. Earlier is another event. */
@@ -50,30 +53,87 @@ const EARLY_MS = 5_000;
 /** Shorter stays are crossings of a border; no method is asked for them. */
 const MIN_STAY_MS = 3_000;
 
+/** One moment at which the truth is known, and what was said then. */
+export interface Instant {
+  tagId: TagId;
+  atMs: number;
+  trueZoneId: ZoneId | null;
+  inRoom: boolean;
+  /** Null without an output: nothing was known, or it was too old. */
+  said: { zoneId: ZoneId | null; rightFloor: boolean; errorM: number; accuracy95M: number; confidence: number } | null;
+}
+
+/** A trace beside its truth, before any averaging: what recordings are pooled by, and what plots show. */
+export interface Measured {
+  instants: Instant[];
+  changesReported: number;
+  changesTrue: number;
+  enterDelaysMs: (number | null)[];
+  exitDelaysMs: (number | null)[];
+}
+
 /** Scores one trace. Each truth point is compared with the last output at or before it: what a screen showed then. */
 export function score(trace: readonly TraceLine[], truth: readonly TruthPoint[], venue: VenueMap): Figures {
+  return figuresOf([measure(trace, truth, venue)]);
+}
+
+export function measure(trace: readonly TraceLine[], truth: readonly TruthPoint[], venue: VenueMap): Measured {
   const corridors = new Set(venue.zones.filter((zone) => zone.kind === "corridor").map((zone) => zone.zoneId));
-  const pairs = [...groupByTag(truth)].flatMap(([tagId, points]) => pairUp(points, groupByTag(trace).get(tagId) ?? []));
-  const fixed = pairs.flatMap(({ point, line }) => (line === null ? [] : [{ point, line, errorM: Math.hypot(line.xM - point.xM, line.yM - point.yM) }]));
-  const isRight = ({ point, line }: Pair) => line !== null && line.zoneId === point.zoneId;
-  const inRooms = pairs.filter(({ point }) => point.zoneId !== null && !corridors.has(point.zoneId));
+  const lines = groupByTag(trace);
   const stays = staysOf(truth);
   return {
-    instants: pairs.length,
-    fixShare: pairs.length === 0 ? 0 : fixed.length / pairs.length,
-    errorM: spread(fixed.map(({ errorM }) => errorM)),
-    floorAccuracy: mean(fixed.map(({ point, line }) => Number(line.floor === point.floor))),
-    zoneAccuracy: mean(pairs.map((pair) => Number(isRight(pair)))) ?? 0,
-    zoneAccuracyInRooms: mean(inRooms.map((pair) => Number(isRight(pair)))),
-    zoneChangesReported: countChanges(trace),
-    zoneChangesTrue: countChanges(truth),
-    enterDelayS: delays(stays.flatMap((stay) => (stay.began ? [enterDelayMs(stay, trace)] : []))),
-    exitDelayS: delays(stays.flatMap((stay) => (stay.ended ? [exitDelayMs(stay, trace)] : []))),
-    insideAccuracy95: mean(fixed.map(({ line, errorM }) => Number(errorM <= line.accuracy95M))),
-    meanAccuracy95M: mean(fixed.map(({ line }) => line.accuracy95M)),
-    meanConfidence: mean(fixed.map(({ line }) => line.confidence)),
-    reliability: reliability(fixed),
+    instants: [...groupByTag(truth)].flatMap(([tagId, points]) =>
+      pairUp(points, lines.get(tagId) ?? []).map(({ point, line }) => ({
+        tagId,
+        atMs: point.atMs,
+        trueZoneId: point.zoneId,
+        inRoom: point.zoneId !== null && !corridors.has(point.zoneId),
+        said:
+          line === null
+            ? null
+            : {
+                zoneId: line.zoneId,
+                rightFloor: line.floor === point.floor,
+                errorM: Math.hypot(line.xM - point.xM, line.yM - point.yM),
+                accuracy95M: line.accuracy95M,
+                confidence: line.confidence,
+              },
+      })),
+    ),
+    changesReported: countChanges(trace),
+    changesTrue: countChanges(truth),
+    enterDelaysMs: stays.flatMap((stay) => (stay.began ? [enterDelayMs(stay, lines.get(stay.tagId) ?? [])] : [])),
+    exitDelaysMs: stays.flatMap((stay) => (stay.ended ? [exitDelayMs(stay, lines.get(stay.tagId) ?? [])] : [])),
   };
+}
+
+/** Figures over one recording or several: every instant counts once. */
+export function figuresOf(measured: readonly Measured[]): Figures {
+  const instants = measured.flatMap((one) => one.instants);
+  const said = instants.flatMap((instant) => (instant.said === null ? [] : [instant.said]));
+  const isRight = (instant: Instant) => instant.said !== null && instant.said.zoneId === instant.trueZoneId;
+  const errorM = spread(said.map((one) => one.errorM));
+  return {
+    instants: instants.length,
+    fixShare: instants.length === 0 ? 0 : said.length / instants.length,
+    errorM,
+    meanErrorWithMissingM: mean(instants.map((instant) => instant.said?.errorM ?? MISSING_M)),
+    floorAccuracy: mean(said.map((one) => Number(one.rightFloor))),
+    zoneAccuracy: mean(instants.map((instant) => Number(isRight(instant)))) ?? 0,
+    zoneAccuracyInRooms: mean(instants.filter(({ inRoom }) => inRoom).map((instant) => Number(isRight(instant)))),
+    zoneChangesReported: sumOf(measured.map((one) => one.changesReported)),
+    zoneChangesTrue: sumOf(measured.map((one) => one.changesTrue)),
+    enterDelayS: delays(measured.flatMap((one) => one.enterDelaysMs)),
+    exitDelayS: delays(measured.flatMap((one) => one.exitDelaysMs)),
+    insideAccuracy95: mean(said.map((one) => Number(one.errorM <= one.accuracy95M))),
+    meanAccuracy95M: mean(said.map((one) => one.accuracy95M)),
+    meanConfidence: mean(said.map((one) => one.confidence)),
+    reliability: reliability(instants),
+  };
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** Zone changes of all tags; the first zone that a tag is in is not a change. */
@@ -132,14 +192,14 @@ function staysOf(truth: readonly TruthPoint[]): Stay[] {
 }
 
 /** From the true entry to the first output that says so, before the stay ends; null when none does. */
-function enterDelayMs(stay: Stay, trace: readonly TraceLine[]): number | null {
-  const first = trace.find((line) => line.tagId === stay.tagId && line.atMs >= stay.fromMs - EARLY_MS && line.atMs <= stay.toMs && line.zoneId === stay.zoneId);
+function enterDelayMs(stay: Stay, lines: readonly TraceLine[]): number | null {
+  const first = lines.find((line) => line.atMs >= stay.fromMs - EARLY_MS && line.atMs <= stay.toMs && line.zoneId === stay.zoneId);
   return first === undefined ? null : first.atMs - stay.fromMs;
 }
 
 /** From the true exit to the first output that says the tag is elsewhere; null when the stay was never noticed. */
-function exitDelayMs(stay: Stay, trace: readonly TraceLine[]): number | null {
-  const during = trace.filter((line) => line.tagId === stay.tagId && line.atMs >= stay.fromMs - EARLY_MS);
+function exitDelayMs(stay: Stay, lines: readonly TraceLine[]): number | null {
+  const during = lines.filter((line) => line.atMs >= stay.fromMs - EARLY_MS);
   const lastInside = during.findLast((line) => line.atMs <= stay.toMs && line.zoneId === stay.zoneId);
   if (lastInside === undefined) return null;
   const left = during.find((line) => line.atMs > lastInside.atMs && line.zoneId !== stay.zoneId);
@@ -152,18 +212,19 @@ function delays(delaysMs: readonly (number | null)[]): Delays {
   return { median: spreadS?.median ?? null, p95: spreadS?.p95 ?? null, noticed: noticed.length, missed: delaysMs.length - noticed.length };
 }
 
-function reliability(fixed: readonly { point: TruthPoint; line: TraceLine }[]): Figures["reliability"] {
+function reliability(instants: readonly Instant[]): Figures["reliability"] {
+  const said = instants.flatMap(({ said: one, trueZoneId }) => (one === null ? [] : [{ confidence: one.confidence, right: Number(one.zoneId === trueZoneId) }]));
   return [0, 0.2, 0.4, 0.6, 0.8].flatMap((fromConfidence) => {
     const toConfidence = Math.round((fromConfidence + 0.2) * 10) / 10;
-    const bin = fixed.filter(({ line }) => line.confidence >= fromConfidence && (line.confidence < toConfidence || toConfidence === 1));
+    const bin = said.filter(({ confidence }) => confidence >= fromConfidence && (confidence < toConfidence || toConfidence === 1));
     if (bin.length === 0) return [];
     return [
       {
         fromConfidence,
         toConfidence,
         instants: bin.length,
-        meanConfidence: mean(bin.map(({ line }) => line.confidence)) as number,
-        zoneAccuracy: mean(bin.map(({ point, line }) => Number(line.zoneId === point.zoneId))) as number,
+        meanConfidence: mean(bin.map(({ confidence }) => confidence)) as number,
+        zoneAccuracy: mean(bin.map(({ right }) => right)) as number,
       },
     ];
   });

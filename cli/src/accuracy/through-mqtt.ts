@@ -86,7 +86,7 @@ export async function playThroughMqtt(options: ThroughMqttOptions): Promise<Play
     } finally {
       clearInterval(progress);
     }
-    return { trace: recorder.trace, proximity: recorder.proximity, stats: fusion.stats() };
+    return { trace: recorder.trace, proximity: recorder.proximity, pairs: [], stats: fusion.stats() };
   } finally {
     await closers.close();
   }

@@ -1,12 +1,15 @@
-import { formatBeaconReport, type ProximityTransition, type VenueMap } from "@konferenco/protocol";
-import { openFusionService, type FollowEvent, type FusionStats, type Store, type SurveyPoint } from "@konferenco/fusion";
-import { reportsOfRecording, type Recording } from "@konferenco/simulators";
+import type { ProximityTransition, VenueMap } from "@konferenco/protocol";
+import { openFusionService, type FollowEvent, type FusionStats, type PairState, type Store, type SurveyPoint, type WifiModel } from "@konferenco/fusion";
+import { messagesOfRecording, type Recording } from "@konferenco/simulators";
+import type { PairLine } from "./pairs.ts";
 import { traceLine, type TraceLine } from "./trace.ts";
 
 /** What the system made of a recording. */
 export interface Played {
   trace: TraceLine[];
   proximity: ProximityTransition[];
+  /** Every look at a pair of tags; over MQTT none, because probabilities do not leave fusion. */
+  pairs: PairLine[];
   stats: FusionStats;
 }
 
@@ -19,31 +22,37 @@ export interface PlayOptions {
   /** A survey to use; null: none, or ignored. */
   survey: readonly SurveyPoint[] | null;
   log: (event: object) => void;
+  /** The venue's surveyed Wi-Fi, for the recording's scans. */
+  wifiSurvey?: WifiModel;
 }
 
 /**
  * The recording through the real service as fast as it goes: report bytes in, and what the store
  * tells its followers out. The clock is the reports' own, so the same recording gives the same trace.
  */
-export async function playInVirtualTime({ recording, store, eventId, startAtMs, survey, log }: PlayOptions): Promise<Played> {
+export async function playInVirtualTime({ recording, store, eventId, startAtMs, survey, log, wifiSurvey }: PlayOptions): Promise<Played> {
   const trace: TraceLine[] = [];
   const proximity: ProximityTransition[] = [];
+  const pairs: PairLine[] = [];
   const follower = await store.follow((event) => collect(event, startAtMs, trace, proximity));
   let nowMs = startAtMs;
-  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, ...(survey === null ? {} : { survey }) });
+  const onPair = ({ atMs, tagA, tagB, probabilityWithin2M, near }: PairState): void => {
+    pairs.push({ atMs: atMs - startAtMs, tagA, tagB, probabilityWithin2M: Math.round(probabilityWithin2M * 10_000) / 10_000, near });
+  };
+  const fusion = openFusionService({ eventId, venue: recording.venue satisfies VenueMap, store, nowMs: () => nowMs, time: "report", log, onPair, ...(survey === null ? {} : { survey }), ...(wifiSurvey === undefined ? {} : { wifiSurvey }) });
   const encoder = new TextEncoder();
-  for (const { topic, report, sentAtMs } of reportsOfRecording(recording, { eventId, startAtMs })) {
+  for (const { topic, payload, gatewayId, sentAtMs } of messagesOfRecording(recording, { eventId, startAtMs })) {
     // Everything of the moment before is stored before time moves on: virtual time must not outrun the store.
     if (sentAtMs > nowMs) await fusion.flush();
     nowMs = sentAtMs;
-    await fusion.ingest({ topic, payload: encoder.encode(formatBeaconReport(report)), gatewayId: report.gatewayId, receivedAtMs: sentAtMs });
+    await fusion.ingest({ topic, payload: encoder.encode(payload), gatewayId, receivedAtMs: sentAtMs });
   }
   await fusion.flush();
   const stats = fusion.stats();
   await settled(store, trace, stats.storedPositions);
   await fusion.close();
   await follower.close();
-  return { trace, proximity, stats };
+  return { trace, proximity, pairs, stats };
 }
 
 function collect(event: FollowEvent, startAtMs: number, trace: TraceLine[], proximity: ProximityTransition[]): void {

@@ -43,7 +43,7 @@ export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: nu
   const receiveDb = new Float64Array(gateways);
   const prior = [config.priorRssiAt1mDbm, config.priorPathLossExponent, config.priorWallLossDb] as const;
   const priorSigma = [config.priorRssiAt1mSigmaDb, config.priorPathLossExponentSigma, config.priorWallLossSigmaDb] as const;
-  let [rssiAt1mDbm, exponent, wallLossDb] = prior;
+  let [rssiAt1mDbm, exponent, wallLossDb]: readonly [number, number, number] = prior;
   const level = new Float64Array(links.length);
   const expected = (link: LinkMeasurement): number => rssiAt1mDbm - exponent * link.pathDb - wallLossDb * link.walls - config.floorLossDb * link.floors;
 

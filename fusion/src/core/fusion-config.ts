@@ -167,14 +167,22 @@ export interface FusionConfig {
   dwellMs: number;
 
   // proximity
-  nearM: number;
-  apartM: number;
+  /** Two are near when they are within 2 m with this probability for nearHoldMs… */
+  nearProbability: number;
+  /** …and apart when with at most this one for apartHoldMs. Between the two nothing changes. */
+  apartProbability: number;
   /** People's distances are looked at this often. */
   proximityEveryMs: number;
   nearHoldMs: number;
   apartHoldMs: number;
-  /** Pairs kept of one tag; in a tighter crowd further ones are skipped and counted. About 120 B each. */
+  /** Others that one tag is compared with in a crowd, and is near; further ones are skipped and counted. 1.2 µs a look, 150 B each that is near. */
   maxPairsPerTag: number;
+  /** Couples visited in one look over the whole venue, about 1 µs each: beyond 12,500 people each is compared with fewer others. */
+  maxCouplesPerLook: number;
+  /** What one phone heard of another directly counts for this long. */
+  directMemoryMs: number;
+  /** Such pairs that are kept at once, 250 B each. */
+  maxDirectPairs: number;
 
   // silence and bounds
   /** A tag silent for this long leaves its zone and is forgotten. */
@@ -272,12 +280,15 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   floorNatShare: 3,
   dwellMs: 60_000,
 
-  nearM: 3,
-  apartM: 5,
+  nearProbability: 0.5,
+  apartProbability: 0.25,
   proximityEveryMs: 1_000,
   nearHoldMs: 3_000,
-  apartHoldMs: 5_000,
-  maxPairsPerTag: 64,
+  apartHoldMs: 4_000,
+  maxPairsPerTag: 32,
+  maxCouplesPerLook: 200_000,
+  directMemoryMs: 10_000,
+  maxDirectPairs: 50_000,
 
   forgetAfterMs: 30_000,
   forgetLocatedAfterMs: 120_000,

@@ -3,10 +3,11 @@ import type { Observation } from "./accept.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
 import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
+import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
-import { detectProximity, leaveProximity, newProximityState, type Whereabouts } from "./proximity.ts";
+import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
@@ -37,6 +38,7 @@ export interface PipelineCounts {
   positions: number;
   zoneTransitions: number;
   proximityTransitions: number;
+  pairsLooked: number;
   pairsSkipped: number;
   tags: number;
   candidates: number;
@@ -57,6 +59,10 @@ export interface Pipeline {
   step(observation: Observation, nowMs: number): void;
   /** A location that another technology measured: GPS, check-in, Wi-Fi. Taken into the track at the next tick. */
   locate(fix: Fix, nowMs: number): void;
+  /** One phone heard another's tag itself: evidence that the two are near each other. */
+  sight(sighting: DirectSighting): void;
+  /** Tells every pair that is looked at, each time it is looked at (proximityEveryMs). For measuring; in a crowd these are 32 a tag and second. */
+  watchPairs(listener: (pair: PairState) => void): void;
   /** Time passes: fixes, tracks, zones, proximity, silence. To be called every tickMs with a time that grows. */
   tick(nowMs: number): FusionOutput;
   /** Takes up a tag where an earlier process left it, so that enter and exit alternate across a restart. */
@@ -117,6 +123,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let tagHearings: Hearing[] = [];
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
+  let pairListener: ((pair: PairState) => void) | undefined;
 
   /** A tag is taken on at its third observation; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
@@ -242,7 +249,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     }
     if (tag.track === null) return null;
 
-    const looks = fixes.flatMap((fix) => weighed(fix, config));
+    const looks = looksOf(fixes, nowMs, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];
@@ -253,12 +260,12 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     };
     const position = positionOf(tag.track, tag.tagId, verdict, config);
     output.positions.push(position);
-    return position;
+    return { ...position, heard: window?.readings ?? [] };
   }
 
   function forget(tag: Tag, nowMs: number, output: FusionOutput): void {
     output.zoneTransitions.push(...leaveZones(tag.zones, tag.tagId, nowMs, venue, config));
-    output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs, config));
+    output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs));
     output.droppedTags.push(tag.tagId);
     tags.delete(tag.tagId);
     tagsInOrder = null;
@@ -295,6 +302,14 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       tag.waiting.push(fix);
     },
 
+    sight(sighting) {
+      noteDirectSighting(proximity, sighting, config);
+    },
+
+    watchPairs(listener) {
+      pairListener = listener;
+    },
+
     restore(position) {
       const known = tags.get(position.tagId);
       if (known !== undefined && known.zones.place !== -1) return;
@@ -319,9 +334,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         if (where !== null) whereabouts.push(where);
       }
       // Not push(...): a hall that fills makes more transitions at once than a call takes arguments.
-      if (nowMs - proximityAtMs >= config.proximityEveryMs) {
+      if (Math.floor(nowMs / config.proximityEveryMs) > Math.floor(proximityAtMs / config.proximityEveryMs)) {
         proximityAtMs = nowMs;
-        output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config));
+        output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config, pairListener));
       }
       forgetCandidates(candidates, nowMs, config);
       counts.positions += output.positions.length;
@@ -330,7 +345,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return output;
     },
 
-    counts: () => ({ ...counts, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibration?.links().length ?? 0 }),
+    counts: () => ({ ...counts, pairsLooked: proximity.looked, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibration?.links().length ?? 0 }),
 
     calibrationLinks: () =>
       (calibration?.links() ?? []).map(({ from, by, meanDbm, varianceDb2, samples }) => ({
@@ -375,6 +390,15 @@ function hear(links: Link[], gateway: number, observation: Observation, config: 
   return false;
 }
 
+/** Technologies that agree count together for a zone (requirement B3): several of them are one look, with their evidence pooled. */
+function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConfig): WeighedEvidence[] {
+  const sources = new Set(fixes.map((fix) => fix.source));
+  // A filter's evidence is where things stand, not one more look: it is not pooled with looks.
+  if (sources.size < 2 || fixes.some((fix) => fix.filtered === true)) return fixes.flatMap((fix) => weighed(fix, config));
+  const evidence = fuseFixes(fixes, nowMs)?.zoneEvidence ?? null;
+  return evidence === null ? [] : [{ evidence, independent: true, weight: 1 }];
+}
+
 /** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
 function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
   if (fix.zoneEvidence === null) return [];
@@ -391,7 +415,7 @@ function forgetCandidates(candidates: Map<TagId, Observation[]>, nowMs: number, 
   }
 }
 
-function newCounts(): Omit<PipelineCounts, "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
+function newCounts(): Omit<PipelineCounts, "pairsLooked" | "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
   return {
     observations: 0,
     unknownGateway: 0,

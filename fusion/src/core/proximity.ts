@@ -1,78 +1,204 @@
 import type { ProximityTransition, TagId } from "@konferenco/protocol";
+import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
+import { forEachCandidate } from "./proximity-candidates.ts";
+import { NEAR_M, chanceWithin, evidenceOf, isHeard, logitNear, type HeardBy } from "./proximity-evidence.ts";
+import type { Reading } from "./window.ts";
 
-/** Where a tag is, as far as proximity needs it. `confidence` is the position's own. */
+/** Where a tag is and who hears it how loud, as far as proximity needs it. */
 export interface Whereabouts {
   tagId: TagId;
   xM: number;
   yM: number;
   floor: number;
-  confidence: number;
+  accuracy95M: number;
+  /** In order of gateway; empty while no gateway hears it. */
+  heard: readonly Reading[];
 }
 
-/** One pair of tags, about 120 bytes. `near` is what was last told. */
+/** What is known of two tags at one moment. `tagA` sorts before `tagB`. */
+export interface PairState {
+  atMs: number;
+  tagA: TagId;
+  tagB: TagId;
+  distanceM: number;
+  probabilityWithin2M: number;
+  probabilityWithin10M: number;
+  near: boolean;
+}
+
+/** One phone heard another person's tag itself. */
+export interface DirectSighting {
+  tagA: TagId;
+  tagB: TagId;
+  rssiDbm: number;
+  heardAtMs: number;
+}
+
+/** A pair that is near or about to be, about 150 bytes; all others are looked at afresh every time and cost nothing in between. */
 interface Pair {
   tagA: TagId;
   tagB: TagId;
   near: boolean;
-  /** Since when the distance speaks against what was told, or null while it agrees. */
+  /** Since when the probability speaks against what was told, or null while it agrees. */
   turningSinceMs: number | null;
+  lookedAtMs: number;
+}
+
+/** What phones heard of one another lately: a running mean of the level. About 100 bytes, forgotten after directMemoryMs. */
+interface Direct {
+  rssiDbm: number;
+  samples: number;
+  heardAtMs: number;
+  lookedAtMs: number;
 }
 
 export interface ProximityState {
   /** By tag, then by the other tag: each pair is found from both sides. */
   pairsOf: Map<TagId, Map<TagId, Pair>>;
-  /** Pairs that were not followed because a tag was in maxPairsPerTag already. */
+  /** By the first tag in order, then the second. */
+  directOf: Map<TagId, Map<TagId, Direct>>;
+  directCount: number;
+  /** Couples that were looked at, each time. */
+  looked: number;
+  /** Couples that were not looked at because the crowd was too dense, or a tag near maxPairsPerTag others. */
   skipped: number;
 }
 
 export function newProximityState(): ProximityState {
-  return { pairsOf: new Map(), skipped: 0 };
+  return { pairsOf: new Map(), directOf: new Map(), directCount: 0, looked: 0, skipped: 0 };
 }
 
+/** Within 2 m people talk (NEAR_M), within 10 m they could. */
+const AROUND_M = 10;
+
 /**
- * Near and apart with hysteresis (nearM inward, apartM outward) and a hold on both, so that people
- * who pass each other in a corridor are not told. Pairs that are followed are looked at directly; new
- * ones are found with a grid of nearM cells: a tag is compared with those in its own and the eight
- * cells around, not with the whole venue.
+ * Near and apart from the probability of being within 2 m: high for nearHoldMs makes near, low for
+ * apartHoldMs makes apart, so people who pass each other in a corridor are not told. Who is looked at
+ * is bounded (proximity-candidates.ts); how probable it is, is learned (proximity-evidence.ts).
  */
-export function detectProximity(state: ProximityState, whereabouts: readonly Whereabouts[], nowMs: number, config: FusionConfig): ProximityTransition[] {
-  forEachCloseCouple(whereabouts, config.nearM, (a, b) => beginPair(state, a.tagId, b.tagId, config));
+export function detectProximity(
+  state: ProximityState,
+  whereabouts: readonly Whereabouts[],
+  nowMs: number,
+  config: FusionConfig,
+  onPair?: (pair: PairState) => void,
+): ProximityTransition[] {
   const transitions: ProximityTransition[] = [];
-  const places = new Map(whereabouts.map((tag) => [tag.tagId, tag]));
+  const people = whereabouts.map((where) => newPerson(where, state));
+  const byTag = new Map(people.map((person) => [person.tagId, person]));
+  forgetDirect(state, nowMs, config);
+
+  const look = (a: Person, b: Person): void => {
+    const first = a.tagId < b.tagId ? a : b;
+    const second = first === a ? b : a;
+    const direct = state.directCount === 0 ? null : (state.directOf.get(first.tagId)?.get(second.tagId) ?? null);
+    if (direct !== null) direct.lookedAtMs = nowMs;
+    state.looked++;
+    const distanceM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
+    const within2M = chanceNear(first, second, distanceM, direct?.rssiDbm ?? null);
+    const pair = followed(state, first, second, within2M, config);
+    if (pair !== null) {
+      pair.lookedAtMs = nowMs;
+      // Who is not heard for a while is less and less certain to be near; that alone parts nobody.
+      const apartBelow = config.apartProbability * (isHeard(a) && isHeard(b) ? 1 : chanceWithin(NEAR_M, 0, varianceOf(a, b)));
+      const transition = turn(pair, { within2M, distanceM, apartBelow }, nowMs, config);
+      if (transition !== null) transitions.push(transition);
+      if (!pair.near && pair.turningSinceMs === null) removePair(state, pair);
+    }
+    if (onPair === undefined) return;
+    const within10M = a.floor === b.floor ? chanceWithin(AROUND_M, distanceM, varianceOf(a, b)) : 0;
+    onPair({ atMs: nowMs, tagA: first.tagId, tagB: second.tagId, distanceM, probabilityWithin2M: within2M, probabilityWithin10M: Math.max(within2M, within10M), near: pair?.near ?? false });
+  };
+  const perTag = Math.max(MIN_OTHERS, Math.min(config.maxPairsPerTag, Math.floor((2 * config.maxCouplesPerLook) / people.length)));
+  state.skipped += forEachCandidate(people, perTag, look);
+  // Who was near and is no candidate any more walked away, or through a ceiling.
   for (const [tagId, others] of state.pairsOf) {
     for (const pair of others.values()) {
-      if (pair.tagA !== tagId) continue;
-      const a = places.get(pair.tagA);
-      const b = places.get(pair.tagB);
-      const distanceM = a === undefined || b === undefined || a.floor !== b.floor ? Infinity : Math.hypot(a.xM - b.xM, a.yM - b.yM);
-      if (distanceM >= config.apartM && !pair.near) {
-        removePair(state, pair);
-        continue;
-      }
-      const transition = turn(pair, distanceM, Math.min(a?.confidence ?? 0, b?.confidence ?? 0), nowMs, config);
-      if (transition === null) continue;
-      transitions.push(transition);
-      if (!pair.near) removePair(state, pair);
+      if (pair.tagA !== tagId || pair.lookedAtMs === nowMs) continue;
+      const [a, b] = [byTag.get(pair.tagA), byTag.get(pair.tagB)];
+      if (a !== undefined && b !== undefined) look(a, b);
+    }
+  }
+  for (const [tagA, others] of state.directOf) {
+    for (const [tagB, { lookedAtMs }] of others) {
+      const [a, b] = [byTag.get(tagA), byTag.get(tagB)];
+      if (a !== undefined && b !== undefined && lookedAtMs !== nowMs) look(a, b);
     }
   }
   return transitions.sort(byPair);
 }
 
 /** The tag is gone: it is apart from everybody. */
-export function leaveProximity(state: ProximityState, tagId: TagId, nowMs: number, config: FusionConfig): ProximityTransition[] {
+export function leaveProximity(state: ProximityState, tagId: TagId, nowMs: number): ProximityTransition[] {
   const transitions: ProximityTransition[] = [];
   // Deleting what is being walked over is what Map's iterators allow.
   for (const pair of state.pairsOf.get(tagId)?.values() ?? []) {
-    if (pair.near) transitions.push({ transition: "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: config.apartM, confidence: 0 });
+    if (pair.near) transitions.push({ transition: "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: AROUND_M, confidence: 0 });
     removePair(state, pair);
   }
   return transitions.sort(byPair);
 }
 
-/** Follows one pair by its distance; returns what is to be told, if anything. */
-function turn(pair: Pair, distanceM: number, confidence: number, nowMs: number, config: FusionConfig): ProximityTransition | null {
-  const against = pair.near ? distanceM >= config.apartM : distanceM <= config.nearM;
+/** A phone heard another's tag. Kept as a mean of some seconds, because single levels scatter by 6 dB. */
+export function noteDirectSighting(state: ProximityState, sighting: DirectSighting, config: FusionConfig): void {
+  if (sighting.tagA === sighting.tagB) return;
+  const [tagA, tagB] = sighting.tagA < sighting.tagB ? [sighting.tagA, sighting.tagB] : [sighting.tagB, sighting.tagA];
+  const others = state.directOf.get(tagA) ?? new Map<TagId, Direct>();
+  const direct = others.get(tagB);
+  if (direct === undefined) {
+    if (state.directCount >= config.maxDirectPairs) {
+      state.skipped++;
+      return;
+    }
+    others.set(tagB, { rssiDbm: sighting.rssiDbm, samples: 1, heardAtMs: sighting.heardAtMs, lookedAtMs: -Infinity });
+    state.directOf.set(tagA, others);
+    state.directCount++;
+    return;
+  }
+  direct.samples = Math.min(direct.samples + 1, DIRECT_SAMPLES);
+  direct.rssiDbm += (sighting.rssiDbm - direct.rssiDbm) / direct.samples;
+  direct.heardAtMs = Math.max(direct.heardAtMs, sighting.heardAtMs);
+}
+
+/** The running mean remembers about this many sightings: ten seconds of a phone that scans once a second. */
+const DIRECT_SAMPLES = 10;
+
+interface Person extends HeardBy {
+  tagId: TagId;
+  xM: number;
+  yM: number;
+  floor: number;
+  /** On each axis. */
+  varianceM2: number;
+  /** Its pairs that are followed, looked up once a tick; undefined while there are none. */
+  pairs: Map<TagId, Pair> | undefined;
+}
+
+function newPerson({ tagId, xM, yM, floor, accuracy95M, heard }: Whereabouts, state: ProximityState): Person {
+  const { gateways, rssiDbm, varianceDb2, telling, loudest, loudestDbm } = evidenceOf(heard);
+  return { tagId, xM, yM, floor, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, pairs: state.pairsOf.get(tagId), gateways, rssiDbm, varianceDb2, telling, loudest, loudestDbm };
+}
+
+function chanceNear(a: Person, b: Person, distanceM: number, directDbm: number | null): number {
+  // Through a ceiling nobody talks; a phone that hears the other says that a floor is wrong.
+  if (a.floor !== b.floor && directDbm === null) return 0;
+  return 1 / (1 + Math.exp(-logitNear({ a, b, distanceM, varianceM2: varianceOf(a, b), directDbm })));
+}
+
+function varianceOf(a: Person, b: Person): number {
+  return Math.max(MIN_VARIANCE_M2, a.varianceM2 + b.varianceM2);
+}
+
+/** However many people there are, each is compared with some. */
+const MIN_OTHERS = 4;
+
+/** Two positions never agree better than half a metre: badge and body. */
+const MIN_VARIANCE_M2 = 0.25;
+
+/** Follows one pair by its probability; returns what is to be told, if anything. */
+function turn(pair: Pair, { within2M, distanceM, apartBelow }: { within2M: number; distanceM: number; apartBelow: number }, nowMs: number, config: FusionConfig): ProximityTransition | null {
+  const against = pair.near ? within2M <= apartBelow : within2M >= config.nearProbability;
   if (!against) {
     pair.turningSinceMs = null;
     return null;
@@ -81,29 +207,29 @@ function turn(pair: Pair, distanceM: number, confidence: number, nowMs: number, 
   if (nowMs - pair.turningSinceMs < (pair.near ? config.apartHoldMs : config.nearHoldMs)) return null;
   pair.near = !pair.near;
   pair.turningSinceMs = null;
-  // On another floor there is no distance; apartM is what can be said.
-  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM: Number.isFinite(distanceM) ? distanceM : config.apartM, confidence };
+  const confidence = pair.near ? within2M : 1 - within2M;
+  return { transition: pair.near ? "near" : "apart", tagA: pair.tagA, tagB: pair.tagB, atMs: nowMs, distanceM, confidence };
 }
 
-/** Follows a pair from now on, unless it is followed or one of the two is in as many pairs as it may. */
-function beginPair(state: ProximityState, a: TagId, b: TagId, config: FusionConfig): void {
-  const pairsOfA = pairsOf(state, a);
-  if (pairsOfA.has(b)) return;
-  const pairsOfB = pairsOf(state, b);
-  if (pairsOfA.size >= config.maxPairsPerTag || pairsOfB.size >= config.maxPairsPerTag) {
+/** The pair as it is followed; a new one when it may become near and neither of the two is in as many pairs as it may. */
+function followed(state: ProximityState, a: Person, b: Person, within2M: number, config: FusionConfig): Pair | null {
+  const known = a.pairs?.get(b.tagId);
+  if (known !== undefined) return known;
+  if (within2M < config.nearProbability) return null;
+  if ((a.pairs?.size ?? 0) >= config.maxPairsPerTag || (b.pairs?.size ?? 0) >= config.maxPairsPerTag) {
     state.skipped++;
-    return;
+    return null;
   }
-  const [tagA, tagB] = a < b ? [a, b] : [b, a];
-  const pair: Pair = { tagA, tagB, near: false, turningSinceMs: null };
-  pairsOfA.set(b, pair);
-  pairsOfB.set(a, pair);
-  state.pairsOf.set(a, pairsOfA);
-  state.pairsOf.set(b, pairsOfB);
+  const pair: Pair = { tagA: a.tagId, tagB: b.tagId, near: false, turningSinceMs: null, lookedAtMs: -Infinity };
+  pairsOf(state, a).set(b.tagId, pair);
+  pairsOf(state, b).set(a.tagId, pair);
+  return pair;
 }
 
-function pairsOf(state: ProximityState, tagId: TagId): Map<TagId, Pair> {
-  return state.pairsOf.get(tagId) ?? new Map<TagId, Pair>();
+/** A person's map of pairs, in the state as long as it holds any. */
+function pairsOf(state: ProximityState, person: Person): Map<TagId, Pair> {
+  if (person.pairs === undefined || person.pairs.size === 0) state.pairsOf.set(person.tagId, (person.pairs ??= new Map()));
+  return person.pairs;
 }
 
 function removePair(state: ProximityState, pair: Pair): void {
@@ -114,48 +240,18 @@ function removePair(state: ProximityState, pair: Pair): void {
   }
 }
 
+function forgetDirect(state: ProximityState, nowMs: number, config: FusionConfig): void {
+  for (const [tagA, others] of state.directOf) {
+    for (const [tagB, { heardAtMs }] of others) {
+      if (nowMs - heardAtMs <= config.directMemoryMs) continue;
+      others.delete(tagB);
+      state.directCount--;
+    }
+    if (others.size === 0) state.directOf.delete(tagA);
+  }
+}
+
 function byPair(a: ProximityTransition, b: ProximityTransition): number {
   if (a.tagA !== b.tagA) return a.tagA < b.tagA ? -1 : 1;
   return a.tagB < b.tagB ? -1 : a.tagB > b.tagB ? 1 : 0;
-}
-
-/** Half of the nine cells: each couple of cells is visited once. */
-const FORWARD_CELLS: readonly (readonly [number, number])[] = [[1, -1], [1, 0], [1, 1], [0, 1]];
-
-/** Cells of one axis before numbers wrap around: 5,000 km of 5 m cells. Cells that then share a number cost a comparison, no more. */
-const CELLS_PER_AXIS = 2 ** 20;
-
-/** A floor and a cell as one number below 2^53. */
-function cellKey(floor: number, column: number, row: number): number {
-  const wrap = (cell: number) => ((cell % CELLS_PER_AXIS) + CELLS_PER_AXIS) % CELLS_PER_AXIS;
-  return ((floor + 64) * CELLS_PER_AXIS + wrap(column)) * CELLS_PER_AXIS + wrap(row);
-}
-
-/** Calls back for every couple of tags on one floor that is at most reachM apart, each once. */
-function forEachCloseCouple(tags: readonly Whereabouts[], reachM: number, visit: (a: Whereabouts, b: Whereabouts) => void): void {
-  const cells = new Map<number, Whereabouts[]>();
-  for (const tag of tags) {
-    const key = cellKey(tag.floor, Math.floor(tag.xM / reachM), Math.floor(tag.yM / reachM));
-    const cell = cells.get(key);
-    if (cell === undefined) cells.set(key, [tag]);
-    else cell.push(tag);
-  }
-  const visitIfClose = (a: Whereabouts, b: Whereabouts) => {
-    const dxM = a.xM - b.xM;
-    const dyM = a.yM - b.yM;
-    if (dxM * dxM + dyM * dyM <= reachM * reachM) visit(a, b);
-  };
-  for (const cell of cells.values()) {
-    const first = cell[0] as Whereabouts;
-    const column = Math.floor(first.xM / reachM);
-    const row = Math.floor(first.yM / reachM);
-    cell.forEach((a, i) => {
-      for (let j = i + 1; j < cell.length; j++) visitIfClose(a, cell[j] as Whereabouts);
-    });
-    for (const [columns, rows] of FORWARD_CELLS) {
-      const neighbours = cells.get(cellKey(first.floor, column + columns, row + rows));
-      if (neighbours === undefined) continue;
-      for (const a of cell) for (const b of neighbours) visitIfClose(a, b);
-    }
-  }
 }

@@ -1,10 +1,87 @@
-import { zoneCentre, type VenueMap, type WifiScan } from "@konferenco/protocol";
-import type { Fix } from "./fix.ts";
+import { zoneCentre, type TagId, type VenueMap, type WifiScan } from "@konferenco/protocol";
+import { SIGMAS_OF_95, type Fix, type ZoneEvidence } from "./fix.ts";
 import { placeAt, type VenueIndex } from "./venue-index.ts";
+import { fingerprintFor, type WifiModel } from "./wifi-model.ts";
+import type { WifiEstimate, WifiPosterior } from "./wifi-posterior.ts";
+import { newDeviceOffset, type DeviceOffset } from "./wifi-radio-map.ts";
+
+/** How each device's radio differs from the surveyor's, as far as its scans told. */
+export interface WifiDevices {
+  offsets: Map<TagId, DeviceOffset>;
+}
+
+/** 200 bytes each; the device that was heard of longest ago makes room. */
+const MAX_WIFI_DEVICES = 20_000;
+/** Zones that hold less of the posterior are left unnamed. */
+const SMALLEST_ZONE_SHARE = 0.01;
+
+export function newWifiDevices(): WifiDevices {
+  return { offsets: new Map() };
+}
 
 /**
- * Where an access point hangs. Two ways to know: its surveyed place, or the gateway or zone that it
- * shares. Fingerprints of a whole venue replace this table behind the same Fix.
+ * One scan of a tag's own device to a fix by the venue's survey. Each scan stands alone but for what
+ * the device's earlier ones told of its radio: smoothing over time is the track's. Null when it heard
+ * nobody of the survey.
+ */
+export function locateByFingerprint(scan: WifiScan, model: WifiModel, context: { devices: WifiDevices; index: VenueIndex; heardAtMs: number }): Fix | null {
+  if (scan.tagId === null) return null;
+  const fingerprint = fingerprintFor(model, scan);
+  if (fingerprint.accessPoint.length === 0) return null;
+  const found = model.locate(fingerprint, deviceOf(context.devices, scan.tagId));
+  if (found === null) return null;
+  const { posterior, estimate, accuracy95M } = found;
+  return {
+    tagId: scan.tagId,
+    atMs: context.heardAtMs,
+    xM: estimate.xM,
+    yM: estimate.yM,
+    floor: estimate.floor,
+    accuracy95M,
+    source: "wifi",
+    zoneEvidence: zonesOf(posterior, estimate, accuracy95M, context.index),
+  };
+}
+
+function deviceOf({ offsets }: WifiDevices, tagId: TagId): DeviceOffset {
+  const device = offsets.get(tagId) ?? newDeviceOffset();
+  offsets.delete(tagId);
+  offsets.set(tagId, device);
+  if (offsets.size > MAX_WIFI_DEVICES) {
+    for (const oldest of offsets.keys()) {
+      offsets.delete(oldest);
+      break;
+    }
+  }
+  return device;
+}
+
+/**
+ * The posterior's mass by zone. Where the stated radius is wider than the posterior's own, each of its
+ * points is spread by the difference first: evidence must be no surer than the fix.
+ */
+function zonesOf(posterior: WifiPosterior, estimate: WifiEstimate, accuracy95M: number, index: VenueIndex): ZoneEvidence | null {
+  const spreadM = Math.sqrt(Math.max(0, accuracy95M ** 2 - estimate.raw95M ** 2)) / SIGMAS_OF_95;
+  // Eight points at sqrt(2) sigmas have the variance of the Gaussian that they stand for.
+  const ring = spreadM < 0.1 ? [[0, 0] as const] : RING.map(([x, y]) => [x * spreadM * Math.SQRT2, y * spreadM * Math.SQRT2] as const);
+  const mass = new Map<number, number>();
+  posterior.weight.forEach((weight, i) => {
+    for (const [dxM, dyM] of ring) {
+      const place = placeAt(index, (posterior.xM[i] as number) + dxM, (posterior.yM[i] as number) + dyM, posterior.floor[i] as number);
+      mass.set(place, (mass.get(place) ?? 0) + weight / ring.length);
+    }
+  });
+  mass.delete(-1);
+  const named = [...mass].filter(([, share]) => share >= SMALLEST_ZONE_SHARE).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  if (named.length === 0) return null;
+  return { places: named.map(([place]) => place), probability: named.map(([, share]) => Math.min(1, share)), certain: false };
+}
+
+const RING = Array.from({ length: 8 }, (_, i) => [Math.cos((Math.PI * i) / 4), Math.sin((Math.PI * i) / 4)] as const);
+
+/**
+ * Where an access point hangs, for venues without a survey: its known place, or the gateway or zone
+ * that it shares.
  */
 export interface AccessPoint {
   bssid: string;

@@ -53,7 +53,7 @@ describe("two bridges", () => {
     const startMs = performance.now();
     await second.erase("anna");
     for (const follower of seen) await follower.until(() => follower.changes.length === 4);
-    expect(performance.now() - startMs).toBeLessThan(250);
+    expect(performance.now() - startMs).toBeLessThan(1_500);
     for (const follower of seen) expect(follower.told()).toEqual(["anna", "anna", "anna", "erased anna tag-1"]);
   });
 

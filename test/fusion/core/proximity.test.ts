@@ -2,70 +2,93 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ProximityTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
-import { detectProximity, leaveProximity, newProximityState, type ProximityState, type Whereabouts } from "../../../fusion/src/core/proximity.ts";
+import { forEachCandidate, type Placed } from "../../../fusion/src/core/proximity-candidates.ts";
+import { chanceWithin, evidenceOf, likenessOf } from "../../../fusion/src/core/proximity-evidence.ts";
+import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type PairState, type ProximityState, type Whereabouts } from "../../../fusion/src/core/proximity.ts";
+import type { Reading } from "../../../fusion/src/core/window.ts";
 
-const at = (tagId: string, xM: number, yM = 0, floor = 0): Whereabouts => ({ tagId, xM, yM, floor, confidence: 0.8 });
+/** Gateways at the corners and the middle of a hall of 20 x 20 m, the law of distance without noise. */
+const GATEWAYS = [[0, 0], [20, 0], [20, 20], [0, 20], [10, 10]] as const;
+function heardAt(xM: number, yM: number, offsetDb = 0): Reading[] {
+  return GATEWAYS.map(([gx, gy], gateway) => ({ gateway, rssiDbm: -55 + offsetDb - 25 * Math.log10(Math.max(0.5, Math.hypot(gx - xM, gy - yM))), varianceDb2: 12, samples: 8 }));
+}
+const at = (tagId: string, xM: number, yM = 8, floor = 0, heard = heardAt(xM, yM)): Whereabouts => ({ tagId, xM, yM, floor, accuracy95M: 3, heard });
 
 /** The same whereabouts for some seconds. */
 function stay(state: ProximityState, whereabouts: readonly Whereabouts[], seconds: number, fromS = 0): ProximityTransition[] {
   return Array.from({ length: seconds }, (_, s) => detectProximity(state, whereabouts, (fromS + s + 1) * 1_000, config)).flat();
 }
 
-describe("proximity", () => {
+function look(a: Whereabouts, b: Whereabouts): PairState {
+  const seen: PairState[] = [];
+  detectProximity(newProximityState(), [a, b], 1_000, config, (pair) => seen.push(pair));
+  expect(seen).toHaveLength(1);
+  return seen[0] as PairState;
+}
+
+describe("near and apart", () => {
   it("two people who stand together are near, once, after three seconds", () => {
-    const transitions = stay(newProximityState(), [at("b", 1), at("a", 0)], 20);
-    expect(transitions).toEqual([{ transition: "near", tagA: "a", tagB: "b", atMs: 4_000, distanceM: 1, confidence: 0.8 }]);
+    const transitions = stay(newProximityState(), [at("b", 6), at("a", 5)], 20);
+    expect(transitions).toHaveLength(1);
+    expect(transitions[0]).toMatchObject({ transition: "near", tagA: "a", tagB: "b", atMs: 1_000 + config.nearHoldMs, distanceM: 1 });
+    expect(transitions[0]?.confidence).toBeGreaterThan(config.nearProbability);
   });
 
   it("two who pass each other are not told", () => {
     const state = newProximityState();
-    expect([...stay(state, [at("a", 0), at("b", 2)], 3), ...stay(state, [at("a", 0), at("b", 4)], 10, 3)]).toEqual([]);
+    expect([...stay(state, [at("a", 4), at("b", 5)], 3), ...stay(state, [at("a", 4), at("b", 12)], 10, 3)]).toEqual([]);
   });
 
-  it("between near and apart nothing changes, either way", () => {
+  it("who is neither likely near nor likely apart stays what it was, either way", () => {
+    const unsure = [at("a", 4), at("b", 7.5)];
+    const probability = look(...(unsure as [Whereabouts, Whereabouts])).probabilityWithin2M;
+    expect(probability).toBeLessThan(config.nearProbability);
+    expect(probability).toBeGreaterThan(config.apartProbability);
     const state = newProximityState();
-    stay(state, [at("a", 0), at("b", 1)], 10);
-    expect(stay(state, [at("a", 0), at("b", 4)], 60, 10)).toEqual([]);
-    const strangers = newProximityState();
-    expect(stay(strangers, [at("a", 0), at("b", 4)], 60)).toEqual([]);
+    stay(state, [at("a", 4), at("b", 4.5)], 10);
+    expect(stay(state, unsure, 60, 10)).toEqual([]);
+    expect(stay(newProximityState(), unsure, 60)).toEqual([]);
   });
 
-  it("two who part are apart after five seconds, once", () => {
+  it("two who part are apart after four seconds, once, and nothing is kept of them", () => {
     const state = newProximityState();
-    stay(state, [at("a", 0), at("b", 1)], 10);
-    const transitions = stay(state, [at("a", 0), at("b", 30)], 20, 10);
-    expect(transitions).toMatchObject([{ transition: "apart", tagA: "a", tagB: "b", atMs: 16_000, distanceM: 30 }]);
+    stay(state, [at("a", 4), at("b", 5)], 10);
+    const transitions = stay(state, [at("a", 4), at("b", 19)], 20, 10);
+    expect(transitions).toMatchObject([{ transition: "apart", tagA: "a", tagB: "b", atMs: 11_000 + config.apartHoldMs, distanceM: 15 }]);
     expect(state.pairsOf.size).toBe(0);
   });
 
   it("people above one another on two floors are not near, and who takes the stairs is apart", () => {
     const state = newProximityState();
-    expect(stay(state, [at("a", 0), at("b", 0, 0, 1)], 10)).toEqual([]);
-    stay(state, [at("a", 0), at("b", 0)], 10, 10);
-    expect(stay(state, [at("a", 0), at("b", 0, 0, 1)], 10, 20)).toMatchObject([{ transition: "apart", distanceM: config.apartM }]);
+    expect(stay(state, [at("a", 5), at("b", 5, 8, 1)], 10)).toEqual([]);
+    stay(state, [at("a", 5), at("b", 5)], 10, 10);
+    expect(stay(state, [at("a", 5), at("b", 5, 8, 1)], 10, 20)).toMatchObject([{ transition: "apart" }]);
   });
 
   it("who falls silent is apart from everybody", () => {
     const state = newProximityState();
-    stay(state, [at("a", 0), at("b", 1), at("c", 2)], 10);
-    expect(leaveProximity(state, "b", 11_000, config)).toMatchObject([
+    stay(state, [at("a", 5), at("b", 5.5), at("c", 6)], 10);
+    expect(leaveProximity(state, "b", 11_000)).toMatchObject([
       { transition: "apart", tagA: "a", tagB: "b" },
       { transition: "apart", tagA: "b", tagB: "c" },
     ]);
-    expect(leaveProximity(state, "b", 12_000, config)).toEqual([]);
-    expect(stay(state, [at("a", 0), at("c", 2)], 10, 12)).toEqual([]);
+    expect(leaveProximity(state, "b", 12_000)).toEqual([]);
+    expect(stay(state, [at("a", 5), at("c", 6)], 10, 12)).toEqual([]);
   });
 
-  it("near and apart of a pair alternate, wherever people walk", () => {
-    const place = fc.tuple(fc.double({ min: -12, max: 12, noNaN: true }), fc.double({ min: -12, max: 12, noNaN: true }), fc.integer({ min: 0, max: 1 }));
+  it("near and apart of a pair alternate, wherever people walk, and it does not matter who is named first", () => {
+    const place = fc.tuple(fc.double({ min: 0, max: 20, noNaN: true }), fc.double({ min: 0, max: 20, noNaN: true }), fc.integer({ min: 0, max: 1 }));
     fc.assert(
       fc.property(fc.array(fc.array(place, { minLength: 4, maxLength: 4 }), { maxLength: 40 }), (seconds) => {
-        const state = newProximityState();
+        const [state, mirrored] = [newProximityState(), newProximityState()];
         const near = new Set<string>();
         let s = 0;
         for (const places of seconds) {
           for (let i = 0; i < 4; i++) {
-            for (const { transition, tagA, tagB } of detectProximity(state, places.map(([xM, yM, floor], tag) => at(`t${tag}`, xM, yM, floor)), ++s * 1_000, config)) {
+            const people = places.map(([xM, yM, floor], tag) => at(`t${tag}`, xM, yM, floor));
+            const transitions = detectProximity(state, people, ++s * 1_000, config);
+            expect(detectProximity(mirrored, people.toReversed(), s * 1_000, config)).toEqual(transitions);
+            for (const { transition, tagA, tagB } of transitions) {
               expect(tagA < tagB).toBe(true);
               expect(near.has(tagA + tagB)).toBe(transition === "apart");
               if (transition === "near") near.add(tagA + tagB);
@@ -77,44 +100,156 @@ describe("proximity", () => {
       { numRuns: 60 },
     );
   });
+});
 
-  it("the grid finds exactly the couples that comparing everybody finds, below zero and above", () => {
-    const place = fc.tuple(fc.double({ min: -9, max: 9, noNaN: true }), fc.double({ min: -9, max: 9, noNaN: true }), fc.integer({ min: -1, max: 1 }));
+describe("how likely two people are within 2 m", () => {
+  it("falls with the distance of their positions", () => {
+    const probabilities = [0, 1, 2, 4, 8, 12].map((apartM) => look(at("a", 4), at("b", 4 + apartM)).probabilityWithin2M);
+    expect(probabilities).toEqual(probabilities.toSorted((a, b) => b - a));
+    expect(probabilities[0]).toBeGreaterThan(0.8);
+    expect(probabilities.at(-1)).toBeLessThan(0.02);
+  });
+
+  it("is higher when gateways hear the two alike than when they do not, at the same positions", () => {
+    const alike = look(at("a", 5), at("b", 6, 8, 0, heardAt(5.2, 8))).probabilityWithin2M;
+    const unlike = look(at("a", 5), at("b", 6, 8, 0, heardAt(14, 3))).probabilityWithin2M;
+    expect(alike).toBeGreaterThan(unlike + 0.3);
+  });
+
+  it("hardly minds a badge that sends 10 dB weaker: what is common to all gateways is the badge", () => {
+    const same = likenessOf(evidenceOf(heardAt(5, 8)), evidenceOf(heardAt(5, 8)));
+    const weaker = likenessOf(evidenceOf(heardAt(5, 8)), evidenceOf(heardAt(5, 8, -10)));
+    expect(weaker.meanSquareDb2 - same.meanSquareDb2).toBeLessThan(10);
+    const elsewhere = likenessOf(evidenceOf(heardAt(5, 8)), evidenceOf(heardAt(14, 3)));
+    expect(elsewhere.meanSquareDb2).toBeGreaterThan(2 * weaker.meanSquareDb2);
+  });
+
+  it("counts a gateway that hears one loud and the other not at all", () => {
+    const both = heardAt(5, 8);
+    const all = likenessOf(evidenceOf(both), evidenceOf(both));
+    const one = likenessOf(evidenceOf(both), evidenceOf(both.slice(1)));
+    expect(one.meanSquareDb2).toBeGreaterThan(all.meanSquareDb2 + 3);
+  });
+
+  it("is the same seen from either side", () => {
     fc.assert(
-      fc.property(fc.array(place, { maxLength: 40 }), (places) => {
-        const people = places.map(([xM, yM, floor], i) => at(`t${String(i).padStart(2, "0")}`, xM, yM, floor));
-        const expected = people.flatMap((a, i) => people.slice(i + 1).filter((b) => a.floor === b.floor && (a.xM - b.xM) ** 2 + (a.yM - b.yM) ** 2 <= config.nearM ** 2).map((b) => a.tagId + b.tagId));
-        const found = stay(newProximityState(), people, 6).map(({ tagA, tagB }) => tagA + tagB);
-        expect(found).toEqual(expected.sort());
+      fc.property(fc.array(fc.double({ min: -95, max: -40, noNaN: true }), { minLength: 5, maxLength: 5 }), fc.subarray([0, 1, 2, 3, 4]), fc.subarray([0, 1, 2, 3, 4]), (levels, ofA, ofB) => {
+        const heard = (gateways: number[], shift: number) => evidenceOf(gateways.map((gateway) => ({ gateway, rssiDbm: (levels[gateway] as number) + shift * gateway, varianceDb2: 10, samples: 3 })));
+        const [a, b] = [heard(ofA, 0), heard(ofB, 1)];
+        expect(likenessOf(a, b).meanSquareDb2).toBeCloseTo(likenessOf(b, a).meanSquareDb2, 9);
       }),
     );
   });
 
-  it("a crowd costs no more than its neighbours: 3,000 people, far fewer comparisons than couples", () => {
-    let looks = 0;
-    const people = Array.from({ length: 3_000 }, (_, i) => {
-      const [xM, yM] = [(i % 60) * 2.9, Math.floor(i / 60) * 2.9];
-      return {
-        tagId: `t${i}`,
-        get xM() {
-          looks++;
-          return xM;
-        },
-        yM,
-        floor: 0,
-        confidence: 1,
-      };
-    });
-    const state = newProximityState();
-    detectProximity(state, people, 1_000, config);
-    expect(state.pairsOf.size).toBe(3_000);
-    expect(looks).toBeLessThan(3_000 * 60);
+  it("of two whom no gateway hears is what their positions' uncertainty says", () => {
+    const gps = (tagId: string, xM: number): Whereabouts => ({ ...at(tagId, xM, 0, 0, []), accuracy95M: 12 });
+    const { probabilityWithin2M, probabilityWithin10M } = look(gps("a", 0), gps("b", 0));
+    const varianceM2 = 2 * (12 / 2.4477) ** 2;
+    expect(probabilityWithin2M).toBeCloseTo(1 - Math.exp(-4 / (2 * varianceM2)), 6);
+    expect(probabilityWithin10M).toBeCloseTo(1 - Math.exp(-100 / (2 * varianceM2)), 6);
   });
 
-  it("in a crush a person is followed with 64 others, and the rest are counted", () => {
+  it("within a radius agrees with throwing dice", () => {
+    let state = 1;
+    const uniform = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    for (const [radiusM, distanceM, varianceM2] of [[2, 0, 1], [2, 3, 4], [10, 8, 9], [2, 1, 0.25], [10, 30, 25]] as const) {
+      let inside = 0;
+      for (let i = 0; i < 20_000; i++) {
+        const radius = Math.sqrt(-2 * varianceM2 * Math.log(uniform()));
+        const angle = 2 * Math.PI * uniform();
+        if (Math.hypot(distanceM + radius * Math.cos(angle), radius * Math.sin(angle)) <= radiusM) inside++;
+      }
+      expect(Math.abs(chanceWithin(radiusM, distanceM, varianceM2) - inside / 20_000)).toBeLessThan(0.012);
+    }
+  });
+
+  it("is a probability for any distance and uncertainty", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1_000, noNaN: true }), fc.double({ min: 0.25, max: 10_000, noNaN: true }), fc.constantFrom(2, 10), (distanceM, varianceM2, radiusM) => {
+        const chance = chanceWithin(radiusM, distanceM, varianceM2);
+        expect(chance).toBeGreaterThanOrEqual(0);
+        expect(chance).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+});
+
+describe("what one phone hears of another", () => {
+  it("moves the probability, and is forgotten after ten seconds", () => {
     const state = newProximityState();
-    const crush = Array.from({ length: 200 }, (_, i) => at(`t${i}`, (i % 20) / 20, Math.floor(i / 20) / 20));
-    stay(state, crush, 1);
+    const people = [at("a", 5), at("b", 7.5)];
+    const probability = (nowMs: number) => {
+      const seen: PairState[] = [];
+      detectProximity(state, people, nowMs, config, (pair) => seen.push(pair));
+      return seen[0]?.probabilityWithin2M as number;
+    };
+    const without = probability(1_000);
+    noteDirectSighting(state, { tagA: "b", tagB: "a", rssiDbm: -55, heardAtMs: 1_500 }, config);
+    expect(probability(2_000)).toBeGreaterThan(without + 0.1);
+    expect(probability(12_000)).toBeCloseTo(without, 9);
+    expect(state.directCount).toBe(0);
+  });
+
+  it("is bounded: further pairs are counted, not kept", () => {
+    const state = newProximityState();
+    for (let i = 0; i < 5; i++) noteDirectSighting(state, { tagA: "a", tagB: `b${i}`, rssiDbm: -60, heardAtMs: 0 }, { ...config, maxDirectPairs: 3 });
+    expect(state).toMatchObject({ directCount: 3, skipped: 2 });
+  });
+});
+
+describe("who is silent for a while", () => {
+  it("stays near whom it was near, although its position grows uncertain, until it is elsewhere or forgotten", () => {
+    const state = newProximityState();
+    stay(state, [at("a", 5), at("b", 6)], 10);
+    const silent = (xM: number, accuracy95M: number): Whereabouts => ({ ...at("b", xM, 8, 0, []), accuracy95M });
+    expect(stay(state, [at("a", 5), silent(6, 12)], 20, 10)).toEqual([]);
+    expect(stay(state, [at("a", 5), silent(19, 6)], 20, 30)).toMatchObject([{ transition: "apart" }]);
+  });
+});
+
+describe("a crowd", () => {
+  const person = (i: number, xM: number, yM: number, floor = 0): Placed & { id: number } => ({ id: i, xM, yM, floor, loudest: i % 7, loudestDbm: -60 - (i % 11) });
+  function couplesOf(people: readonly (Placed & { id: number })[], maxPerTag: number): { couples: Set<string>; visits: number; skipped: number } {
+    const couples = new Set<string>();
+    let visits = 0;
+    const skipped = forEachCandidate(people, maxPerTag, (a, b) => {
+      visits++;
+      couples.add([a.id, b.id].sort((x, y) => x - y).join());
+    });
+    return { couples, visits, skipped };
+  }
+
+  it("of up to 65 is compared with everybody", () => {
+    const people = Array.from({ length: 65 }, (_, i) => person(i, i * 50, 0, i % 3));
+    expect(couplesOf(people, 32).couples.size).toBe((65 * 64) / 2);
+  });
+
+  it("that is spread out misses nobody within the finest cell, and visits no couple twice", () => {
+    const people = Array.from({ length: 400 }, (_, i) => person(i, -40 + (i % 20) * 4, -40 + Math.floor(i / 20) * 4));
+    const { couples, visits, skipped } = couplesOf(people, 32);
+    expect(visits).toBe(couples.size);
+    expect(skipped).toBe(0);
+    for (const a of people) for (const b of people) if (a.id < b.id && Math.hypot(a.xM - b.xM, a.yM - b.yM) <= 4.1) expect(couples.has([a.id, b.id].join())).toBe(true);
+  });
+
+  it("of 3,000 in one place makes at most 16 couples a person, those that are heard alike", () => {
+    const people = Array.from({ length: 3_000 }, (_, i) => person(i, 5, 5));
+    const { couples, visits, skipped } = couplesOf(people, 32);
+    expect(visits).toBe(couples.size);
+    expect(couples.size).toBeLessThanOrEqual(3_000 * 16);
+    expect(couples.size + skipped).toBe((3_000 * 2_999) / 2);
+    const alike = [...couples].filter((key) => {
+      const [a, b] = key.split(",").map(Number) as [number, number];
+      return a % 7 === b % 7;
+    });
+    expect(alike.length / couples.size).toBeGreaterThan(0.9);
+  });
+
+  it("in a crush has nobody near more than 32 others, and the rest are counted", () => {
+    const state = newProximityState();
+    const crush = Array.from({ length: 200 }, (_, i) => at(`t${i}`, 5 + (i % 20) / 20, 8 + Math.floor(i / 20) / 20));
+    stay(state, crush, 2);
+    expect(state.pairsOf.size).toBeGreaterThan(100);
     expect(Math.max(...[...state.pairsOf.values()].map((pairs) => pairs.size))).toBeLessThanOrEqual(config.maxPairsPerTag);
     expect(state.skipped).toBeGreaterThan(0);
   });

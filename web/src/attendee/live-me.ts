@@ -56,6 +56,8 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     onEnded,
   );
 
+  const stopPresence = followAttention(link);
+
   return {
     link,
     state,
@@ -83,7 +85,29 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
       );
     },
     useMap: (next) => (map = next),
-    close: () => link.client.close(),
+    close() {
+      stopPresence();
+      link.client.close();
+    },
+  };
+}
+
+/** A page that is out of sight for this long is not merely being passed over for another tab. */
+const AWAY_AFTER_MS = 3_000;
+
+/** Who looks at no tab of this page is away; whether others see that is under privacy. */
+function followAttention({ client }: LiveLink): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = (): void => {
+    clearTimeout(timer);
+    const say = (presence: "online" | "away"): void => void client.setPresence(presence).catch(() => {});
+    if (document.visibilityState === "visible") say("online");
+    else timer = setTimeout(() => say("away"), AWAY_AFTER_MS);
+  };
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
   };
 }
 

@@ -18,7 +18,7 @@ export interface MyState {
   settings: PrivacySettings | null;
   nearby: NearbyPerson[];
   /** Who came near me by mutual wish, newest first. */
-  near: { personId: string; name: string; atMs: number }[];
+  near: { personId: string; name: string; atMs: number; text?: string }[];
   alerts: Alert[];
 }
 
@@ -53,6 +53,10 @@ export function noteMyEvent(state: MyState, event: ClientEvent, nowMs: number): 
     case "near":
       if (event.d.subj.who !== "person") return state;
       return { ...state, near: [{ personId: event.d.subj.personId, name: event.d.subj.name, atMs: event.at }, ...without(state.near, event.d.subj.personId)].slice(0, MAX_NEAR) };
+    case "serendipity": {
+      const { subj, text } = event.d;
+      return { ...state, near: [{ personId: subj.personId, name: subj.name, atMs: event.at, text }, ...without(state.near, subj.personId)].slice(0, MAX_NEAR) };
+    }
     case "apart":
       return event.d.subj.who === "person" ? { ...state, near: without(state.near, event.d.subj.personId) } : state;
     case "alert":

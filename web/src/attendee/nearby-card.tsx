@@ -27,7 +27,12 @@ export function NearbyCard({ live, hasConsent }: { live: LiveMe; hasConsent: boo
       <ul class="near" aria-live="polite" data-testid="near">
         {near.map((person) => (
           <li key={person.personId} class="note ok">
-            <b>{person.name}</b> is near you <span class="small">{ago(person.atMs, Date.now())}</span>
+            {person.text ?? (
+              <>
+                <b>{person.name}</b> is near you
+              </>
+            )}{" "}
+            <span class="small">{ago(person.atMs, Date.now())}</span>
           </li>
         ))}
       </ul>

@@ -4,7 +4,7 @@ import type { NoticeKinds, Notices } from "./notices.ts";
 
 const KINDS: { kind: keyof NoticeKinds; word: string; what: string }[] = [
   { kind: "alerts", word: "Alerts from the venue", what: "Warnings and emergencies stay until you have seen them." },
-  { kind: "near", word: "Somebody comes near", what: "If you have turned this on under privacy." },
+  { kind: "near", word: "Somebody comes near", what: "Needs “Tell me when somebody comes near” above as well." },
 ];
 
 /** What this device may say while the page is in the background. Nothing is asked before somebody turns one on. */

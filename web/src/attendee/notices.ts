@@ -60,6 +60,9 @@ export function noticeOf(event: DeliveredEvent, kinds: NoticeKinds, nowMs: numbe
     const { title, text, alertId, severity } = event.d;
     return { title: severity === "info" ? title : `${severity === "emergency" ? "Emergency" : "Warning"}: ${title}`, body: text, tag: `alert ${alertId}`, stays: severity !== "info" };
   }
+  if (event.t === "serendipity" && kinds.near && nowMs - event.at < NEAR_IS_NEWS_MS) {
+    return { title: event.d.text, body: "", tag: `near ${event.d.subj.personId}`, stays: false };
+  }
   if (event.t === "near" && kinds.near && event.d.subj.who === "person" && nowMs - event.at < NEAR_IS_NEWS_MS) {
     return { title: `${event.d.subj.name} is near you`, body: "", tag: `near ${event.d.subj.personId}`, stays: false };
   }

@@ -1,6 +1,6 @@
 import type { Session } from "@konferenco/protocol";
 import { useEffect, useState } from "preact/hooks";
-import { callApi, inWords } from "../common/api.ts";
+import { ApiError, callApi, inWords } from "../common/api.ts";
 import { noteFlow, rateWord, sparkline, type Flow, type FlowAnswer, type FlowRow } from "./flow.ts";
 
 const ASK_EVERY_MS = 1_000;
@@ -8,15 +8,15 @@ const BOX = { width: 120, height: 24 };
 
 /** In plain words; what is new on the server shows under its own name. */
 const WORDS: Record<string, string> = {
-  reports: "Reports from gateways",
-  observations: "Sightings taken in",
+  reports: "Gateway reports",
+  observations: "Sightings",
   positions: "Positions",
-  transitions: "Zones and encounters",
-  updates: "Stored and passed on",
-  messages: "Messages of applications",
+  transitions: "Moves, encounters",
+  updates: "Stored",
+  messages: "App messages",
   deliveries: "Sent to screens",
   "0": "Alerts",
-  "1": "Zones, encounters, messages",
+  "1": "Moves and messages",
   "2": "Positions",
   "3": "Counts and gateways",
 };
@@ -38,7 +38,7 @@ export function FlowPanel({ session }: { session: Session }) {
         before = now;
         setFault(null);
       } catch (error) {
-        setFault(inWords(error));
+        setFault(error instanceof ApiError && error.httpStatus === 404 ? "This server does not count its flow." : inWords(error));
       }
       isAsking = false;
     };

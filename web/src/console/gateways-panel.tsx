@@ -41,12 +41,20 @@ export function GatewaysPanel({ live, venue, onSelect }: GatewaysPanelProps) {
   );
 }
 
+const BASIS_WORD = { links: " · calibrated by its neighbours", traffic: " · calibrated by what tags sent", survey: " · calibrated by the survey" } as const;
+
+function calibrationWord({ calibration }: GatewayHealth): string {
+  if (calibration === undefined) return "";
+  if (calibration.basis === "prior") return " · not calibrated yet";
+  return `${BASIS_WORD[calibration.basis]} (${calibration.offsetDb > 0 ? "+" : ""}${calibration.offsetDb} dB)`;
+}
+
 /** A gateway's health, and what to look at when it is not well. */
 export function gatewayStateWord(health: GatewayHealth | undefined, nowMs: number): string {
   if (health === undefined) return "Not heard of yet: is it switched on and on the network?";
   const last = health.lastReportAtMs === null ? "it never reported" : `last report ${ago(health.lastReportAtMs, nowMs)}`;
   return {
-    online: `Online · ${Math.round(health.observationsPerS)} observations a second`,
+    online: `Online · ${Math.round(health.observationsPerS)} observations a second${calibrationWord(health)}`,
     silent: `Connected but hears nothing (${last}): check its Bluetooth`,
     offline: `Offline (${last}): check power and network`,
   }[health.state];

@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import { sensorTopic } from "@konferenco/protocol";
+import { buildWifiModel, openFusionService, surveyOfRows } from "@konferenco/fusion";
+import { newWifiFloor } from "@konferenco/simulators";
+import { fakeStore } from "./fake-store.ts";
+
+describe("a venue with a Wi-Fi survey", () => {
+  it("places phones by what they hear, and does not count them among those that it has no place for", async () => {
+    const floor = newWifiFloor({ seed: "service", boxes: 8, roomsPerSide: 3, orientations: 2 });
+    const store = fakeStore();
+    const service = openFusionService({ eventId: "demo", venue: floor.venue, store, nowMs: () => 0, time: "report", log: () => {}, wifiSurvey: buildWifiModel(surveyOfRows(floor.survey)) });
+    const send = (heardAtMs: number, rows: { bssid: string; rssiDbm: number }[]) =>
+      service.ingest({
+        topic: sensorTopic("demo", "wifi-scan"),
+        payload: new TextEncoder().encode(JSON.stringify({ v: 1, tagId: "phone", heardAtMs, bssid: rows.map((row) => row.bssid), rssiDbm: rows.map((row) => row.rssiDbm) })),
+        gatewayId: null,
+        receivedAtMs: heardAtMs,
+      });
+    for (const { atMs, scan } of floor.walk({ seed: 1, phone: { offsetDb: 0, slope: 1 }, scans: 5 })) await send(atMs, scan);
+    await send(60_000, [{ bssid: "ff:00:00:00:00:01", rssiDbm: -40 }]);
+    await service.flush();
+    expect(service.stats()).toMatchObject({ unplaceable: 1, tags: 1 });
+    expect(service.stats().positions).toBeGreaterThan(50);
+    await service.close();
+  });
+});
