@@ -1,7 +1,7 @@
 import { openBridge } from "@konferenco/bridge";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
-import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openKeysAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import { venueOf, type EventOptions } from "../options.ts";
 import { applicationPassword, secretOf, type Site } from "../site.ts";
 import { builtPages } from "../up/system.ts";
@@ -19,7 +19,9 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
-    const place = { url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now };
+    const keys = await openKeysAt({ url: options.store, dataDir: options.data, keysDir: options.keys, site, log: logLine });
+    closers.add("keys", async () => keys.close());
+    const place = { url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine };
     const store = await openStoreAt(place);
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);

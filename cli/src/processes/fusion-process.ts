@@ -1,7 +1,7 @@
 import { openFusionService, openMqttSource } from "@konferenco/fusion";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
-import { openStoreAt } from "../open-store.ts";
+import { openKeysAt, openStoreAt } from "../open-store.ts";
 import { venueOf, type EventOptions, type HealthOption } from "../options.ts";
 import { applicationPassword, type Site } from "../site.ts";
 import { openHealthServer } from "./health-server.ts";
@@ -16,7 +16,9 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
-    const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now });
+    const keys = await openKeysAt({ url: options.store, dataDir: options.data, keysDir: options.keys, site, log: logLine });
+    closers.add("keys", async () => keys.close());
+    const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine });
     closers.add("store", () => store.close());
     const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "wall", log: logLine });
     closers.add("fusion", () => fusion.close());

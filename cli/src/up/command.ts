@@ -45,6 +45,7 @@ async function up(options: UpOptions): Promise<void> {
       eventId: options.event,
       venue,
       dataDir: options.data,
+      keysDir: options.keys,
       store: options.store,
       host: options.host,
       httpPort: options.port,

@@ -4,7 +4,7 @@ import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
 import { alertTopic, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
-import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openKeysAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 
 export interface SystemOptions {
@@ -12,6 +12,8 @@ export interface SystemOptions {
   venue: VenueMap;
   /** Secrets, store and registry live here. */
   dataDir: string;
+  /** Keys of people and tags; absent: `<dataDir>.keys`. */
+  keysDir?: string | undefined;
   /** `embedded`, `memory` or `redis://…`. */
   store: string;
   host: string;
@@ -43,7 +45,9 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const closers = new Closers();
   try {
     const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
-    const place = { url: options.store, eventId, venue, dataDir, nowMs };
+    const keys = await openKeysAt({ url: options.store, dataDir, keysDir: options.keysDir, site, log });
+    closers.add("keys", async () => keys.close());
+    const place = { url: options.store, eventId, venue, dataDir, keys, nowMs, log };
     const store = await openStoreAt(place);
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
