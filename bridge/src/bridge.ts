@@ -7,6 +7,7 @@ import type { Connection } from "./connection.ts";
 import { LivePicture } from "./core/live-picture.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 import { sealCursor } from "./cursor.ts";
+import { Flow } from "./flow.ts";
 import { fallbackRoutes } from "./http/fallback-routes.ts";
 import { listen, newHttpServer } from "./http/http-server.ts";
 import { messageRoutes } from "./http/message-routes.ts";
@@ -61,9 +62,11 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const presence: Presence = new Presence({ hub, people, signals, nowMs, log });
   const talk: Talk = new Talk({ hub, people, presence, eventRefKey: keys.eventRef, nowMs });
   const receipts = new AlertReceipts({ hub, signals, eventRefKey: keys.eventRef, nowMs });
+  const flow = new Flow({ signals, delivered: () => hub.counts.delivered, nowMs });
   function heard(update: Update, when: "before" | "now"): void {
     talk.heard(update, when);
     if (when === "before") return;
+    flow.heard(update);
     receipts.heard(update);
     if (update.body.kind !== "signal") return;
     const { signal } = update.body;
@@ -93,7 +96,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     feedFailing: feed.failing,
   }));
   const logins = new Logins(keys.password, config.logins);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -118,6 +121,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     transport.tickSecond();
     streams.tickSecond();
     receipts.tickSecond();
+    flow.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
     surroundings.tickParted();

@@ -27,6 +27,7 @@ import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
+import type { Flow } from "../flow.ts";
 import type { Logins } from "../logins.ts";
 import type { PeopleCache } from "../people-cache.ts";
 import type { PeopleDesk } from "../people-desk.ts";
@@ -57,6 +58,7 @@ export interface RoutesOptions {
   surroundings: Surroundings;
   receipts: AlertReceipts;
   signals: Signals;
+  flow: Flow;
   authority: TokenAuthority;
   tickets: Tickets;
   logins: Logins;
@@ -126,7 +128,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
 
 // --- the venue ------------------------------------------------------------------------------------
 
-function venueRoutes({ venue, store, surroundings, receipts, signals, people, publishAlert, nowMs }: RoutesOptions): Route[] {
+function venueRoutes({ venue, store, surroundings, receipts, signals, flow, people, publishAlert, nowMs }: RoutesOptions): Route[] {
   // No tag id ever leaves to attendees, and notes are the venue's own.
   const { notes: _notes, ...shown } = venue;
   const publicVenue = { ...shown, tags: [] };
@@ -180,6 +182,14 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, people, pu
       access: STAFF,
       answers: z.object({ alerts: z.array(z.object({ alertId: idSchema, severity: z.enum(ALERT_SEVERITIES), title: z.string(), text: z.string(), zoneIds: z.array(idSchema), atMs: z.number(), receipts: receiptsSchema })) }),
       handle: () => ({ status: 200, body: { alerts: receipts.list().map(({ alert, counts }) => ({ ...alert, receipts: counts })) } }),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/flow",
+      summary: "How many have passed each stage, over all processes of the event, and each lane to the clients: counts that grow, as of `atMs`",
+      access: STAFF,
+      answers: z.object({ atMs: z.number(), stages: z.record(z.string(), z.number()), lanes: z.record(z.string(), z.number()) }),
+      handle: () => ({ status: 200, body: flow.read() }),
     }),
     route({
       method: "POST",
