@@ -86,7 +86,7 @@ export function apiRoutes(options: RoutesOptions): Route[] {
 
 // --- sessions -------------------------------------------------------------------------------------
 
-function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }: RoutesOptions): Route[] {
+function sessionRoutes({ eventId, authority, logins, tickets, registry }: RoutesOptions): Route[] {
   const session = async (who: Bearer): Promise<Session> => {
     if (who.personId !== null && (await registry.person(who.personId)) === null) throw new ClientError("unauthorized", "this person is not registered here");
     return { ...(await authority.issue(who)), personId: who.personId, role: who.role, eventId };
@@ -102,7 +102,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body, address }) {
-        const verdict = logins.check(body.login, body.password, address, nowMs());
+        const verdict = await logins.check(body.login, body.password, address);
         if (!verdict.ok && verdict.afterMs > 0) throw new ClientError("rate_limited", "too many tries", verdict.afterMs);
         if (!verdict.ok) throw new ClientError("unauthorized", "login or password is wrong");
         return { status: 201, body: await session(bearerOf(verdict.login)) };
@@ -118,7 +118,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body }) {
-        const who = tickets.redeem(body.ticket, nowMs());
+        const who = await tickets.redeem(body.ticket);
         if (who === null) throw new ClientError("unauthorized", "the ticket is unknown, used or older than 10 minutes: ask for a new link");
         return { status: 201, body: await session(who) };
       },
