@@ -31,6 +31,11 @@ export class Logins {
     return same && known !== undefined ? { ok: true, login: known.login } : { ok: false, afterMs: 0 };
   }
 
+  /** Null: this login has been taken out of the settings. */
+  find(name: string): Login | null {
+    return this.#byName.get(name)?.login ?? null;
+  }
+
   #digest(password: string): Buffer {
     return createHmac("sha256", this.#key).update(password).digest();
   }
