@@ -79,7 +79,7 @@ describe("a session that renews itself", () => {
 
 describe("against a bridge", () => {
   let test: TestBridge | null = null;
-  afterEach(() => test?.close());
+  afterEach(async () => test?.close());
 
   it("gives a token that opens the next connection", async () => {
     test = await openTestBridge();

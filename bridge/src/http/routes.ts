@@ -103,7 +103,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body, address }) {
-        const verdict = logins.check(body.login, body.password, address, nowMs());
+        const verdict = await logins.check(body.login, body.password, address);
         if (!verdict.ok && verdict.afterMs > 0) throw new ClientError("rate_limited", "too many tries", verdict.afterMs);
         if (!verdict.ok) throw new ClientError("unauthorized", "login or password is wrong");
         return { status: 201, body: await session(bearerOf(verdict.login)) };
@@ -132,7 +132,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body }) {
-        const who = tickets.redeem(body.ticket, nowMs());
+        const who = await tickets.redeem(body.ticket);
         if (who === null) throw new ClientError("unauthorized", "the ticket is unknown, used or older than 10 minutes: ask for a new link");
         return { status: 201, body: await session(who) };
       },

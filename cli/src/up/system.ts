@@ -4,7 +4,7 @@ import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
 import { alertTopic, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
-import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 
 export interface SystemOptions {
@@ -48,6 +48,8 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
     closers.add("registry", () => registry.close());
+    const pinboard = await openPinboardAt(place);
+    closers.add("pinboard", () => pinboard.close());
     const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
@@ -68,6 +70,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       venue,
       store,
       registry,
+      pinboard,
       secret: secretOf(site),
       logins: site.logins,
       webRoot: options.webRoot,
