@@ -26,6 +26,7 @@ export function registerProcessCommands(program: Command): void {
 
   addHealthOption(addEventOptions(program.command("fusion"), { broker: true, store: true }))
     .description("fusion alone: reads a broker, writes a store")
+    .option("--tag-keys <file>", "keys of tags that change their names (konferenco tag-keys)")
     .action((options: FusionProcessOptions) => runFusionProcess(options, requireSite(options.data)));
 
   addListenOptions(addEventOptions(program.command("bridge"), { broker: true, store: true }), "http")
