@@ -5,11 +5,13 @@ import { openFusionService, type FusionService, type Store } from "@konferenco/f
 import { alertTopic, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
 import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 
 export interface SystemOptions {
   eventId: string;
   venue: VenueMap;
+  surveys: Surveys;
   /** Secrets, store and registry live here. */
   dataDir: string;
   /** `embedded`, `memory` or `redis://…`. */
@@ -48,7 +50,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
     closers.add("registry", () => registry.close());
-    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log });
+    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log, ...options.surveys });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
     const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });
