@@ -4,7 +4,7 @@ import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
 import { alertTopic, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
-import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 
@@ -50,6 +50,8 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
     closers.add("registry", () => registry.close());
+    const pinboard = await openPinboardAt(place);
+    closers.add("pinboard", () => pinboard.close());
     const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log, ...options.surveys });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
@@ -70,6 +72,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       venue,
       store,
       registry,
+      pinboard,
       secret: secretOf(site),
       logins: site.logins,
       webRoot: options.webRoot,
