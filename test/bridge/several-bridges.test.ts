@@ -20,7 +20,7 @@ beforeEach(async () => {
     const registry: Registry = await openRedisRegistry({ eventId: "test", url: redis.url });
     const pinboard: Pinboard = await openRedisPinboard({ eventId: "test", url: redis.url });
     ports.push(registry, pinboard);
-    return openTestBridge({ secret, store, registry: registry as BreakableRegistry, pinboard });
+    return openTestBridge({ secret, store, registry, pinboard });
   };
   bridges = [await open(), await open()];
 });

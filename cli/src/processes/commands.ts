@@ -5,6 +5,7 @@ import { untilStopped } from "../closers.ts";
 import { openSite, requireSite } from "../site.ts";
 import { printPassword, writeBrokerCredentials } from "./credentials.ts";
 import { addEventOptions, addHealthOption, addListenOptions, parsePort, venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { addSurveyOptions } from "../survey/read-surveys.ts";
 import { DEMO_PERSON_ID } from "../up/demo.ts";
 import { runBridgeProcess, type BridgeProcessOptions } from "./bridge-process.ts";
 import { runBrokerProcess, type BrokerProcessOptions } from "./broker-process.ts";
@@ -34,8 +35,9 @@ export function registerProcessCommands(program: Command): void {
     .addOption(new Option("--credentials <file>", "who may log in, by hashes (docs/wire-protocol.md); without it the logins of site.json").env("KONFERENCO_CREDENTIALS"))
     .action((options: BrokerProcessOptions) => runBrokerProcess(options));
 
-  addHealthOption(addEventOptions(program.command("fusion"), { broker: true, store: true }))
+  addSurveyOptions(addHealthOption(addEventOptions(program.command("fusion"), { broker: true, store: true })))
     .description("fusion alone: reads a broker, writes a store")
+    .option("--tag-keys <file>", "keys of tags that change their names (konferenco tag-keys)")
     .action((options: FusionProcessOptions) => runFusionProcess(options, requireSite(options.data)));
 
   addListenOptions(addEventOptions(program.command("bridge"), { broker: true, store: true }), "http")
