@@ -209,8 +209,12 @@ export class Connection implements KonferencoClient {
     if (typeof token === "string") return this.#openWith(token);
     token().then(
       (fresh) => generation === this.#generation && this.#openWith(fresh),
-      // No token is like no network: tried again with the same patience.
-      () => generation === this.#generation && this.#lose({ blameWire: false }),
+      (error: unknown) => {
+        if (generation !== this.#generation) return;
+        // A server that gives no token any more is not asked again; else no token is like no network, and tried with the same patience.
+        if (error instanceof RefusedByServer && (error.code === "unauthorized" || error.code === "token_expired")) return this.#fail(error.code, error.message);
+        this.#lose({ blameWire: false });
+      },
     );
   }
 
