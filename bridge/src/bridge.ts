@@ -7,6 +7,7 @@ import type { Connection } from "./connection.ts";
 import { LivePicture } from "./core/live-picture.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 import { sealCursor } from "./cursor.ts";
+import { Flow } from "./flow.ts";
 import { fallbackRoutes } from "./http/fallback-routes.ts";
 import { listen, newHttpServer } from "./http/http-server.ts";
 import { messageRoutes } from "./http/message-routes.ts";
@@ -22,6 +23,7 @@ import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
 import { PeopleCache } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
+import { newInProcessPinboard } from "./pinboard/index.ts";
 import { Poller } from "./poll.ts";
 import { Presence } from "./presence.ts";
 import { Replayer } from "./replayer.ts";
@@ -46,7 +48,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const startedAtMs = nowMs();
 
   const authority = await newTokenAuthority(keys.token, eventId, nowMs);
-  const tickets = new Tickets();
+  const pinboard = config.pinboard ?? newInProcessPinboard(nowMs);
+  const tickets = new Tickets(pinboard);
   const people = new PeopleCache(registry, nowMs);
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
@@ -61,9 +64,11 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const presence: Presence = new Presence({ hub, people, signals, nowMs, log });
   const talk: Talk = new Talk({ hub, people, presence, eventRefKey: keys.eventRef, nowMs });
   const receipts = new AlertReceipts({ hub, signals, eventRefKey: keys.eventRef, nowMs });
+  const flow = new Flow({ signals, delivered: () => hub.counts.delivered, nowMs });
   function heard(update: Update, when: "before" | "now"): void {
     talk.heard(update, when);
     if (when === "before") return;
+    flow.heard(update);
     receipts.heard(update);
     if (update.body.kind !== "signal") return;
     const { signal } = update.body;
@@ -72,7 +77,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     else if (signal.kind === "resync") hub.tellResync(signal.who);
   }
   const desk = new PeopleDesk({ registry, feed, nowMs });
-  const frames = new ClientFrames({ store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
@@ -92,8 +97,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     feedPending: feed.pending,
     feedFailing: feed.failing,
   }));
-  const logins = new Logins(keys.password, config.logins);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const logins = new Logins(keys.password, config.logins, pinboard);
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -118,6 +123,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     transport.tickSecond();
     streams.tickSecond();
     receipts.tickSecond();
+    flow.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
     surroundings.tickParted();
@@ -143,7 +149,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   return {
     port,
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
-    issueTicket: (who) => Promise.resolve(tickets.issue(who, nowMs())),
+    issueTicket: (who) => tickets.issue(who),
     issueToken: async (who) => (await authority.issue(who)).token,
     stats,
     close: () => (closing ??= close()),

@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import {
   StoreUnavailable,
   countRefusal,
+  ephemeralOfTag,
   parseAlertMessage,
   parseBeaconReport,
   parseEnvironmentReport,
@@ -35,6 +37,7 @@ import type { PairState } from "./core/proximity.ts";
 import type { SurveyPoint } from "./core/radio-map.ts";
 import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
 import type { WifiModel } from "./core/wifi-model.ts";
+import type { RotatingTags } from "./rotating-tags.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
@@ -62,6 +65,8 @@ export interface FusionServiceConfig {
   wifiSurvey?: WifiModel;
   /** A survey of the venue, if somebody walked one: the radio map is made of it. */
   survey?: readonly SurveyPoint[];
+  /** Who is behind names that change. None: such names are refused. */
+  rotatingTags?: RotatingTags;
 }
 
 export interface FusionMessage {
@@ -124,6 +129,8 @@ const RESTATE_MS = 1_000;
 const MAX_REPORT_TIME_COMMITS = 5_000;
 /** Attempts to store an alert before its sender is told, by a missing acknowledgement, to send it again: 3 s in all. */
 const ALERT_RETRY_MS = [50, 150, 300, 500, 1_000, 1_000];
+/** Between two words to the bridges of what was counted here. */
+const FLOW_EVERY_MS = 1_000;
 /** A device's clock may run ahead of ours by this much before its location is refused. */
 const MAX_DEVICE_AHEAD_MS = 60_000;
 
@@ -169,6 +176,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   function tick(nowMs: number): void {
     lastTickMs = nowMs;
     counts.ticks++;
+    config.rotatingTags?.prepare(nowMs);
     const output = pipeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
@@ -214,8 +222,21 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     addRefusals(refusedRows);
     addRefusals(accepted.value.refusedRows);
     watch.noteReport(report.gatewayId, accepted.value.observations.length, nowMs);
-    counts.observations += accepted.value.observations.length;
-    for (const observation of accepted.value.observations) pipeline.step(observation, nowMs);
+    for (const observation of accepted.value.observations) {
+      const tagId = lastingName(observation.tagId, observation.heardAtMs);
+      if (tagId === null) continue;
+      counts.observations++;
+      pipeline.step(tagId === observation.tagId ? observation : { ...observation, tagId }, nowMs);
+    }
+  }
+
+  /** The tag behind a name that changes, the name itself of a tag that keeps it, or null: refused and counted. */
+  function lastingName(tagId: TagId, atMs: number): TagId | null {
+    const ephemeral = ephemeralOfTag(tagId);
+    if (ephemeral === null) return tagId;
+    const lasting = config.rotatingTags?.tagOf(ephemeral, atMs) ?? null;
+    if (lasting === null) refuseAs("TAG_NAME_UNKNOWN");
+    return lasting;
   }
 
   function ingestSensor(sensorType: SensorType, message: FusionMessage): void {
@@ -244,7 +265,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
         const atMs = deviceTime(heardAtMs, message);
         if (atMs === null) return;
-        heardTagId.forEach((other, row) => pipeline.sight({ tagA: tagId, tagB: other, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }));
+        heardTagId.forEach((heard, row) => {
+          const tagB = lastingName(heard, atMs);
+          if (tagB !== null) pipeline.sight({ tagA: tagId, tagB, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs });
+        });
         return;
       }
       case "environment": {
@@ -338,9 +362,33 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       () => {
         const dueMs = Math.floor(config.nowMs() / tickMs) * tickMs;
         if (dueMs > lastTickMs) tick(dueMs);
+        sayFlow(dueMs);
         scheduleTick();
       },
       tickMs - (config.nowMs() % tickMs),
+    );
+  }
+
+  const flow = { from: `fusion ${randomBytes(6).toString("base64url")}`, atMs: 0, told: "" };
+
+  /** For the console's view of what passes. Best effort: what a store that is away does not take is in the next word. */
+  function sayFlow(nowMs: number): void {
+    if (nowMs - flow.atMs < FLOW_EVERY_MS) return;
+    flow.atMs = nowMs;
+    const { zoneTransitions, proximityTransitions, positions, tagLimit } = pipeline.counts();
+    const said = {
+      arrived: counts.messages,
+      refused: Object.values(refused).reduce((sum, count) => sum + count, tagLimit),
+      reports: counts.reports,
+      observations: counts.observations,
+      positions,
+      transitions: zoneTransitions + proximityTransitions,
+    };
+    const told = JSON.stringify(said);
+    if (told === flow.told) return;
+    store.commit({ ...emptyBatch(), signals: [{ kind: "flow", from: flow.from, counts: said }] }, config.nowMs()).then(
+      () => (flow.told = told),
+      () => undefined,
     );
   }
 
@@ -373,6 +421,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
           return ingestStatus(topic.value.gatewayId, message);
         case "alert":
           return ingestAlert(topic.value.severity, message);
+        case "tag-names": // said by us, for gateways
+          return;
       }
     },
 
