@@ -1,4 +1,4 @@
-import type { Alert, VenueMap } from "@konferenco/protocol";
+import type { Alert, Schedule, VenueMap } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Registry } from "./registry/registry.ts";
 import type { ChannelClaim } from "./core/channel-rights.ts";
@@ -33,6 +33,8 @@ export interface BridgeConfig {
   /** 0 picks a free port. */
   port: number;
   venue: VenueMap;
+  /** What is on where, who meets, and which places have a channel; absent: nothing. */
+  schedule?: Schedule;
   store: Store;
   registry: Registry;
   /** At least 32 random bytes. The keys of tokens, cursors, event ids and public counts are derived from it (HKDF), each its own. */

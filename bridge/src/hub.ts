@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 import { ConnectionsBySubject } from "./connections-by-subject.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { HARD_WINDOW_BYTES, Outbox, newOutboxCounts, type TakeOptions } from "./core/outbox.ts";
-import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type VisibleUpdate } from "./core/privacy.ts";
+import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import { Subscriptions, type Subscription } from "./subscriptions.ts";
@@ -29,6 +29,8 @@ export interface HubOptions {
   seal: (connection: Connection, offset: number) => string;
   /** How far the feed has dispatched. */
   feedOffset: () => number;
+  /** What the tag's carrier is doing, as this viewer may see it; null: nothing is known. */
+  activityOf: (tagId: TagId, viewer: Viewer) => VisibleUpdate | null;
 }
 
 /** All connections that have said hello: who is interested in what, and what is written when. */
@@ -218,8 +220,9 @@ export class Hub {
     for (let next = standings.next(); next.done !== true; next = standings.next()) {
       const standing = showStanding(next.value, people.holderOf(next.value.tagId), connection.viewer);
       if (standing === null) continue;
-      shown.push(standing);
-      bytes += standing.bytes;
+      const activity = this.#options.activityOf(next.value.tagId, connection.viewer);
+      shown.push(standing, ...(activity === null ? [] : [activity]));
+      bytes += standing.bytes + (activity?.bytes ?? 0);
       if (bytes < SNAPSHOT_BYTES) continue;
       connection.pump = standings;
       this.#withPositions.add(connection);
@@ -234,7 +237,8 @@ export class Hub {
     if (person === null) return [];
     const standing = person.tagId === null ? null : picture.standing(person.tagId);
     const shown = standing === null ? null : showStanding(standing, people.holderOf(standing.tagId), connection.viewer);
-    return [showOwnSettings(person.settings, nowMs), ...(shown === null ? [] : [shown])];
+    const activity = shown === null || standing === null ? null : this.#options.activityOf(standing.tagId, connection.viewer);
+    return [showOwnSettings(person.settings, nowMs), ...(shown === null ? [] : [shown]), ...(activity === null ? [] : [activity])];
   }
 
   /** After a hole that the log cannot fill: everybody is told, and what is true now is sent again. */
@@ -330,7 +334,9 @@ export class Hub {
     // One who has not been anywhere was not shown, and is not named now.
     if (stood && atLeast(was, "zone") && (tagChanged || !atLeast(is, was))) connection.sendFrame({ op: "forget", subj: personId });
     const standing = tagAfter === null ? null : this.#options.picture.standing(tagAfter);
-    if (standing !== null) this.offer(connection, showStanding(standing, this.#options.people.holderOf(standing.tagId), viewer));
+    if (standing === null) return;
+    this.offer(connection, showStanding(standing, this.#options.people.holderOf(standing.tagId), viewer));
+    this.offer(connection, this.#options.activityOf(standing.tagId, viewer));
   }
 
   /** A tag has not been heard for five minutes: recent locations are not kept longer, by clients neither. */
@@ -413,6 +419,7 @@ export class Hub {
         return;
       }
       this.offer(connection, showStanding(next.value, this.#options.people.holderOf(next.value.tagId), connection.viewer));
+      this.offer(connection, this.#options.activityOf(next.value.tagId, connection.viewer));
     }
   }
 

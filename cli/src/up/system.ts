@@ -2,7 +2,7 @@ import path from "node:path";
 import { openBridge, type Bridge, type Registry } from "@konferenco/bridge";
 import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
-import { alertTopic, type VenueMap } from "@konferenco/protocol";
+import { alertTopic, type Schedule, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
 import { openRegistryAt, openStoreAt } from "../open-store.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
@@ -10,6 +10,7 @@ import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 export interface SystemOptions {
   eventId: string;
   venue: VenueMap;
+  schedule: Schedule;
   /** Secrets, store and registry live here. */
   dataDir: string;
   /** `embedded`, `memory` or `redis://…`. */
@@ -39,7 +40,7 @@ export interface System {
 
 /** Opens everything or, on a fault, closes what was open and rejects. */
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { eventId, venue, dataDir, host, nowMs, log } = options;
+  const { eventId, venue, schedule, dataDir, host, nowMs, log } = options;
   const closers = new Closers();
   try {
     const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
@@ -48,7 +49,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
     closers.add("registry", () => registry.close());
-    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log });
+    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs, time: "wall", log });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
     const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });
@@ -66,6 +67,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       host,
       port: options.httpPort,
       venue,
+      schedule,
       store,
       registry,
       secret: secretOf(site),
