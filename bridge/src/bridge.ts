@@ -9,6 +9,7 @@ import type { Connection } from "./connection.ts";
 import { LivePicture } from "./core/live-picture.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 import { sealCursor } from "./cursor.ts";
+import { Flow } from "./flow.ts";
 import { fallbackRoutes } from "./http/fallback-routes.ts";
 import { listen, newHttpServer } from "./http/http-server.ts";
 import { messageRoutes } from "./http/message-routes.ts";
@@ -25,6 +26,7 @@ import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
 import { PeopleCache, type PolicyChange } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
+import { newInProcessPinboard } from "./pinboard/index.ts";
 import { Poller } from "./poll.ts";
 import { Presence } from "./presence.ts";
 import { Replayer } from "./replayer.ts";
@@ -49,7 +51,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const startedAtMs = nowMs();
 
   const authority = await newTokenAuthority(keys.token, eventId, nowMs);
-  const tickets = new Tickets();
+  const pinboard = config.pinboard ?? newInProcessPinboard(nowMs);
+  const tickets = new Tickets(pinboard);
   const people = new PeopleCache(registry, nowMs);
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
@@ -71,9 +74,11 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     presence.policyChanged(change);
     activities.policyChanged(change);
   }
+  const flow = new Flow({ signals, delivered: () => hub.counts.delivered, nowMs });
   function heard(update: Update, when: "before" | "now"): void {
     talk.heard(update, when);
     if (when === "before") return;
+    flow.heard(update);
     receipts.heard(update);
     if (update.body.kind !== "signal") return;
     const { signal } = update.body;
@@ -105,8 +110,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     feedPending: feed.pending,
     feedFailing: feed.failing,
   }));
-  const logins = new Logins(keys.password, config.logins);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const logins = new Logins(keys.password, config.logins, pinboard);
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -135,6 +140,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     transport.tickSecond();
     streams.tickSecond();
     receipts.tickSecond();
+    flow.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
     surroundings.tickParted();
@@ -160,7 +166,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   return {
     port,
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
-    issueTicket: (who) => Promise.resolve(tickets.issue(who, nowMs())),
+    issueTicket: (who) => tickets.issue(who),
     issueToken: async (who) => (await authority.issue(who)).token,
     stats,
     close: () => (closing ??= close()),

@@ -1,6 +1,7 @@
 import type { Alert, Schedule, VenueMap } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Registry } from "./registry/registry.ts";
+import type { Pinboard } from "./pinboard/pinboard.ts";
 import type { ChannelClaim } from "./core/channel-rights.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 
@@ -37,6 +38,8 @@ export interface BridgeConfig {
   schedule?: Schedule;
   store: Store;
   registry: Registry;
+  /** Shared by all bridges of the event; absent: this is the only one. */
+  pinboard?: Pinboard;
   /** At least 32 random bytes. The keys of tokens, cursors, event ids and public counts are derived from it (HKDF), each its own. */
   secret: Uint8Array;
   logins: Login[];

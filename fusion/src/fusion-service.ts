@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import {
   StoreUnavailable,
   countRefusal,
@@ -126,6 +127,8 @@ const RESTATE_MS = 1_000;
 const MAX_REPORT_TIME_COMMITS = 5_000;
 /** Attempts to store an alert before its sender is told, by a missing acknowledgement, to send it again: 3 s in all. */
 const ALERT_RETRY_MS = [50, 150, 300, 500, 1_000, 1_000];
+/** Between two words to the bridges of what was counted here. */
+const FLOW_EVERY_MS = 1_000;
 /** A device's clock may run ahead of ours by this much before its location is refused. */
 const MAX_DEVICE_AHEAD_MS = 60_000;
 
@@ -340,9 +343,33 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       () => {
         const dueMs = Math.floor(config.nowMs() / tickMs) * tickMs;
         if (dueMs > lastTickMs) tick(dueMs);
+        sayFlow(dueMs);
         scheduleTick();
       },
       tickMs - (config.nowMs() % tickMs),
+    );
+  }
+
+  const flow = { from: `fusion ${randomBytes(6).toString("base64url")}`, atMs: 0, told: "" };
+
+  /** For the console's view of what passes. Best effort: what a store that is away does not take is in the next word. */
+  function sayFlow(nowMs: number): void {
+    if (nowMs - flow.atMs < FLOW_EVERY_MS) return;
+    flow.atMs = nowMs;
+    const { zoneTransitions, proximityTransitions, positions, tagLimit } = pipeline.counts();
+    const said = {
+      arrived: counts.messages,
+      refused: Object.values(refused).reduce((sum, count) => sum + count, tagLimit),
+      reports: counts.reports,
+      observations: counts.observations,
+      positions,
+      transitions: zoneTransitions + proximityTransitions,
+    };
+    const told = JSON.stringify(said);
+    if (told === flow.told) return;
+    store.commit({ ...emptyBatch(), signals: [{ kind: "flow", from: flow.from, counts: said }] }, config.nowMs()).then(
+      () => (flow.told = told),
+      () => undefined,
     );
   }
 

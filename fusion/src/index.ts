@@ -11,7 +11,7 @@ export { SOURCE_WEIGHTS, fixOfSighting, fuseFixes, type FusedFix } from "./core/
 export { newWifiKnn } from "./core/wifi-knn.ts";
 export { summarise } from "./core/wifi-posterior.ts";
 export type { CalibrationState } from "./core/calibration.ts";
-export type { SurveyPoint } from "./core/radio-map.ts";
+export { MIN_SURVEY_SPOTS, type SurveyPoint } from "./core/radio-map.ts";
 // its parts, for benches
 export { newCalibration } from "./core/calibration.ts";
 export { newGridFilter, type Belief, type Hearing } from "./core/grid-filter.ts";

@@ -29,7 +29,9 @@ export type Signal =
   /** One bridge's people. `whole`: who is not in this list is not there any more. */
   | { kind: "presence"; bridge: string; whole: boolean; people: PresenceEntry[] }
   | { kind: "receipts"; bridge: string; alertId: string; counts: ReceiptCounts }
-  | { kind: "resync"; who: string | null };
+  | { kind: "resync"; who: string | null }
+  /** What one process has counted since it started, by stage. */
+  | { kind: "flow"; from: string; counts: Record<string, number> };
 
 export const PRESENCE_STATES = ["online", "away", "busy", "offline"] as const;
 export type PresenceState = (typeof PRESENCE_STATES)[number];

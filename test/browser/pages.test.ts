@@ -79,6 +79,24 @@ describe("the operator's console", () => {
     expect(complaints.filter((line) => !line.includes("401"))).toEqual([]);
   });
 
+  it("the flow tab shows what passes, each second", async () => {
+    const page = await open(await stand.consoleLink());
+    await isLive(page);
+    await page.getByText("Flow", { exact: true }).click();
+    await page.getByTestId("flow-deliveries").waitFor();
+    const rates = async (name: string) => Number(await text(page, `flow-${name}`));
+    await expect
+      .poll(
+        async () => {
+          await stand.gatewayIs("gw-hall", "online");
+          return (await rates("updates")) > 0 && (await rates("deliveries")) > 0 && (await rates("3")) > 0;
+        },
+        { timeout: 20_000, interval: 200 },
+      )
+      .toBe(true);
+    expect(complaints).toEqual([]);
+  });
+
   it("without a ticket it asks for a login, refuses a wrong one in plain words and takes the right one", async () => {
     const page = await open(`${stand.bridge().url}/console/`);
     await page.getByLabel("Login").fill("desk");

@@ -355,3 +355,21 @@ describe("on the real embedded store", () => {
     await real.close();
   });
 });
+
+describe("what has passed", () => {
+  it("is told to the bridges once a second, and only when something has", async () => {
+    vi.useFakeTimers({ now: 10_000_000 });
+    try {
+      open({ time: "wall", nowMs: Date.now });
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(flows()).toEqual([expect.objectContaining({ arrived: 0 })]);
+      void service.ingest({ topic: "konferenco/demo/alert/none", payload: encode("{}"), gatewayId: null, receivedAtMs: Date.now() });
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(flows()).toEqual([expect.anything(), expect.objectContaining({ arrived: 1, refused: 1, reports: 0 })]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  const flows = () => store.commits.flatMap(({ batch: { signals = [] } }) => signals.flatMap((signal) => (signal.kind === "flow" ? [signal.counts] : [])));
+});

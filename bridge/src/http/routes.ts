@@ -35,6 +35,7 @@ import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
+import type { Flow } from "../flow.ts";
 import type { Logins } from "../logins.ts";
 import type { PeopleCache } from "../people-cache.ts";
 import type { PeopleDesk } from "../people-desk.ts";
@@ -66,6 +67,7 @@ export interface RoutesOptions {
   surroundings: Surroundings;
   receipts: AlertReceipts;
   signals: Signals;
+  flow: Flow;
   authority: TokenAuthority;
   tickets: Tickets;
   logins: Logins;
@@ -93,7 +95,7 @@ export function apiRoutes(options: RoutesOptions): Route[] {
 
 // --- sessions -------------------------------------------------------------------------------------
 
-function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }: RoutesOptions): Route[] {
+function sessionRoutes({ eventId, authority, logins, tickets, registry }: RoutesOptions): Route[] {
   const session = async (who: Bearer): Promise<Session> => {
     if (who.personId !== null && (await registry.person(who.personId)) === null) throw new ClientError("unauthorized", "this person is not registered here");
     return { ...(await authority.issue(who)), personId: who.personId, role: who.role, eventId };
@@ -109,7 +111,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body, address }) {
-        const verdict = logins.check(body.login, body.password, address, nowMs());
+        const verdict = await logins.check(body.login, body.password, address);
         if (!verdict.ok && verdict.afterMs > 0) throw new ClientError("rate_limited", "too many tries", verdict.afterMs);
         if (!verdict.ok) throw new ClientError("unauthorized", "login or password is wrong");
         return { status: 201, body: await session(bearerOf(verdict.login)) };
@@ -125,7 +127,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body }) {
-        const who = tickets.redeem(body.ticket, nowMs());
+        const who = await tickets.redeem(body.ticket);
         if (who === null) throw new ClientError("unauthorized", "the ticket is unknown, used or older than 10 minutes: ask for a new link");
         return { status: 201, body: await session(who) };
       },
@@ -135,7 +137,7 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
 
 // --- the venue ------------------------------------------------------------------------------------
 
-function venueRoutes({ venue, store, surroundings, receipts, signals, people, publishAlert, nowMs }: RoutesOptions): Route[] {
+function venueRoutes({ venue, store, surroundings, receipts, signals, flow, people, publishAlert, nowMs }: RoutesOptions): Route[] {
   // No tag id ever leaves to attendees, and notes are the venue's own.
   const { notes: _notes, ...shown } = venue;
   const publicVenue = { ...shown, tags: [] };
@@ -205,6 +207,14 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, people, pu
       access: STAFF,
       answers: z.object({ alerts: z.array(z.object({ alertId: idSchema, severity: z.enum(ALERT_SEVERITIES), title: z.string(), text: z.string(), zoneIds: z.array(idSchema), atMs: z.number(), receipts: receiptsSchema })) }),
       handle: () => ({ status: 200, body: { alerts: receipts.list().map(({ alert, counts }) => ({ ...alert, receipts: counts })) } }),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/flow",
+      summary: "How many have passed each stage, over all processes of the event, and each lane to the clients: counts that grow, as of `atMs`",
+      access: STAFF,
+      answers: z.object({ atMs: z.number(), stages: z.record(z.string(), z.number()), lanes: z.record(z.string(), z.number()) }),
+      handle: () => ({ status: 200, body: flow.read() }),
     }),
     route({
       method: "POST",

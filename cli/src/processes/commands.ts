@@ -4,6 +4,7 @@ import { gatewayCommand } from "@konferenco/gateway-agent";
 import { untilStopped } from "../closers.ts";
 import { openSite, requireSite } from "../site.ts";
 import { addEventOptions, addHealthOption, addListenOptions, parsePort, venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { addSurveyOptions } from "../survey/read-surveys.ts";
 import { DEMO_PERSON_ID } from "../up/demo.ts";
 import { runBridgeProcess, type BridgeProcessOptions } from "./bridge-process.ts";
 import { runBrokerProcess, type BrokerProcessOptions } from "./broker-process.ts";
@@ -24,7 +25,7 @@ export function registerProcessCommands(program: Command): void {
     .description("the MQTT broker alone")
     .action((options: BrokerProcessOptions) => runBrokerProcess(options, requireSite(options.data)));
 
-  addHealthOption(addEventOptions(program.command("fusion"), { broker: true, store: true }))
+  addSurveyOptions(addHealthOption(addEventOptions(program.command("fusion"), { broker: true, store: true })))
     .description("fusion alone: reads a broker, writes a store")
     .action((options: FusionProcessOptions) => runFusionProcess(options, requireSite(options.data)));
 

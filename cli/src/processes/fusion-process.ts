@@ -4,9 +4,10 @@ import { logLine } from "../log.ts";
 import { openStoreAt } from "../open-store.ts";
 import { scheduleOf, venueOf, type EventOptions, type HealthOption } from "../options.ts";
 import { applicationPassword, type Site } from "../site.ts";
+import { readSurveys, surveyWords, type SurveyOptions } from "../survey/read-surveys.ts";
 import { openHealthServer } from "./health-server.ts";
 
-export interface FusionProcessOptions extends EventOptions, HealthOption {
+export interface FusionProcessOptions extends EventOptions, HealthOption, SurveyOptions {
   broker: string;
   store: string;
 }
@@ -17,9 +18,10 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
   try {
     const venue = venueOf(options);
     const schedule = scheduleOf(options, venue, Date.now());
+    const surveys = readSurveys(options, venue);
     const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now });
     closers.add("store", () => store.close());
-    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs: Date.now, time: "wall", log: logLine });
+    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs: Date.now, time: "wall", log: logLine, ...surveys });
     closers.add("fusion", () => fusion.close());
     const source = await openMqttSource({
       url: options.broker,
@@ -39,7 +41,7 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
       },
     });
     closers.add("health", () => health.close());
-    logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port });
+    logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port, surveys: surveyWords(surveys, fusion.stats().calibration) });
     await untilStopped(null);
   } finally {
     await closers.close();

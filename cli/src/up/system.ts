@@ -4,13 +4,15 @@ import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
 import { alertTopic, type Schedule, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
-import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
+import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 
 export interface SystemOptions {
   eventId: string;
   venue: VenueMap;
   schedule: Schedule;
+  surveys: Surveys;
   /** Secrets, store and registry live here. */
   dataDir: string;
   /** `embedded`, `memory` or `redis://…`. */
@@ -49,7 +51,9 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
     closers.add("registry", () => registry.close());
-    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs, time: "wall", log });
+    const pinboard = await openPinboardAt(place);
+    closers.add("pinboard", () => pinboard.close());
+    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs, time: "wall", log, ...options.surveys });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
     const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });
@@ -70,6 +74,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       schedule,
       store,
       registry,
+      pinboard,
       secret: secretOf(site),
       logins: site.logins,
       webRoot: options.webRoot,

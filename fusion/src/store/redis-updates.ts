@@ -107,6 +107,8 @@ function asSignal(value: unknown): Signal | null {
       return typeof value.bridge === "string" && typeof value.alertId === "string" && isObject(value.counts) ? (value as unknown as Signal) : null;
     case "resync":
       return value.who === null || typeof value.who === "string" ? (value as unknown as Signal) : null;
+    case "flow":
+      return typeof value.from === "string" && isObject(value.counts) && Object.values(value.counts).every((count) => typeof count === "number") ? (value as unknown as Signal) : null;
     default:
       return null;
   }

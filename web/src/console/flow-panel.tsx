@@ -8,6 +8,8 @@ const BOX = { width: 120, height: 24 };
 
 /** In plain words; what is new on the server shows under its own name. */
 const WORDS: Record<string, string> = {
+  arrived: "From the broker",
+  refused: "Refused",
   reports: "Gateway reports",
   observations: "Sightings",
   positions: "Positions",
