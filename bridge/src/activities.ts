@@ -97,15 +97,17 @@ export class Activities {
   }
 
   #tell(tagId: TagId): void {
-    const { people, nowMs } = this.#options;
+    const { people, picture, nowMs } = this.#options;
     const hub = this.#options.hub();
     const holder = people.holderOf(tagId);
     const doing = this.#doing(tagId);
     const offer = (connection: Parameters<Hub["offer"]>[0]) => hub.offer(connection, showActivity(tagId, holder, connection.viewer, doing, nowMs()));
     if (typeof holder === "object") for (const connection of hub.byPerson.get(holder.personId)) if (connection.has("me")) offer(connection);
+    const standing = picture.standing(tagId);
+    if (standing === null) return;
     for (const connection of hub.byChannel.venue) {
       const isOwn = typeof holder === "object" && connection.viewer.personId === holder.personId;
-      if (!isOwn || !connection.has("me")) offer(connection);
+      if ((!isOwn || !connection.has("me")) && hub.looksAt(connection, standing)) offer(connection);
     }
   }
 

@@ -26,6 +26,8 @@ export interface Bearer {
   loginName?: string;
   channels?: ChannelClaim;
   system?: boolean;
+  /** With a password or a link; renewals keep it. Now, where it is absent. */
+  loggedInAtMs?: number;
 }
 
 export interface BridgeConfig {

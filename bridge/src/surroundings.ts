@@ -2,6 +2,7 @@ import { zoneCentre, type NearbyPerson, type PersonId, type SessionCount, type T
 import type { Store } from "@konferenco/fusion";
 import type { Activities } from "./activities.ts";
 import type { Connection } from "./connection.ts";
+import type { Area } from "./core/area.ts";
 import { shownStay, type Trail, type WindowDice } from "./core/coarse-times.ts";
 import { COMPATIBLE, type Match } from "./core/compatibility.ts";
 import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type Attendance, type HotSpots } from "./core/crowding.ts";
@@ -287,11 +288,11 @@ export class Surroundings {
   // --- how full ------------------------------------------------------------------------------------
 
   /** The counts that this viewer may see now. */
-  occupancy(viewer: Viewer): VisibleUpdate[] {
+  occupancy(viewer: Viewer, area: Area | null = null): VisibleUpdate[] {
     const nowMs = this.#options.nowMs();
-    if (seesThings(viewer)) return inParts(this.#exactZones(), nowMs, this.#sessions);
+    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs, this.#sessions);
     this.#release(nowMs);
-    return inParts(this.#publicZones(), nowMs);
+    return inParts(this.#publicZones(), area, nowMs);
   }
 
   /** Once a second: exact counts when they changed, public ones when their window ends. */
@@ -302,11 +303,13 @@ export class Surroundings {
     if (watching.length === 0) return;
     const zones = this.#exactZones();
     const exact = JSON.stringify([zones, this.#sessions]);
-    const exactParts = exact === this.#toldExact ? [] : inParts(zones, nowMs(), this.#sessions);
+    const atMs = nowMs();
+    const exactParts = exact === this.#toldExact ? null : partsByArea(zones, atMs, this.#sessions);
     this.#toldExact = exact;
-    const publicParts = this.#release(nowMs()) ? inParts(this.#publicZones(), nowMs()) : [];
+    const publicParts = this.#release(atMs) ? partsByArea(this.#publicZones(), atMs) : null;
     for (const connection of watching) {
-      for (const part of seesThings(connection.viewer) ? exactParts : publicParts) hub.offer(connection, part);
+      const parts = seesThings(connection.viewer) ? exactParts : publicParts;
+      for (const part of parts?.(connection.areaOf("occupancy")) ?? []) hub.offer(connection, part);
     }
   }
 
@@ -350,9 +353,21 @@ function withMark(zone: ZoneCount, spots: HotSpots): ZoneCount {
   return spot?.hot === true ? { ...zone, hot: true, capacity: spot.capacity } : zone;
 }
 
-function inParts(zones: ZoneCount[], atMs: number, sessions: SessionCount[] = []): VisibleUpdate[] {
+/** Those of each area are made once, for all who look at it. */
+function partsByArea(zones: ZoneCount[], atMs: number, sessions: SessionCount[] = []): (area: Area | null) => VisibleUpdate[] {
+  const made = new Map<Area | null, VisibleUpdate[]>();
+  return (area) => {
+    const parts = made.get(area) ?? inParts(zones, area, atMs, sessions);
+    made.set(area, parts);
+    return parts;
+  };
+}
+
+/** Sessions go with the first part; they are of the whole venue. */
+function inParts(all: ZoneCount[], area: Area | null, atMs: number, sessions: SessionCount[] = []): VisibleUpdate[] {
+  const zones = area === null ? all : all.filter(({ zoneId }) => area.zoneIds.has(zoneId));
   const parts: VisibleUpdate[] = [];
-  for (let from = 0; from < Math.max(1, zones.length); from += ZONES_PER_EVENT) {
+  for (let from = 0; from < zones.length; from += ZONES_PER_EVENT) {
     parts.push(showOccupancy({ zones: zones.slice(from, from + ZONES_PER_EVENT), ...(from > 0 || sessions.length === 0 ? {} : { sessions }) }, atMs, parts.length));
   }
   return parts;

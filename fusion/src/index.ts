@@ -22,5 +22,6 @@ export { indexVenue } from "./core/venue-index.ts";
 export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";
 export { openMqttSource, type MqttSource, type MqttSourceOptions } from "./mqtt-source.ts";
+export { ephemeralId, newRotatingTags, parseTagKeys, type RotatingTags, type TagKeys } from "./rotating-tags.ts";
 // the store
 export * from "./store/index.ts";

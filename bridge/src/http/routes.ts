@@ -30,7 +30,7 @@ import {
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { AlertReceipts } from "../alert-receipts.ts";
-import type { Claims, TokenAuthority } from "../auth.ts";
+import { RENEWABLE_S, type Claims, type TokenAuthority } from "../auth.ts";
 import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
@@ -95,8 +95,9 @@ export function apiRoutes(options: RoutesOptions): Route[] {
 
 // --- sessions -------------------------------------------------------------------------------------
 
-function sessionRoutes({ eventId, authority, logins, tickets, registry }: RoutesOptions): Route[] {
+function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }: RoutesOptions): Route[] {
   const session = async (who: Bearer): Promise<Session> => {
+    if (nowMs() - (who.loggedInAtMs ?? nowMs()) > RENEWABLE_S * 1_000) throw new ClientError("unauthorized", "the last login is more than 7 days ago: log in again");
     if (who.personId !== null && (await registry.person(who.personId)) === null) throw new ClientError("unauthorized", "this person is not registered here");
     return { ...(await authority.issue(who)), personId: who.personId, role: who.role, eventId };
   };
@@ -119,6 +120,19 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry }: Routes
     }),
     route({
       method: "POST",
+      path: "/api/v1/sessions/renew",
+      summary: "A fresh session for the one that the token is of, before that one ends; for 7 days after logging in",
+      access: EVERYBODY,
+      status: 201,
+      answers: sessionSchema,
+      errors: ["unauthorized"],
+      async handle({ claims }) {
+        if (claims === null) throw new ClientError("unauthorized", "who are you?");
+        return { status: 201, body: await session(renewed(claims, logins)) };
+      },
+    }),
+    route({
+      method: "POST",
       path: "/api/v1/tickets/redeem",
       summary: "Turn the single-use ticket of a link into a session",
       access: "public",
@@ -133,6 +147,15 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry }: Routes
       },
     }),
   ];
+}
+
+/** What the login may do today, not what it could when the token was made. Who came by a link keeps what the link gave. */
+function renewed(claims: Claims, logins: Logins): Bearer {
+  const { loginName, loggedInAtMs } = claims;
+  const login = loginName === undefined ? null : logins.find(loginName);
+  if (login !== null) return { ...bearerOf(login), loggedInAtMs };
+  if (loginName !== undefined && loginName !== claims.role) throw new ClientError("unauthorized", "this login is no longer there");
+  return claims;
 }
 
 // --- the venue ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import { logLine } from "../log.ts";
 import { addEventOptions, addListenOptions, parseCount, parseDurationMs, scheduleOf, venueOf, type EventOptions } from "../options.ts";
 import { addSurveyOptions, readSurveys, surveyWords, type SurveyOptions, type Surveys } from "../survey/read-surveys.ts";
 import { DEMO_PERSON_ID, openDemo, type Demo } from "./demo.ts";
+import { rotatingTagsOf } from "../tag-names.ts";
 import { figuresLine, type RunFigures } from "./figures.ts";
 import { builtPages, openSystem, type System } from "./system.ts";
 
@@ -19,6 +20,7 @@ interface UpOptions extends EventOptions, SurveyOptions {
   simulation: boolean;
   seed: string;
   tags: number;
+  tagKeys?: string;
   for?: number;
   report?: string;
 }
@@ -31,6 +33,7 @@ export function registerUpCommand(program: Command): void {
     .option("--no-simulation", "no simulated people and gateways: wait for real ones")
     .option("--seed <text>", "seed of the simulation", "konferenco")
     .option("--tags <count>", "simulated people", parseCount, 48)
+    .option("--tag-keys <file>", "keys of tags that change their names (konferenco tag-keys)")
     .option("--for <duration>", "end by itself, e.g. 20s", parseDurationMs)
     .option("--report <file>", "write a JSON summary at the end")
     .action(up);
@@ -39,6 +42,7 @@ export function registerUpCommand(program: Command): void {
 async function up(options: UpOptions): Promise<void> {
   const venue = venueOf(options);
   const surveys = readSurveys(options, venue);
+  const rotatingTags = options.tagKeys === undefined ? null : rotatingTagsOf(options.tagKeys);
   if (options.report !== undefined) requireWritable(options.report);
   const closers = new Closers();
   const startedAtMs = Date.now();
@@ -56,6 +60,7 @@ async function up(options: UpOptions): Promise<void> {
       mqttWsPort: options.mqttWsPort,
       demoPersonId: options.simulation ? DEMO_PERSON_ID : null,
       webRoot: builtPages(),
+      rotatingTags,
       nowMs: Date.now,
       // On a terminal the live line is the news; changes of state go to a log when stderr is one.
       log: process.stderr.isTTY ? () => undefined : logLine,
