@@ -2,7 +2,7 @@ import { openBridge } from "@konferenco/bridge";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
 import { openKeysAt, openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
-import { venueOf, type EventOptions } from "../options.ts";
+import { scheduleOf, venueOf, type EventOptions } from "../options.ts";
 import { applicationPassword, secretOf, type Site } from "../site.ts";
 import { builtPages } from "../up/system.ts";
 import { openAlertPublisher } from "./alert-publisher.ts";
@@ -19,6 +19,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
+    const schedule = scheduleOf(options, venue, Date.now());
     const keys = await openKeysAt({ url: options.store, dataDir: options.data, keysDir: options.keys, site, log: logLine });
     closers.add("keys", async () => keys.close());
     const place = { url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine };
@@ -35,6 +36,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       host: options.host,
       port: options.port,
       venue,
+      schedule,
       store,
       registry,
       pinboard,
