@@ -86,7 +86,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     else if (signal.kind === "receipts") receipts.heardReceipts(signal);
     else if (signal.kind === "resync") hub.tellResync(signal.who);
   }
-  const desk = new PeopleDesk({ registry, feed, nowMs });
+  const desk = new PeopleDesk({ registry, feed, hub, nowMs });
   const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
