@@ -55,10 +55,11 @@ describe("fusion in report time", () => {
     open();
     stand("ann", 5, 0, 20_000);
     stand("ann", 15, 20_000, 40_000);
+    passTime(service, 40_000);
     await service.flush();
     expect(told()).toEqual(["ann enter left", "ann exit left", "ann enter right"]);
     expect(store.positionsOf("ann").at(-1)).toMatchObject({ zoneId: "right", source: "beacon" });
-    expect(service.stats()).toMatchObject({ reports: 320, observations: 320, smoothed: 320, tags: 1, refused: {}, zoneTransitions: 3, storeLag: 0 });
+    expect(service.stats()).toMatchObject({ reports: 321, observations: 320, smoothed: 320, tags: 1, refused: {}, zoneTransitions: 3, storeLag: 0 });
   });
 
   it("runs the ticks up to a report before it, on multiples of half a second", async () => {
@@ -181,8 +182,10 @@ describe("what fusion refuses, and counts", () => {
     const checkIn = (atMs: number, zoneId = "left") => service.ingest({ topic: sensorTopic(EVENT, "position"), payload: encode({ v: 1, source: "check-in", tagId: "ann", atMs, zoneId }), gatewayId: null, receivedAtMs: 100_000 });
     void checkIn(89_999);
     void checkIn(100_000, "nowhere");
+    passTime(service, 100_500);
     expect(service.stats()).toMatchObject({ refused: { OBSERVATION_LATE: 1 }, unplaceable: 1, tags: 0 });
-    void checkIn(100_000);
+    void checkIn(100_500);
+    passTime(service, 101_000);
     expect(service.stats()).toMatchObject({ tags: 1 });
   });
 });
