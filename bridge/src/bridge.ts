@@ -23,6 +23,7 @@ import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
 import { PeopleCache } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
+import { newInProcessPinboard } from "./pinboard/index.ts";
 import { Poller } from "./poll.ts";
 import { Presence } from "./presence.ts";
 import { Replayer } from "./replayer.ts";
@@ -47,7 +48,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const startedAtMs = nowMs();
 
   const authority = await newTokenAuthority(keys.token, eventId, nowMs);
-  const tickets = new Tickets();
+  const pinboard = config.pinboard ?? newInProcessPinboard(nowMs);
+  const tickets = new Tickets(pinboard);
   const people = new PeopleCache(registry, nowMs);
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
@@ -75,7 +77,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     else if (signal.kind === "resync") hub.tellResync(signal.who);
   }
   const desk = new PeopleDesk({ registry, feed, nowMs });
-  const frames = new ClientFrames({ store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
@@ -95,7 +97,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     feedPending: feed.pending,
     feedFailing: feed.failing,
   }));
-  const logins = new Logins(keys.password, config.logins);
+  const logins = new Logins(keys.password, config.logins, pinboard);
   const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
@@ -147,7 +149,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   return {
     port,
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
-    issueTicket: (who) => Promise.resolve(tickets.issue(who, nowMs())),
+    issueTicket: (who) => tickets.issue(who),
     issueToken: async (who) => (await authority.issue(who)).token,
     stats,
     close: () => (closing ??= close()),

@@ -1,6 +1,7 @@
 import type { Alert, VenueMap } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Registry } from "./registry/registry.ts";
+import type { Pinboard } from "./pinboard/pinboard.ts";
 import type { ChannelClaim } from "./core/channel-rights.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 
@@ -25,6 +26,8 @@ export interface Bearer {
   loginName?: string;
   channels?: ChannelClaim;
   system?: boolean;
+  /** With a password or a link; renewals keep it. Now, where it is absent. */
+  loggedInAtMs?: number;
 }
 
 export interface BridgeConfig {
@@ -35,6 +38,8 @@ export interface BridgeConfig {
   venue: VenueMap;
   store: Store;
   registry: Registry;
+  /** Shared by all bridges of the event; absent: this is the only one. */
+  pinboard?: Pinboard;
   /** At least 32 random bytes. The keys of tokens, cursors, event ids and public counts are derived from it (HKDF), each its own. */
   secret: Uint8Array;
   logins: Login[];

@@ -4,4 +4,5 @@ export type { Bearer, Bridge, BridgeConfig, BridgeLimits, BridgeStats, LaneName,
 export { VIEWER_ROLES } from "./core/privacy.ts";
 export { compilePolicy, levelFor, projectUpdate } from "./core/privacy.ts";
 export type { Holder, Projection, SubjectPolicy, Viewer, ViewerRole, VisibleUpdate } from "./core/privacy.ts";
+export * from "./pinboard/index.ts";
 export * from "./registry/index.ts";

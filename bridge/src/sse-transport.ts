@@ -80,12 +80,12 @@ export class SseTransport {
   }
 
   async #tokenOf(request: http.IncomingMessage, query: URLSearchParams, resume: string | null): Promise<string> {
-    const { authority, tickets, nowMs } = this.#options;
+    const { authority, tickets } = this.#options;
     const header = /^Bearer ([\w.~+/-]{1,4096}=*)$/i.exec(request.headers.authorization ?? "")?.[1];
     const ticket = query.get("ticket");
     if (header === undefined && ticket === null) throw new ClientError("unauthorized", "send the token in the header Authorization, or a single-use ticket (POST /api/v1/tickets) as ?ticket=");
     if (header === undefined) {
-      const who = ticket === null ? null : tickets.redeemForStream(ticket, resume !== null, nowMs());
+      const who = ticket === null ? null : await tickets.redeemForStream(ticket, resume !== null);
       if (who === null) throw new ClientError("unauthorized", "the ticket is unknown, used or too old: ask for a new one");
       return (await authority.issue(who)).token;
     }

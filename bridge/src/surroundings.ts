@@ -1,6 +1,7 @@
 import { zoneCentre, type NearbyPerson, type PersonId, type TagId, type VenueMap, type ZoneId } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Connection } from "./connection.ts";
+import type { Area } from "./core/area.ts";
 import { shownStay, type Trail, type WindowDice } from "./core/coarse-times.ts";
 import { COMPATIBLE, type Match } from "./core/compatibility.ts";
 import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
@@ -266,11 +267,11 @@ export class Surroundings {
   // --- how full ------------------------------------------------------------------------------------
 
   /** The counts that this viewer may see now. */
-  occupancy(viewer: Viewer): VisibleUpdate[] {
+  occupancy(viewer: Viewer, area: Area | null = null): VisibleUpdate[] {
     const nowMs = this.#options.nowMs();
-    if (seesThings(viewer)) return inParts(this.#exactZones(), nowMs);
+    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs);
     this.#release(nowMs);
-    return inParts(this.#publicOccupancy.zones, nowMs);
+    return inParts(this.#publicOccupancy.zones, area, nowMs);
   }
 
   /** Once a second: exact counts when they changed, public ones when their window ends. */
@@ -280,11 +281,13 @@ export class Surroundings {
     if (watching.length === 0) return;
     const zones = this.#exactZones();
     const exact = JSON.stringify(zones);
-    const exactParts = exact === this.#toldExact ? [] : inParts(zones, nowMs());
+    const atMs = nowMs();
+    const exactParts = partsByArea(exact === this.#toldExact ? [] : zones, atMs);
     this.#toldExact = exact;
-    const publicParts = this.#release(nowMs()) ? inParts(this.#publicOccupancy.zones, nowMs()) : [];
+    const publicParts = partsByArea(this.#release(atMs) ? this.#publicOccupancy.zones : [], atMs);
     for (const connection of watching) {
-      for (const part of seesThings(connection.viewer) ? exactParts : publicParts) hub.offer(connection, part);
+      const parts = seesThings(connection.viewer) ? exactParts : publicParts;
+      for (const part of parts(connection.areaOf("occupancy"))) hub.offer(connection, part);
     }
   }
 
@@ -306,7 +309,23 @@ export class Surroundings {
   }
 }
 
-function inParts(zones: { zoneId: ZoneId; count: number | "few" }[], atMs: number): VisibleUpdate[] {
+interface ZoneCount {
+  zoneId: ZoneId;
+  count: number | "few";
+}
+
+/** Those of each area are made once, for all who look at it. */
+function partsByArea(zones: ZoneCount[], atMs: number): (area: Area | null) => VisibleUpdate[] {
+  const made = new Map<Area | null, VisibleUpdate[]>();
+  return (area) => {
+    const parts = made.get(area) ?? inParts(zones, area, atMs);
+    made.set(area, parts);
+    return parts;
+  };
+}
+
+function inParts(all: ZoneCount[], area: Area | null, atMs: number): VisibleUpdate[] {
+  const zones = area === null ? all : all.filter(({ zoneId }) => area.zoneIds.has(zoneId));
   const parts: VisibleUpdate[] = [];
   for (let from = 0; from < zones.length; from += ZONES_PER_EVENT) parts.push(showOccupancy(zones.slice(from, from + ZONES_PER_EVENT), atMs, parts.length));
   return parts;

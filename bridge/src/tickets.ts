@@ -1,55 +1,65 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import type { Bearer } from "./config.ts";
+import type { Pinboard } from "./pinboard/pinboard.ts";
 
 export const TICKET_LIFETIME_MS = 10 * 60_000;
-/** Tickets not yet redeemed, about 200 bytes each; the oldest goes when one more is issued. */
-const MAX_TICKETS = 10_000;
 /** A stream may be taken up again by its own ticket for as long as a session lasts. */
 const STREAM_LIFETIME_MS = 12 * 60 * 60_000;
 
-/** Single-use tickets for links. Only their hashes are kept, so that a dump of memory opens nothing. */
+/**
+ * Single-use tickets for links, good at every bridge of the event. Under a ticket's hash hangs whom it is for,
+ * in a cipher whose key is the ticket itself: who reads all notes can neither use one nor tell whose it is.
+ */
 export class Tickets {
-  readonly #byHash = new Map<string, { who: Bearer; expiresAtMs: number }>();
-  readonly #streams = new Map<string, { who: Bearer; expiresAtMs: number }>();
+  readonly #pinboard: Pinboard;
 
-  issue(who: Bearer, nowMs: number): string {
-    for (const [hash, ticket] of this.#byHash) {
-      if (ticket.expiresAtMs > nowMs && this.#byHash.size < MAX_TICKETS) break; // in order of issue: the rest is younger
-      this.#byHash.delete(hash);
-    }
+  constructor(pinboard: Pinboard) {
+    this.#pinboard = pinboard;
+  }
+
+  async issue(who: Bearer): Promise<string> {
     const ticket = randomBytes(24).toString("base64url");
-    this.#byHash.set(hashOf(ticket), { who, expiresAtMs: nowMs + TICKET_LIFETIME_MS });
+    await this.#pinboard.pin(nameOf("ticket", ticket), seal(who, ticket), TICKET_LIFETIME_MS);
     return ticket;
   }
 
   /** Whom the ticket was for, once; null when it is unknown, used or too old. */
-  redeem(ticket: string, nowMs: number): Bearer | null {
-    const hash = hashOf(ticket);
-    const found = this.#byHash.get(hash);
-    this.#byHash.delete(hash);
-    return found === undefined || found.expiresAtMs <= nowMs ? null : found.who;
+  async redeem(ticket: string): Promise<Bearer | null> {
+    return unseal(await this.#pinboard.take(nameOf("ticket", ticket)), ticket);
   }
 
   /**
    * For an EventSource, which comes back with the same address. Used once the ticket opens nothing by itself;
    * together with a cursor (`Last-Event-ID`), which stood in the stream and in no log, it opens that stream again.
    */
-  redeemForStream(ticket: string, hasCursor: boolean, nowMs: number): Bearer | null {
-    const hash = hashOf(ticket);
-    const who = this.redeem(ticket, nowMs);
-    if (who !== null) {
-      this.#streams.set(hash, { who, expiresAtMs: nowMs + STREAM_LIFETIME_MS });
-      if (this.#streams.size > MAX_TICKETS) {
-        const [oldest] = this.#streams.keys();
-        if (oldest !== undefined) this.#streams.delete(oldest);
-      }
-      return who;
-    }
-    const stream = this.#streams.get(hash);
-    return hasCursor && stream !== undefined && stream.expiresAtMs > nowMs ? stream.who : null;
+  async redeemForStream(ticket: string, hasCursor: boolean): Promise<Bearer | null> {
+    const who = await this.redeem(ticket);
+    const stream = nameOf("stream", ticket);
+    if (who === null) return hasCursor ? unseal(await this.#pinboard.read(stream), ticket) : null;
+    await this.#pinboard.pin(stream, seal(who, ticket), STREAM_LIFETIME_MS);
+    return who;
   }
 }
 
-function hashOf(ticket: string): string {
-  return createHash("sha256").update(ticket).digest("base64url");
+function digestOf(purpose: string, ticket: string): Buffer {
+  return createHash("sha256").update(`${purpose} ${ticket}`).digest();
+}
+
+function nameOf(kind: "ticket" | "stream", ticket: string): string {
+  return `${kind} ${digestOf("name", ticket).toString("base64url")}`;
+}
+
+function seal(who: Bearer, ticket: string): string {
+  const iv = randomBytes(12);
+  const cipher = createCipheriv("aes-256-gcm", digestOf("key", ticket), iv);
+  const text = Buffer.concat([cipher.update(JSON.stringify(who), "utf8"), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), text]).toString("base64url");
+}
+
+function unseal(note: string | null, ticket: string): Bearer | null {
+  if (note === null) return null;
+  const bytes = Buffer.from(note, "base64url");
+  const decipher = createDecipheriv("aes-256-gcm", digestOf("key", ticket), bytes.subarray(0, 12), { authTagLength: 16 });
+  decipher.setAuthTag(bytes.subarray(12, 28));
+  return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString("utf8")) as Bearer;
 }

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { ConfigError, type VenueMap } from "@konferenco/protocol";
 import { openEmbeddedStore, openRedisStore, type Store } from "@konferenco/fusion";
-import { openEmbeddedRegistry, openRedisRegistry, type Registry } from "@konferenco/bridge";
+import { newInProcessPinboard, openEmbeddedRegistry, openRedisPinboard, openRedisRegistry, type Pinboard, type Registry } from "@konferenco/bridge";
 import { originOf } from "./options.ts";
 
 /** Where live state, log and people are kept: `embedded` (files of the data folder), `memory`, or `redis://…`. */
@@ -23,6 +23,11 @@ export async function openStoreAt(place: StorePlace): Promise<Store> {
 export async function openRegistryAt(place: StorePlace): Promise<Registry> {
   if (isRedis(place.url)) return openRedisRegistry({ eventId: place.eventId, url: place.url });
   return openEmbeddedRegistry({ dataDir: folderOf(place, "registry"), nowMs: place.nowMs });
+}
+
+/** Notes that the bridges of an event share, if there can be several. */
+export async function openPinboardAt({ url, eventId, nowMs }: StorePlace): Promise<Pinboard> {
+  return isRedis(url) ? openRedisPinboard({ eventId, url }) : newInProcessPinboard(nowMs);
 }
 
 function isRedis(url: string): boolean {

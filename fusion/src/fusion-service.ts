@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import {
   StoreUnavailable,
   countRefusal,
+  ephemeralOfTag,
   parseAlertMessage,
   parseBeaconReport,
   parseEnvironmentReport,
@@ -39,6 +40,7 @@ import type { SurveyPoint } from "./core/radio-map.ts";
 import { newTimeline, type TimelineCounts } from "./core/timeline.ts";
 import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
 import type { WifiModel } from "./core/wifi-model.ts";
+import type { RotatingTags } from "./rotating-tags.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
@@ -66,6 +68,8 @@ export interface FusionServiceConfig {
   wifiSurvey?: WifiModel;
   /** A survey of the venue, if somebody walked one: the radio map is made of it. */
   survey?: readonly SurveyPoint[];
+  /** Who is behind names that change. None: such names are refused. */
+  rotatingTags?: RotatingTags;
 }
 
 export interface FusionMessage {
@@ -132,6 +136,8 @@ const MAX_REPORT_TIME_COMMITS = 5_000;
 const ALERT_RETRY_MS = [50, 150, 300, 500, 1_000, 1_000];
 /** Between two words to the bridges of what was counted here. */
 const FLOW_EVERY_MS = 1_000;
+/** A gateway's boots that are believed: a spool of the one before may drain after a restart. */
+const MAX_ANNOUNCED_BOOTS = 4;
 /** A device's clock may run ahead of ours by this much before its location is refused. */
 const MAX_DEVICE_AHEAD_MS = 60_000;
 
@@ -159,6 +165,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const refused: RefusalCounts = {};
   const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
   const stored = new Map<TagId, Position>();
+  const announcedBoots = new Map<GatewayId, readonly string[]>();
   /** In report time: the largest sending time seen. -Infinity before the first. */
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
@@ -188,6 +195,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   function tick(nowMs: number): void {
     lastTickMs = nowMs;
     counts.ticks++;
+    config.rotatingTags?.prepare(nowMs);
     const output = timeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
@@ -224,6 +232,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const { report, refusedRows } = parsed.value;
     if (message.gatewayId !== null && message.gatewayId !== report.gatewayId) return refuseAs("GATEWAY_FOREIGN");
     if (!pipeline.venue.gatewayIndex.has(report.gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
+    if (message.gatewayId === null && !mayBeOf(report)) return refuseAs("GATEWAY_FOREIGN");
     if (config.time === "report") advanceTo(report.sentAtMs);
     const receivedAtMs = config.time === "report" ? report.sentAtMs : message.receivedAtMs;
     const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
@@ -233,12 +242,26 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     addRefusals(refusedRows);
     addRefusals(accepted.value.refusedRows);
     watch.noteReport(report.gatewayId, accepted.value.observations.length, nowMs);
-    counts.observations += accepted.value.observations.length;
-    takeObservations(report, accepted.value.observations, accepted.value.dueMs);
+    takeObservations(report, lastingNames(accepted.value.observations), accepted.value.dueMs);
+  }
+
+  /**
+   * Where the login is not known (another process holds the broker) a gateway's own status vouches for it: only the
+   * gateway itself may publish that, and no other gateway may read the boot id in it. One that never told a boot has nothing to lose.
+   */
+  function mayBeOf({ gatewayId, bootId }: BeaconReport): boolean {
+    return announcedBoots.get(gatewayId)?.includes(bootId) ?? true;
+  }
+
+  function noteBoot(gatewayId: GatewayId, bootId: string): void {
+    const boots = announcedBoots.get(gatewayId) ?? [];
+    if (boots.includes(bootId)) return;
+    announcedBoots.set(gatewayId, [...boots, bootId].slice(-MAX_ANNOUNCED_BOOTS));
   }
 
   /** What was heard lately is due with its report, what waited in a spool is due each by itself. */
   function takeObservations({ gatewayId, bootId, seq }: BeaconReport, observations: readonly Observation[], reportDueMs: number): void {
+    counts.observations += observations.length;
     const heardOfDue = new Map<number, Observation[]>();
     for (const observation of observations) {
       const dueMs = dueOf(observation.heardAtMs, reportDueMs, pipeline.config);
@@ -252,6 +275,23 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       };
       timeline.take({ dueMs, from: `${gatewayId} ${bootId}`, seq, apply });
     }
+  }
+
+  function lastingNames(observations: readonly Observation[]): Observation[] {
+    return observations.flatMap((observation) => {
+      const tagId = lastingName(observation.tagId, observation.heardAtMs);
+      if (tagId === null) return [];
+      return [tagId === observation.tagId ? observation : { ...observation, tagId }];
+    });
+  }
+
+  /** The tag behind a name that changes, the name itself of a tag that keeps it, or null: refused and counted. */
+  function lastingName(tagId: TagId, atMs: number): TagId | null {
+    const ephemeral = ephemeralOfTag(tagId);
+    if (ephemeral === null) return tagId;
+    const lasting = config.rotatingTags?.tagOf(ephemeral, atMs) ?? null;
+    if (lasting === null) refuseAs("TAG_NAME_UNKNOWN");
+    return lasting;
   }
 
   function ingestSensor(sensorType: SensorType, message: FusionMessage): void {
@@ -280,8 +320,11 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
         const atMs = deviceTime(heardAtMs, message);
         if (atMs === null) return;
-        const apply = (): void => heardTagId.forEach((other, row) => pipeline.sight({ tagA: tagId, tagB: other, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }));
-        return timeline.take({ dueMs: atMs, from: `tag-sightings ${tagId}`, seq: 0, apply });
+        const sighted = heardTagId.flatMap((heard, row) => {
+          const tagB = lastingName(heard, atMs);
+          return tagB === null ? [] : [{ tagA: tagId, tagB, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }];
+        });
+        return timeline.take({ dueMs: atMs, from: `tag-sightings ${tagId}`, seq: 0, apply: () => sighted.forEach((sighting) => pipeline.sight(sighting)) });
       }
       case "environment": {
         const parsed = parseEnvironmentReport(message.payload);
@@ -330,6 +373,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const nowMs = config.time === "wall" ? message.receivedAtMs : Math.max(reportNowMs, parsed.value.sentAtMs ?? reportNowMs);
     if (nowMs !== -Infinity) watch.noteStatus(parsed.value, nowMs);
     const { bootId, sentAtMs } = parsed.value;
+    if (bootId !== undefined) noteBoot(gatewayId, bootId);
     if (config.time === "wall" && bootId !== undefined && sentAtMs !== undefined) noteClock(acceptor, { gatewayId, bootId, sentAtMs }, message.receivedAtMs);
   }
 
@@ -437,6 +481,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
           return ingestStatus(topic.value.gatewayId, message);
         case "alert":
           return ingestAlert(topic.value.severity, message);
+        case "tag-names": // said by us, for gateways
+          return;
       }
     },
 

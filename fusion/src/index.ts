@@ -14,7 +14,7 @@ export { detectRegions, indexRegions, leaveRegions, newRegionState, type RegionI
 export { newWifiKnn } from "./core/wifi-knn.ts";
 export { summarise } from "./core/wifi-posterior.ts";
 export type { CalibrationState } from "./core/calibration.ts";
-export type { SurveyPoint } from "./core/radio-map.ts";
+export { MIN_SURVEY_SPOTS, type SurveyPoint } from "./core/radio-map.ts";
 // its parts, for benches
 export { newCalibration } from "./core/calibration.ts";
 export { newGridFilter, type Belief, type Hearing } from "./core/grid-filter.ts";
@@ -25,5 +25,6 @@ export { indexVenue } from "./core/venue-index.ts";
 export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";
 export { openMqttSource, type MqttSource, type MqttSourceOptions } from "./mqtt-source.ts";
+export { ephemeralId, newRotatingTags, parseTagKeys, type RotatingTags, type TagKeys } from "./rotating-tags.ts";
 // the store
 export * from "./store/index.ts";

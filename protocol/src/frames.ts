@@ -22,6 +22,18 @@ export type VenueChannel = (typeof CHANNELS)[number];
 export type Channel = VenueChannel | AppChannel;
 export const channelSchema = z.union([z.enum(CHANNELS), appChannelSchema]);
 
+const metres = z.number().min(-100_000).max(100_000);
+const radiusM = z.number().min(1).max(1_000);
+
+/** A part of the venue: zones, a circle, or a polygon as a dashboard's viewport is one; a circle on Earth is on all floors unless it names one. */
+export const areaSchema = z.union([
+  z.object({ zoneIds: z.array(idSchema).min(1).max(64) }).strict(),
+  z.object({ floor: z.number().int(), xM: metres, yM: metres, radiusM }).strict(),
+  z.object({ floor: z.number().int(), polygon: z.array(z.tuple([metres, metres])).min(3).max(64) }).strict(),
+  z.object({ lat: z.number().min(-90).max(90), lon: z.number().min(-180).max(180), radiusM, floor: z.number().int().optional() }).strict(),
+]);
+export type AreaOfInterest = z.infer<typeof areaSchema>;
+
 const requestId = z.number().int().min(0).max(2 ** 31);
 const token = z.string().min(1).max(4_096);
 const cursor = z.string().min(1).max(512);
@@ -37,6 +49,8 @@ export const clientFrameSchema = z.discriminatedUnion("op", [
     hz: z.number().min(0.1).max(10).optional(),
     /** Every position in order instead of the latest per subject: for recorders. Staff only; bounded by the outbox. */
     every: z.boolean().optional(),
+    /** Of `venue` and `occupancy`: this part alone. Said again it takes the place of the former; null: everything again. */
+    area: areaSchema.nullable().optional(),
   }),
   z.object({ op: z.literal("unsub"), id: requestId, ch: channelSchema }),
   z.object({ op: z.literal("ack"), s: z.number().int().min(0) }),

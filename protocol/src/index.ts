@@ -8,6 +8,7 @@ export * from "./topics.ts";
 export * from "./parse-json.ts";
 export * from "./beacon-report.ts";
 export * from "./sensors.ts";
+export * from "./tag-names.ts";
 export * from "./alert.ts";
 // the venue
 export * from "./venue.ts";

@@ -111,6 +111,15 @@ export interface VisibleUpdate {
   /** Of lane 1: how long it may wait for others to go with it (requirement E6). Of lane 3: within which time it is shown. */
   readonly windowMs: number;
   readonly bytes: number;
+  /** Where it says that somebody is, no finer than it says so; null: it says of no place. */
+  readonly place: ShownPlace | null;
+}
+
+export interface ShownPlace {
+  floor: number;
+  zoneId: ZoneId | null;
+  /** Null: the zone is all that is shown. */
+  point: { xM: number; yM: number } | null;
 }
 
 /** Others' positions are moved to this grid before anything is computed from them. */
@@ -653,6 +662,20 @@ function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(BEYOND_ASCII, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** Out of the event itself: who filters by it learns nothing that is not in it. */
+function placeOf(event: ClientEvent): ShownPlace | null {
+  switch (event.t) {
+    case "position":
+      return { floor: event.d.floor, zoneId: event.d.zoneId, point: { xM: event.d.xM, yM: event.d.yM } };
+    case "zone.enter":
+    case "zone.dwell":
+    case "zone.exit":
+      return { floor: event.d.floor, zoneId: event.d.zoneId, point: null };
+    default:
+      return null;
+  }
+}
+
 /** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
 function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null, windowMs = 0): VisibleUpdate {
   const json = asciiJson(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
@@ -665,6 +688,7 @@ function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?:
     json,
     bytes: json.length,
     windowMs,
+    place: placeOf(event),
   };
   return shown as VisibleUpdate;
 }

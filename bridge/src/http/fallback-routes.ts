@@ -8,6 +8,8 @@ import { ClientError, EVERYBODY, route, type Route } from "./router.ts";
 /** A poller asks once a second; a replay in parts asks at once. */
 const POLL_RATE = { perS: 2, burst: 10 };
 const CONTROL_RATE = { perS: 20, burst: 60 };
+/** A stream takes one; each hangs on the pinboard for 12 h. */
+const TICKET_RATE = { perS: 1, burst: 30 };
 const MAX_KEYS = 10_000;
 
 export interface FallbackRoutesOptions {
@@ -19,6 +21,7 @@ export interface FallbackRoutesOptions {
 
 /** Where WebSockets are blocked: what a stream has to say, tickets for it, and polling. */
 export function fallbackRoutes({ streams, poller, tickets, nowMs }: FallbackRoutesOptions): Route[] {
+  const ticketBuckets = new KeyedBuckets(TICKET_RATE, MAX_KEYS);
   const pollBuckets = new KeyedBuckets(POLL_RATE, MAX_KEYS);
   const controlBuckets = new KeyedBuckets(CONTROL_RATE, MAX_KEYS);
   return [
@@ -29,7 +32,12 @@ export function fallbackRoutes({ streams, poller, tickets, nowMs }: FallbackRout
       access: EVERYBODY,
       status: 201,
       answers: z.object({ ticket: z.string() }),
-      handle: ({ claims }) => ({ status: 201, body: { ticket: tickets.issue(claims ?? nobody(), nowMs()) } }),
+      async handle({ claims }) {
+        const who = claims ?? nobody();
+        const afterMs = ticketBuckets.take(who.subject, nowMs());
+        if (afterMs > 0) throw new ClientError("rate_limited", "too many tickets", afterMs);
+        return { status: 201, body: { ticket: await tickets.issue(who) } };
+      },
     }),
     route({
       method: "POST",

@@ -22,7 +22,7 @@ import {
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { AlertReceipts } from "../alert-receipts.ts";
-import type { Claims, TokenAuthority } from "../auth.ts";
+import { RENEWABLE_S, type Claims, type TokenAuthority } from "../auth.ts";
 import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
@@ -88,6 +88,7 @@ export function apiRoutes(options: RoutesOptions): Route[] {
 
 function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }: RoutesOptions): Route[] {
   const session = async (who: Bearer): Promise<Session> => {
+    if (nowMs() - (who.loggedInAtMs ?? nowMs()) > RENEWABLE_S * 1_000) throw new ClientError("unauthorized", "the last login is more than 7 days ago: log in again");
     if (who.personId !== null && (await registry.person(who.personId)) === null) throw new ClientError("unauthorized", "this person is not registered here");
     return { ...(await authority.issue(who)), personId: who.personId, role: who.role, eventId };
   };
@@ -102,10 +103,23 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body, address }) {
-        const verdict = logins.check(body.login, body.password, address, nowMs());
+        const verdict = await logins.check(body.login, body.password, address);
         if (!verdict.ok && verdict.afterMs > 0) throw new ClientError("rate_limited", "too many tries", verdict.afterMs);
         if (!verdict.ok) throw new ClientError("unauthorized", "login or password is wrong");
         return { status: 201, body: await session(bearerOf(verdict.login)) };
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/sessions/renew",
+      summary: "A fresh session for the one that the token is of, before that one ends; for 7 days after logging in",
+      access: EVERYBODY,
+      status: 201,
+      answers: sessionSchema,
+      errors: ["unauthorized"],
+      async handle({ claims }) {
+        if (claims === null) throw new ClientError("unauthorized", "who are you?");
+        return { status: 201, body: await session(renewed(claims, logins)) };
       },
     }),
     route({
@@ -118,12 +132,21 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
       answers: sessionSchema,
       errors: ["unauthorized"],
       async handle({ body }) {
-        const who = tickets.redeem(body.ticket, nowMs());
+        const who = await tickets.redeem(body.ticket);
         if (who === null) throw new ClientError("unauthorized", "the ticket is unknown, used or older than 10 minutes: ask for a new link");
         return { status: 201, body: await session(who) };
       },
     }),
   ];
+}
+
+/** What the login may do today, not what it could when the token was made. Who came by a link keeps what the link gave. */
+function renewed(claims: Claims, logins: Logins): Bearer {
+  const { loginName, loggedInAtMs } = claims;
+  const login = loginName === undefined ? null : logins.find(loginName);
+  if (login !== null) return { ...bearerOf(login), loggedInAtMs };
+  if (loginName !== undefined && loginName !== claims.role) throw new ClientError("unauthorized", "this login is no longer there");
+  return claims;
 }
 
 // --- the venue ------------------------------------------------------------------------------------

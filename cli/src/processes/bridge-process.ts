@@ -1,7 +1,7 @@
 import { openBridge } from "@konferenco/bridge";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
-import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import { venueOf, type EventOptions } from "../options.ts";
 import { applicationPassword, secretOf, type Site } from "../site.ts";
 import { builtPages } from "../up/system.ts";
@@ -24,6 +24,8 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
     closers.add("registry", () => registry.close());
+    const pinboard = await openPinboardAt(place);
+    closers.add("pinboard", () => pinboard.close());
     const alerts = openAlertPublisher({ url: options.broker, eventId, username: "bridge", password: applicationPassword(site, "bridge"), log: logLine });
     closers.add("alert publisher", () => alerts.close());
     const bridge = await openBridge({
@@ -33,6 +35,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       venue,
       store,
       registry,
+      pinboard,
       secret: secretOf(site),
       logins: site.logins,
       webRoot: builtPages(),

@@ -1,15 +1,18 @@
 import path from "node:path";
 import { openBridge, type Bridge, type Registry } from "@konferenco/bridge";
 import { openBroker, type Broker } from "@konferenco/broker";
-import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
-import { alertTopic, type VenueMap } from "@konferenco/protocol";
+import { openFusionService, type FusionService, type RotatingTags, type Store } from "@konferenco/fusion";
+import { alertTopic, tagNamesTopic, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
-import { openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
+import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
+import { announceTagNames } from "../tag-names.ts";
 
 export interface SystemOptions {
   eventId: string;
   venue: VenueMap;
+  surveys: Surveys;
   /** Secrets, store and registry live here. */
   dataDir: string;
   /** `embedded`, `memory` or `redis://…`. */
@@ -22,6 +25,8 @@ export interface SystemOptions {
   /** The person behind the demo login `attendee`, if there is one. */
   demoPersonId: string | null;
   webRoot: string | null;
+  /** Tags whose names change; null: none. */
+  rotatingTags: RotatingTags | null;
   nowMs: () => number;
   log: (event: object) => void;
 }
@@ -39,7 +44,7 @@ export interface System {
 
 /** Opens everything or, on a fault, closes what was open and rejects. */
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { eventId, venue, dataDir, host, nowMs, log } = options;
+  const { eventId, venue, dataDir, host, rotatingTags, nowMs, log } = options;
   const closers = new Closers();
   try {
     const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
@@ -48,7 +53,9 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
     closers.add("registry", () => registry.close());
-    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log });
+    const pinboard = await openPinboardAt(place);
+    closers.add("pinboard", () => pinboard.close());
+    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log, ...options.surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
     const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });
@@ -61,6 +68,11 @@ export async function openSystem(options: SystemOptions): Promise<System> {
         receivedAtMs: message.receivedAtMs,
       }),
     );
+    if (rotatingTags !== null) {
+      const publish = (names: string) => broker.publish(tagNamesTopic(eventId), names, { qos: 1, retain: true });
+      const announcement = announceTagNames({ tags: rotatingTags, publish, nowMs, log });
+      closers.add("tag names", async () => announcement.close());
+    }
     const bridge = await openBridge({
       eventId,
       host,
@@ -68,6 +80,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       venue,
       store,
       registry,
+      pinboard,
       secret: secretOf(site),
       logins: site.logins,
       webRoot: options.webRoot,

@@ -165,7 +165,7 @@ function stretchOf(boot: Boot, { seq, sentAtMs }: { seq: number; sentAtMs: numbe
     last.lastSentAtMs = sentAtMs;
     return last;
   }
-  const own = boot.stretches.findLast(({ firstSeq }) => firstSeq <= seq) ?? (boot.stretches[0] as Stretch);
+  const own = boot.stretches.findLast(({ firstSeq }) => firstSeq <= seq) ?? last;
   const makesSense = (stretch: Stretch): boolean => {
     const delayMs = receivedAtMs - sentAtMs - offsetOf(stretch);
     return delayMs > -JUMP_MS && delayMs <= config.maxLateMs;

@@ -1,5 +1,6 @@
+import { expOf, logOf } from "./fast-exponentials.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, newLevelLikelihood } from "./level-likelihood.ts";
+import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, UNHEARD_FROM, newLevelLikelihood } from "./level-likelihood.ts";
 import type { LevelMap } from "./radio-model.ts";
 import { OFFSETS_DB, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { NEIGHBOURS, cellNear, type VenueGrid } from "./venue-grid.ts";
@@ -57,18 +58,26 @@ const RADIUS_BINS = 400;
 const RADIUS_BIN_M = 0.25;
 
 export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, places: number, config: FusionConfig): GridFilter {
-  const { heard: heardTable, unheard: unheardTable } = newLevelLikelihood(config);
+  const { table } = newLevelLikelihood(config);
   // Scratch of one tag at a time, as long as the venue has cells.
-  const nextStanding = new Float32Array(grid.cells);
-  const nextWalking = new Float32Array(grid.cells);
-  const touched = new Uint8Array(grid.cells);
+  const nextStanding = new Float64Array(grid.cells);
+  // ABSENT where a cell is not in `list`.
+  const nextWalking = new Float64Array(grid.cells).fill(ABSENT);
   const list = new Int32Array(grid.cells);
   const logWeight = new Float64Array(grid.cells);
+  const shifted = new Int32Array(grid.cells);
+  const fourSteps: Int16Array[] = [];
+  const fourBases: number[] = [0, 0, 0, 0];
+  const fourWeights: number[] = [0, 0, 0, 0];
   const massOfPlace = new Float64Array(places + 1);
-  const going = new Float32Array(grid.cells);
-  const { neighbour, passage } = grid;
+  const going = new Float64Array(grid.cells);
+  const { floorOf, passage } = grid;
+  const neighbour = grid.neighbour.map((next, k) => (next === -1 ? Math.floor(k / NEIGHBOURS) : next));
+  const leaving = leavingOf(grid);
   const bins = new Float64Array(RADIUS_BINS);
   const floorMass = new Float64Array(grid.floors.length);
+  const floorXM = new Float64Array(grid.floors.length);
+  const floorYM = new Float64Array(grid.floors.length);
   const gatewayFloor = levels.levelDbm.map((level, gateway) => {
     // A gateway's own floor is where it is loudest.
     let loudest = -1;
@@ -77,30 +86,81 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   });
   const seedCells = levels.levelDbm.map((_, gateway) => gatherSeeds(gateway));
 
-  /** Adds the hearings' log-likelihood at each of the listed cells. The hot loop: cells × gateways. */
+  /**
+   * Sums the hearings' log-likelihood at each of the listed cells. The hot loop, cells × gateways: gateways
+   * that reach all of the cells go four at a time, so that sums and cells are read a fourth as often.
+   */
   function addLogLikelihood(cells: Int32Array, count: number, hearings: readonly Hearing[], offsetDb: number): void {
     logWeight.fill(0, 0, count);
-    for (const { gateway, rssiDbm, weight } of hearings) {
-      const steps = levels.steps[gateway] as Int16Array;
-      const firstCell = levels.firstCell[gateway] as number;
-      const reach = steps.length;
-      // In steps of the tables, with 0 dB in their middle; a radio's levels are within MAX_REFERENCE_DB, so no look-up is out of bounds.
-      if (!Number.isNaN(rssiDbm)) {
-        const base = MIDDLE + stepsOf(rssiDbm - offsetDb);
-        // Beyond its reach a gateway hears nothing: as unlikely as the table goes.
-        const beyond = weight * (heardTable[TABLE_LENGTH - 1] as number);
-        for (let i = 0; i < count; i++) {
-          const at = (cells[i] as number) - firstCell;
-          logWeight[i] = (logWeight[i] as number) + (at >= 0 && at < reach ? weight * (heardTable[base - (steps[at] as number)] as number) : beyond);
-        }
-      } else {
-        const base = MIDDLE - stepsOf((sensitivityDbm[gateway] as number) - offsetDb);
-        for (let i = 0; i < count; i++) {
-          const at = (cells[i] as number) - firstCell;
-          if (at >= 0 && at < reach) logWeight[i] = (logWeight[i] as number) + weight * (unheardTable[base + (steps[at] as number)] as number);
-        }
+    let [least, most] = [Infinity, -Infinity];
+    for (let i = 0; i < count; i++) {
+      const cell = cells[i] as number;
+      if (cell < least) least = cell;
+      if (cell > most) most = cell;
+    }
+    let shiftedBy = NaN;
+    let four = 0;
+    for (const hearing of hearings) {
+      const firstCell = levels.firstCell[hearing.gateway] as number;
+      const steps = levels.steps[hearing.gateway] as Int16Array;
+      if (least < firstCell || most >= firstCell + steps.length) {
+        addPartly(cells, count, hearing, offsetDb);
+        continue;
+      }
+      if (firstCell !== shiftedBy) {
+        if (four > 0) addFour(count, four);
+        four = 0;
+        for (let i = 0; i < count; i++) shifted[i] = (cells[i] as number) - firstCell;
+        shiftedBy = firstCell;
+      }
+      fourSteps[four] = steps;
+      fourBases[four] = baseOf(hearing, offsetDb);
+      fourWeights[four] = hearing.weight;
+      if (++four === 4) {
+        addFour(count, four);
+        four = 0;
       }
     }
+    if (four > 0) addFour(count, four);
+  }
+
+  /** Four gateways of which `used` count, at the shifted cells. */
+  function addFour(count: number, used: number): void {
+    for (let k = used; k < 4; k++) {
+      fourSteps[k] = fourSteps[0] as Int16Array;
+      fourBases[k] = fourBases[0] as number;
+      fourWeights[k] = 0;
+    }
+    const [stepsA, stepsB, stepsC, stepsD] = fourSteps as [Int16Array, Int16Array, Int16Array, Int16Array];
+    const [a, b, c, d] = fourBases as [number, number, number, number];
+    const [weightA, weightB, weightC, weightD] = fourWeights as [number, number, number, number];
+    for (let i = 0; i < count; i++) {
+      const at = shifted[i] as number;
+      logWeight[i] =
+        (logWeight[i] as number) +
+        weightA * (table[a - (stepsA[at] as number)] as number) +
+        weightB * (table[b - (stepsB[at] as number)] as number) +
+        weightC * (table[c - (stepsC[at] as number)] as number) +
+        weightD * (table[d - (stepsD[at] as number)] as number);
+    }
+  }
+
+  /** A gateway that does not reach all of the cells: beyond, it hears nothing. What is heard there is as unlikely as the table goes, silence says nothing. */
+  function addPartly(cells: Int32Array, count: number, hearing: Hearing, offsetDb: number): void {
+    const { gateway, rssiDbm, weight } = hearing;
+    const steps = levels.steps[gateway] as Int16Array;
+    const firstCell = levels.firstCell[gateway] as number;
+    const base = baseOf(hearing, offsetDb);
+    const beyond = Number.isNaN(rssiDbm) ? 0 : weight * (table[TABLE_LENGTH - 1] as number);
+    for (let i = 0; i < count; i++) {
+      const at = (cells[i] as number) - firstCell;
+      logWeight[i] = (logWeight[i] as number) + (at >= 0 && at < steps.length ? weight * (table[base - (steps[at] as number)] as number) : beyond);
+    }
+  }
+
+  /** Where in the table an expected level of 0 dBm is; a radio's levels are within MAX_REFERENCE_DB, so no look-up is out of bounds. */
+  function baseOf({ gateway, rssiDbm }: Hearing, offsetDb: number): number {
+    return Number.isNaN(rssiDbm) ? UNHEARD_FROM + MIDDLE + stepsOf((sensitivityDbm[gateway] as number) - offsetDb) : MIDDLE + stepsOf(rssiDbm - offsetDb);
   }
 
   function greatest(count: number): number {
@@ -140,8 +200,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       const s = nextStanding[cell] as number;
       const w = nextWalking[cell] as number;
       nextStanding[cell] = 0;
-      nextWalking[cell] = 0;
-      touched[cell] = 0;
+      nextWalking[cell] = ABSENT;
       if (s + w < bound) continue;
       cells[to] = cell;
       standing[to] = s;
@@ -166,56 +225,92 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     return above;
   }
 
-  function touch(cell: number, count: number): number {
-    if (touched[cell] === 1) return count;
-    touched[cell] = 1;
-    list[count] = cell;
-    return count + 1;
-  }
-
   /** Spreads the belief over `list` and the by-cell scratch: who stands may set off, who walks moves on. Returns how many cells. */
   function spread(belief: Belief, dtS: number): number {
-    let count = 0;
     const { cells, standing, walking } = belief;
-    for (let i = 0; i < belief.count; i++) {
-      const cell = cells[i] as number;
-      count = touch(cell, count);
-      nextStanding[cell] = standing[i] as number;
-      nextWalking[cell] = walking[i] as number;
-    }
-    if (dtS <= 0) return count;
-    const cellM = (grid.floors[grid.floorOf[cells[0] as number] as number] as { cellM: number }).cellM;
-    // Eight equal steps cover 1.2 cells on average; a walker who goes farther takes several.
-    const wayCells = (config.walkMps * dtS) / (1.2 * cellM);
-    const rounds = Math.max(1, Math.ceil(wayCells - 1e-9));
-    const hop = wayCells / rounds;
     const setOff = 1 - Math.exp(-config.setOffPerS * dtS);
     const stop = 1 - Math.exp(-config.stopPerS * dtS);
+    let count = belief.count;
     for (let i = 0; i < count; i++) {
-      const cell = list[i] as number;
-      const stands = nextStanding[cell] as number;
-      const walks = nextWalking[cell] as number;
+      const cell = cells[i] as number;
+      const stands = standing[i] as number;
+      const walks = walking[i] as number;
+      list[i] = cell;
       nextStanding[cell] = stands * (1 - setOff) + walks * stop;
       nextWalking[cell] = walks * (1 - stop) + stands * setOff;
     }
+    if (count === 0) return 0;
+    const cellM = (grid.floors[grid.floorOf[cells[0] as number] as number] as { cellM: number }).cellM;
+    // Eight equal steps cover 1.2 cells on average; a walker who goes farther takes several.
+    const wayCells = (config.walkMps * dtS) / (1.2 * cellM);
+    const rounds = Math.ceil(wayCells - 1e-9);
     for (let round = 0; round < rounds; round++) {
       const before = count;
-      for (let i = 0; i < before; i++) going[i] = (nextWalking[list[i] as number] as number) * hop;
+      for (let i = 0; i < before; i++) going[i] = (nextWalking[list[i] as number] as number) * (wayCells / rounds);
       for (let i = 0; i < before; i++) {
         const goes = going[i] as number;
         // A trickle is not worth eight steps: it stays.
         if (goes < LEAST_GOING) continue;
         const cell = list[i] as number;
-        let left = 0;
-        for (let k = cell * NEIGHBOURS, end = k + NEIGHBOURS; k < end; k++) {
-          const next = neighbour[k] as number;
-          if (next < 0) continue;
-          const share = goes * (passage[k] as number);
-          left += share;
-          if (touched[next] === 0) count = touch(next, count);
-          nextWalking[next] = (nextWalking[next] as number) + share;
+        nextWalking[cell] = (nextWalking[cell] as number) - goes * (leaving[cell] as number);
+        // Neighbour by neighbour and not in a loop: half the time of the whole spread.
+        const k = cell * NEIGHBOURS;
+        let next = neighbour[k] as number;
+        let there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
         }
-        nextWalking[cell] = (nextWalking[cell] as number) - left;
+        nextWalking[next] = there + goes * (passage[k] as number);
+        next = neighbour[k + 1] as number;
+        there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
+        }
+        nextWalking[next] = there + goes * (passage[k + 1] as number);
+        next = neighbour[k + 2] as number;
+        there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
+        }
+        nextWalking[next] = there + goes * (passage[k + 2] as number);
+        next = neighbour[k + 3] as number;
+        there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
+        }
+        nextWalking[next] = there + goes * (passage[k + 3] as number);
+        next = neighbour[k + 4] as number;
+        there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
+        }
+        nextWalking[next] = there + goes * (passage[k + 4] as number);
+        next = neighbour[k + 5] as number;
+        there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
+        }
+        nextWalking[next] = there + goes * (passage[k + 5] as number);
+        next = neighbour[k + 6] as number;
+        there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
+        }
+        nextWalking[next] = there + goes * (passage[k + 6] as number);
+        next = neighbour[k + 7] as number;
+        there = nextWalking[next] as number;
+        if (there === ABSENT) {
+          there = 0;
+          list[count++] = next;
+        }
+        nextWalking[next] = there + goes * (passage[k + 7] as number);
       }
     }
     return count;
@@ -237,8 +332,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         list[kept++] = cell;
       } else {
         nextStanding[cell] = 0;
-        nextWalking[cell] = 0;
-        touched[cell] = 0;
+        nextWalking[cell] = ABSENT;
       }
     }
     return kept;
@@ -263,7 +357,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       addLogLikelihood(list, count, hearings, belief.offsetDb);
       const best = greatest(count);
       for (let i = 0; i < count; i++) {
-        const mass = Math.exp((logWeight[i] as number) - best) / 2;
+        const mass = expOf((logWeight[i] as number) - best) / 2;
         nextStanding[list[i] as number] = mass;
         nextWalking[list[i] as number] = mass;
       }
@@ -278,7 +372,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         addLogLikelihood(list, count, hearings, offsetDb);
         const best = greatest(count);
         let sum = 0;
-        for (let i = 0; i < count; i++) sum += Math.exp((logWeight[i] as number) - best);
+        for (let i = 0; i < count; i++) sum += expOf((logWeight[i] as number) - best);
         offset.logEvidence[k] = (offset.logEvidence[k] as number) + best + Math.log(sum / count);
       });
     },
@@ -294,12 +388,12 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         const flatten = Math.exp((-elapsedS * 1_000) / config.beliefMemoryMs) - 1;
         for (let i = 0; i < count; i++) {
           const cell = list[i] as number;
-          logWeight[i] = (logWeight[i] as number) + flatten * Math.log((nextStanding[cell] as number) + (nextWalking[cell] as number));
+          logWeight[i] = (logWeight[i] as number) + flatten * logOf((nextStanding[cell] as number) + (nextWalking[cell] as number));
         }
         const best = greatest(count);
         for (let i = 0; i < count; i++) {
           const cell = list[i] as number;
-          const weight = Math.exp((logWeight[i] as number) - best);
+          const weight = expOf((logWeight[i] as number) - best);
           nextStanding[cell] = (nextStanding[cell] as number) * weight;
           nextWalking[cell] = (nextWalking[cell] as number) * weight;
         }
@@ -307,41 +401,40 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       settle(belief, count);
     },
 
-    estimate(belief) {
+    estimate({ count, cells, standing, walking }) {
       floorMass.fill(0);
-      let walkingMass = 0;
-      for (let i = 0; i < belief.count; i++) {
-        const f = grid.floorOf[belief.cells[i] as number] as number;
-        floorMass[f] = (floorMass[f] as number) + massAt(belief, i);
-        walkingMass += belief.walking[i] as number;
+      floorXM.fill(0);
+      floorYM.fill(0);
+      let walkingShare = 0;
+      const touchedPlaces: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const cell = cells[i] as number;
+        const walks = walking[i] as number;
+        const mass = (standing[i] as number) + walks;
+        walkingShare += walks;
+        const floor = floorOf[cell] as number;
+        floorMass[floor] = (floorMass[floor] as number) + mass;
+        floorXM[floor] = (floorXM[floor] as number) + mass * (grid.xM[cell] as number);
+        floorYM[floor] = (floorYM[floor] as number) + mass * (grid.yM[cell] as number);
+        const place = grid.place[cell] as number;
+        if (place < 0) continue;
+        const before = massOfPlace[place] as number;
+        if (before === 0) touchedPlaces.push(place);
+        massOfPlace[place] = before + mass;
       }
       let floorIndex = 0;
       for (let f = 1; f < floorMass.length; f++) if ((floorMass[f] as number) > (floorMass[floorIndex] as number)) floorIndex = f;
-      let [xM, yM] = [0, 0];
-      const touchedPlaces: number[] = [];
-      for (let i = 0; i < belief.count; i++) {
-        const cell = belief.cells[i] as number;
-        const mass = massAt(belief, i);
-        const place = grid.place[cell] as number;
-        if (place >= 0) {
-          if (massOfPlace[place] === 0) touchedPlaces.push(place);
-          massOfPlace[place] = (massOfPlace[place] as number) + mass;
-        }
-        if (grid.floorOf[cell] !== floorIndex) continue;
-        xM += mass * (grid.xM[cell] as number);
-        yM += mass * (grid.yM[cell] as number);
-      }
       const onFloor = floorMass[floorIndex] as number;
-      xM /= onFloor;
-      yM /= onFloor;
+      const xM = (floorXM[floorIndex] as number) / onFloor;
+      const yM = (floorYM[floorIndex] as number) / onFloor;
       let lastBin = 0;
-      for (let i = 0; i < belief.count; i++) {
-        const cell = belief.cells[i] as number;
-        if (grid.floorOf[cell] !== floorIndex) continue;
+      for (let i = 0; i < count; i++) {
+        const cell = cells[i] as number;
+        if (floorOf[cell] !== floorIndex) continue;
         const dxM = (grid.xM[cell] as number) - xM;
         const dyM = (grid.yM[cell] as number) - yM;
-        const bin = Math.min(RADIUS_BINS - 1, (Math.sqrt(dxM * dxM + dyM * dyM) / RADIUS_BIN_M) | 0);
-        bins[bin] = (bins[bin] as number) + massAt(belief, i);
+        const bin = Math.min(RADIUS_BINS - 1, Math.sqrt(dxM * dxM + dyM * dyM) * (1 / RADIUS_BIN_M)) | 0;
+        bins[bin] = (bins[bin] as number) + (standing[i] as number) + (walking[i] as number);
         if (bin > lastBin) lastBin = bin;
       }
       let left = 0.05 * onFloor;
@@ -353,7 +446,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       touchedPlaces.sort((a, b) => a - b);
       const placeMass = touchedPlaces.map((place) => massOfPlace[place] as number);
       for (const place of touchedPlaces) massOfPlace[place] = 0;
-      return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare: walkingMass };
+      return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare };
     },
   };
 
@@ -374,8 +467,8 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     const seeds = seedCells[loudest] as Int32Array;
     for (let i = 0; i < seeds.length; i++) {
       const cell = seeds[i] as number;
-      if (touched[cell] === 1) continue;
-      count = touch(cell, count);
+      if (nextWalking[cell] !== ABSENT) continue;
+      list[count++] = cell;
       nextWalking[cell] = config.strayShare / seeds.length;
     }
     return count;
@@ -413,6 +506,15 @@ const MAX_PREDICTED_S = 5;
 const LEAST_GOING = 2e-4;
 const SEED_REACH_M = 3;
 
-function massAt(belief: Belief, i: number): number {
-  return (belief.standing[i] as number) + (belief.walking[i] as number);
+/** Share of those who set off from a cell that get away from it. */
+function leavingOf({ cells, passage }: VenueGrid): Float64Array {
+  const leaving = new Float64Array(cells);
+  for (let k = 0; k < passage.length; k++) {
+    const cell = Math.floor(k / NEIGHBOURS);
+    leaving[cell] = (leaving[cell] as number) + (passage[k] as number);
+  }
+  return leaving;
 }
+
+/** Of the mass of who walks. */
+const ABSENT = -1;

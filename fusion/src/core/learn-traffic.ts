@@ -1,6 +1,6 @@
 import type { FusionConfig } from "./fusion-config.ts";
 import type { Hearing } from "./grid-filter.ts";
-import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, newLevelLikelihood, type LevelLikelihood } from "./level-likelihood.ts";
+import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, UNHEARD_FROM, newLevelLikelihood, type LevelLikelihood } from "./level-likelihood.ts";
 import type { GatewayReach, LevelMap } from "./radio-model.ts";
 
 /** What all gateways said of one tag at one moment, kept to learn from. */
@@ -143,24 +143,24 @@ function maximise(snapshots: readonly Snapshot[], material: TrafficMaterial, lik
 }
 
 /** Fills `share` with the mass of each cell given the snapshot, and returns the snapshot's log-likelihood. */
-function weighCells(share: Float64Array, snapshot: Snapshot, offsetDb: number, correction: Correction, material: TrafficMaterial, likelihood: LevelLikelihood): number {
+function weighCells(share: Float64Array, snapshot: Snapshot, offsetDb: number, correction: Correction, material: TrafficMaterial, { table }: LevelLikelihood): number {
   const { cells, levels, reaches, sensitivityDbm } = material;
   share.fill(0);
   for (const { gateway, rssiDbm, weight } of snapshot.hearings) {
     const level = levels.levelDbm[gateway] as Float32Array;
     const reach = reaches[gateway] as GatewayReach;
     const heard = !Number.isNaN(rssiDbm);
-    const table = heard ? likelihood.heard : likelihood.unheard;
+    const from = heard ? 0 : UNHEARD_FROM;
     const shift = offsetDb + (correction.offsetDb[gateway] as number);
     for (let i = 0; i < cells.length; i++) {
       const at = (cells[i] as number) - reach.firstCell;
-      let index = heard ? TABLE_LENGTH - 1 : 0;
+      let index = TABLE_LENGTH - 1;
       if (at >= 0 && at < level.length) {
         const expected = (level[at] as number) + shift - correction.exponent * ((reach.pathDb[at] as number) - PIVOT_DB);
-        const off = heard ? rssiDbm - expected : expected - (sensitivityDbm[gateway] as number);
+        const off = (heard ? rssiDbm : (sensitivityDbm[gateway] as number)) - expected;
         index = Math.max(0, Math.min(TABLE_LENGTH - 1, ((off + MAX_OFF_DB) * PER_DB) | 0));
       }
-      share[i] = (share[i] as number) + weight * (table[index] as number);
+      share[i] = (share[i] as number) + weight * (table[from + index] as number);
     }
   }
   let best = -Infinity;

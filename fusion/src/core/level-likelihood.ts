@@ -5,27 +5,24 @@ import type { FusionConfig } from "./fusion-config.ts";
  * expected one, as tables: a logarithm costs ten look-ups, and the filter asks for a thousand per tag and tick.
  */
 export interface LevelLikelihood {
-  /** By (heard - expected + MAX_OFF_DB) * PER_DB. */
-  heard: Float32Array;
-  /** By (expected - sensitivity + MAX_OFF_DB) * PER_DB. */
-  unheard: Float32Array;
+  /** By (heard - expected + MAX_OFF_DB) * PER_DB; from UNHEARD_FROM on silence, by (sensitivity - expected + MAX_OFF_DB) * PER_DB. One table, so that a look-up is the same for both. */
+  table: Float64Array;
 }
 
 /** No difference of what radios hear and what is expected lies beyond, so look-ups need no bounds: 9 KB a table. */
 export const MAX_OFF_DB = 288;
 export const PER_DB = 4;
 export const TABLE_LENGTH = 2 * MAX_OFF_DB * PER_DB;
+export const UNHEARD_FROM = TABLE_LENGTH;
 
 export function newLevelLikelihood(config: FusionConfig): LevelLikelihood {
-  const heard = new Float32Array(TABLE_LENGTH);
-  const unheard = new Float32Array(TABLE_LENGTH);
+  const table = new Float64Array(2 * TABLE_LENGTH);
   for (let i = 0; i < TABLE_LENGTH; i++) {
     const offDb = i / PER_DB - MAX_OFF_DB;
-    heard[i] = heardLogLikelihood(offDb, config);
-    const heardShare = config.hearingShare / (1 + Math.exp(-offDb / config.hearingWidthDb));
-    unheard[i] = Math.log(1 - heardShare);
+    table[i] = heardLogLikelihood(offDb, config);
+    table[UNHEARD_FROM + i] = unheardLogLikelihood(-offDb, config);
   }
-  return { heard, unheard };
+  return { table };
 }
 
 /**
@@ -35,4 +32,10 @@ export function newLevelLikelihood(config: FusionConfig): LevelLikelihood {
 function heardLogLikelihood(offDb: number, config: FusionConfig): number {
   const sigmaDb = offDb < 0 ? config.weakSigmaDb : config.strongSigmaDb;
   return -((config.tailDegrees + 1) / 2) * Math.log(1 + (offDb / sigmaDb) ** 2 / config.tailDegrees);
+}
+
+/** Silence of a gateway that expects this much above its sensitivity. */
+function unheardLogLikelihood(aboveDb: number, config: FusionConfig): number {
+  const heardShare = config.hearingShare / (1 + Math.exp(-aboveDb / config.hearingWidthDb));
+  return Math.log(1 - heardShare);
 }

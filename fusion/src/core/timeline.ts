@@ -77,8 +77,7 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
   let credit = MOST_REPLAYED;
   let isReplaying = false;
   /** What ticks took after their own, since the ticks were last run again. */
-  let misplaced = 0;
-  let misplacedSinceMs = Infinity;
+  let misplaced: Input[] = [];
 
   const isTurn = (nowMs: number): boolean => Math.round(nowMs / tickMs) % TURN_TICKS === 0;
 
@@ -131,6 +130,13 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
     }
     isReplaying = false;
     return true;
+  }
+
+  /** What cannot be put where it belongs belongs from now on where it was taken. */
+  function settle(inputs: readonly Input[]): void {
+    counts.lateUnplaced += inputs.length;
+    for (const input of inputs) input.dueMs = tickedMs;
+    taken.sort(inOrder);
   }
 
   /** A checkpoint of now. Of those before, each lies about twice as far back as the next younger one. */
@@ -212,15 +218,14 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
       let isCorrected = false;
       if (late.length > 0) {
         counts.late += late.length;
-        misplaced += late.length;
-        misplacedSinceMs = Math.min(misplacedSinceMs, (late[0] as Input).dueMs);
+        misplaced = [...misplaced, ...late];
         taken = [...taken, ...late].sort(inOrder);
       }
-      if (misplaced > 0 && (isTurn(nowMs) || tickedMs - misplacedSinceMs >= tickMs)) {
+      const misplacedSinceMs = misplaced.reduce((least, { dueMs }) => Math.min(least, dueMs), Infinity);
+      if (misplaced.length > 0 && (isTurn(nowMs) || tickedMs - misplacedSinceMs >= tickMs)) {
         isCorrected = replay(misplacedSinceMs, droppedTags);
-        if (!isCorrected) counts.lateUnplaced += misplaced;
-        misplaced = 0;
-        misplacedSinceMs = Infinity;
+        if (!isCorrected) settle(misplaced);
+        misplaced = [];
       }
       if (!isCorrected) for (const input of late) input.apply();
       for (const input of onTime) {

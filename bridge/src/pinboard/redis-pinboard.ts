@@ -1,0 +1,39 @@
+import { RedisLink } from "@konferenco/fusion";
+import type { Redis } from "ioredis";
+import type { Pinboard } from "./pinboard.ts";
+
+/**
+ * The generic cell rate algorithm: the key holds when the bucket will be full again.
+ * KEYS 1: the name. ARGV: milliseconds per token, burst -> 0, or the milliseconds to wait.
+ */
+const PASS = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+local each, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0')) + each
+local wait = full - now - each * burst
+if wait > 0 then return math.ceil(wait) end
+redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - now))
+return 0
+`;
+
+interface PinboardScripts {
+  konferencoPass(key: string, eachMs: number, burst: number): Promise<number>;
+}
+
+/** Opens the notes of an event in Redis. Throws `ConfigError` for an address, login or server that cannot work, `StoreUnavailable` when nobody answers. */
+export async function openRedisPinboard(options: { eventId: string; url: string }): Promise<Pinboard> {
+  const link = await RedisLink.open(options.url, "konferenco-pinboard");
+  link.client.defineCommand("konferencoPass", { numberOfKeys: 1, lua: PASS });
+  // A server that was killed may have forgotten that a note was taken: after a restart the old ones are not read any more.
+  const keyOf = (name: string, runId: string) => `konferenco:{${options.eventId}}:pinned:${runId}:${name}`;
+  return {
+    async pin(name, note, forMs) {
+      await link.run((client, runId) => client.set(keyOf(name, runId), note, "PX", Math.ceil(forMs)));
+    },
+    take: (name) => link.run((client, runId) => client.getdel(keyOf(name, runId))),
+    read: (name) => link.run((client, runId) => client.get(keyOf(name, runId))),
+    pass: (name, { perS, burst }) => link.run((client, runId) => (client as Redis & PinboardScripts).konferencoPass(keyOf(`rate ${name}`, runId), 1_000 / perS, burst)),
+    close: async () => link.close(),
+  };
+}

@@ -1,0 +1,93 @@
+import { newInProcessPinboard, openRedisPinboard, type Pinboard } from "@konferenco/bridge";
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+
+let redis: TestRedis;
+let events = 0;
+const opened: Pinboard[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis({ durable: true });
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((pinboard) => pinboard.close()));
+});
+afterAll(() => redis.stop());
+
+async function openRedis(eventId = `expo-${++events}`): Promise<Pinboard> {
+  const pinboard = await openRedisPinboard({ eventId, url: redis.url });
+  opened.push(pinboard);
+  return pinboard;
+}
+
+describe.each([
+  { name: "in one process", open: async () => newInProcessPinboard(Date.now) },
+  { name: "Redis", open: () => openRedis() },
+])("the pinboard: $name", ({ open }) => {
+  it("a note is read as often as one likes and taken once, whoever asks at the same moment", async () => {
+    const board = await open();
+    await board.pin("ticket 1", "for anna", 60_000);
+    expect(await board.read("ticket 1")).toBe("for anna");
+    const taken = await Promise.all(Array.from({ length: 20 }, () => board.take("ticket 1")));
+    expect(taken.filter((note) => note !== null)).toEqual(["for anna"]);
+    expect(await board.read("ticket 1")).toBeNull();
+  });
+
+  it("a note goes by itself when its time is up", async () => {
+    const board = await open();
+    await board.pin("short", "gone soon", 20);
+    await expect.poll(() => board.read("short"), { timeout: 20_000, interval: 5 }).toBeNull();
+    expect(await board.take("short")).toBeNull();
+  });
+
+  it("a rate lets its burst pass at once, then says how long to wait, and knows names apart", async () => {
+    const board = await open();
+    const rate = { perS: 1 / 60, burst: 3 };
+    const tries = [];
+    for (let n = 0; n < 5; n++) tries.push(await board.pass("anna", rate));
+    expect(tries.slice(0, 3)).toEqual([0, 0, 0]);
+    for (const afterMs of tries.slice(3)) expect(afterMs).toBeGreaterThan(30_000);
+    expect(tries.at(-1)).toBeLessThanOrEqual(60_000);
+    expect(await board.pass("ben", rate)).toBe(0);
+  });
+
+  it("a rate recovers", async () => {
+    const board = await open();
+    const rate = { perS: 50, burst: 1 };
+    await expect.poll(() => board.pass("anna", rate), { timeout: 20_000, interval: 1 }).toBeGreaterThan(0);
+    await expect.poll(() => board.pass("anna", rate), { timeout: 20_000, interval: 5 }).toBe(0);
+  });
+});
+
+describe("a pinboard in Redis", () => {
+  it("is one for all bridges of an event, and no other event's", async () => {
+    const [one, other, foreign] = [await openRedis("fair"), await openRedis("fair"), await openRedis("other fair")];
+    await one.pin("ticket", "for anna", 60_000);
+    expect(await foreign.take("ticket")).toBeNull();
+    const taken = await Promise.all([one, other, one, other].map((board) => board.take("ticket")));
+    expect(taken.filter((note) => note === "for anna")).toHaveLength(1);
+    expect([await one.pass("anna", { perS: 1 / 60, burst: 2 }), await other.pass("anna", { perS: 1 / 60, burst: 2 }), await one.pass("anna", { perS: 1 / 60, burst: 2 })]).toEqual([0, 0, expect.any(Number)]);
+    expect(await other.pass("anna", { perS: 1 / 60, burst: 2 })).toBeGreaterThan(0);
+  });
+
+  it("keeps nothing for ever", async () => {
+    const board = await openRedis("mortal");
+    await board.pin("ticket", "for anna", 60_000);
+    await board.pass("anna", { perS: 1, burst: 5 });
+    const client = new Redis(redis.url);
+    const keys = await client.keys("konferenco:{mortal}:*");
+    const livesMs = await Promise.all(keys.map((key) => client.pttl(key)));
+    client.disconnect();
+    expect(keys).toHaveLength(2);
+    for (const ms of livesMs) expect(ms).toBeGreaterThan(0);
+  });
+
+  it("a server that was killed brings no taken note back", async () => {
+    const board = await openRedis();
+    await board.pin("ticket", "for anna", 60_000);
+    await redis.kill();
+    await redis.restart();
+    await expect.poll(() => board.take("ticket").catch(() => "away"), { timeout: 20_000, interval: 50 }).toBeNull();
+  });
+});
