@@ -8,17 +8,20 @@ import { VIEWER_ROLES, type ViewerRole } from "./core/privacy.ts";
 export const ISSUER = "konferenco";
 /** A working day and the evening: people log in once at the venue. Never above 24 h. */
 export const TOKEN_LIFETIME_S = 12 * 60 * 60;
+/** So long after logging in a session is renewed without the password; a conference is over by then. */
+export const RENEWABLE_S = 7 * 24 * 60 * 60;
 const CLOCK_SKEW_S = 60;
 
 /**
  * What a token says. Claims: `iss` "konferenco", `aud` the eventId, `sub` the personId or "login:<name>",
- * `role`, `iat`, `exp`, `jti`; optional `channels` {sub, pub}: patterns of application channels, and `sys`: the venue's
+ * `role`, `iat`, `exp`, `jti`; `auth_time`: when they logged in (s), which renewing keeps; optional `channels` {sub, pub}: patterns of application channels, and `sys`: the venue's
  * own software, which may send what the registry calls "system only". Nothing that a client sends widens them.
  */
 export interface Claims extends Bearer {
   /** `sub`: what cursors and connection limits are bound to. */
   subject: string;
   expiresAtMs: number;
+  loggedInAtMs: number;
 }
 
 const patterns = z.array(z.string().min(1).max(64)).max(64);
@@ -35,10 +38,10 @@ export async function newTokenAuthority(key: Uint8Array, eventId: string, nowMs:
   // Imported once: an import per token would cost more than the check itself.
   const hmacKey = await subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
   return {
-    async issue({ role, personId, loginName, channels, system }) {
+    async issue({ role, personId, loginName, channels, system, loggedInAtMs = nowMs() }) {
       const nowS = Math.floor(nowMs() / 1_000);
       const subject = personId ?? `login:${loginName ?? role}`;
-      const token = await new SignJWT({ role, ...(channels === undefined ? {} : { channels }), ...(system === true ? { sys: true } : {}) })
+      const token = await new SignJWT({ role, auth_time: Math.floor(loggedInAtMs / 1_000), ...(channels === undefined ? {} : { channels }), ...(system === true ? { sys: true } : {}) })
         .setProtectedHeader({ alg: "HS256", typ: "JWT" })
         .setIssuer(ISSUER)
         .setAudience(eventId)
@@ -66,8 +69,9 @@ export async function newTokenAuthority(key: Uint8Array, eventId: string, nowMs:
         if (personId !== null && !isId(personId)) return { ok: false, expired: false };
         const channels = payload["channels"] === undefined ? null : channelClaimSchema.safeParse(payload["channels"]);
         if (channels?.success === false) return { ok: false, expired: false };
+        const authTimeS = typeof payload["auth_time"] === "number" ? payload["auth_time"] : iat;
         const loginName = personId === null ? { loginName: sub.slice("login:".length) } : {};
-        return { ok: true, claims: { role, personId, ...loginName, ...(channels === null ? {} : { channels: channels.data }), system: payload["sys"] === true, subject: sub, expiresAtMs: exp * 1_000 } };
+        return { ok: true, claims: { role, personId, ...loginName, ...(channels === null ? {} : { channels: channels.data }), system: payload["sys"] === true, subject: sub, expiresAtMs: exp * 1_000, loggedInAtMs: authTimeS * 1_000 } };
       } catch (error) {
         return { ok: false, expired: error instanceof errors.JWTExpired };
       }

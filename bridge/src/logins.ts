@@ -32,6 +32,11 @@ export class Logins {
     return same && known !== undefined ? { ok: true, login: known.login } : { ok: false, afterMs: 0 };
   }
 
+  /** Null: this login has been taken out of the settings. */
+  find(name: string): Login | null {
+    return this.#byName.get(name)?.login ?? null;
+  }
+
   /** Who tries from where is nobody's to read. */
   #nameOf(who: string): string {
     return `login ${this.#digest(who).toString("base64url")}`;

@@ -2,8 +2,8 @@ import { accepted, parseTopic, refuse, type Parsed, type RefusalCode, type Topic
 
 /** What an application may do inside its own event. */
 export const APPLICATION_RIGHTS = [
-  "publish-reports", "publish-sensors", "publish-alerts",
-  "read-reports", "read-sensors", "read-alerts", "read-status",
+  "publish-reports", "publish-sensors", "publish-alerts", "publish-tag-names",
+  "read-reports", "read-sensors", "read-alerts", "read-status", "read-tag-names",
 ] as const;
 export type ApplicationRight = (typeof APPLICATION_RIGHTS)[number];
 
@@ -26,10 +26,10 @@ export function checkPublish(principal: Principal, topicName: string, retain: bo
   }
   const fault = principal.kind === "gateway" ? gatewayFault(principal, topic) : applicationFault(principal, topic);
   if (fault !== null) return refuse(fault.code, fault.detail);
-  // Only a gateway's status is retained: a late subscriber needs the last one. A retained report would
-  // show people where they no longer are.
-  if (retain && topic.kind !== "gateway-status") {
-    return refuse("RETAIN_REFUSED", `only gateway/{gatewayId}/status may be retained, not "${clip(topicName)}"`);
+  // Only a gateway's status and the names of tags are retained: a late subscriber needs the last one. A
+  // retained report would show people where they no longer are.
+  if (retain && topic.kind !== "gateway-status" && topic.kind !== "tag-names") {
+    return refuse("RETAIN_REFUSED", `only gateway/{gatewayId}/status and tags/names may be retained, not "${clip(topicName)}"`);
   }
   return parsed;
 }
@@ -54,7 +54,7 @@ export function checkSubscribe(principal: Principal, filter: string): Parsed<nul
   }
   const matched = TOPIC_SHAPES.filter(({ shape }) => canMatchSame(tail, shape));
   if (matched.length === 0) return refuse("TOPIC_UNKNOWN", `no message is ever sent on "${clip(filter)}"`);
-  const rights: readonly ApplicationRight[] = principal.kind === "application" ? principal.rights : [];
+  const rights = principal.kind === "application" ? principal.rights : GATEWAY_READS;
   const missing = matched.find(({ kind }) => !rights.includes(READ_RIGHT[kind]));
   if (missing !== undefined) {
     return refuse("TOPIC_RIGHT_MISSING", `"${clip(filter)}" needs the right ${READ_RIGHT[missing.kind]}, which ${nameOf(principal)} does not have`);
@@ -62,12 +62,15 @@ export function checkSubscribe(principal: Principal, filter: string): Parsed<nul
   return accepted(null);
 }
 
-/** The second lock, on the way out: may this principal get a message on this topic? Gateways get none. */
+/** The second lock, on the way out: may this principal get a message on this topic? */
 export function mayReceive(principal: Principal, topicName: string): boolean {
-  if (principal.kind !== "application") return false;
   const topic = parseTopic(topicName);
-  return topic.ok && topic.value.eventId === principal.eventId && principal.rights.includes(READ_RIGHT[topic.value.kind]);
+  const rights = principal.kind === "application" ? principal.rights : GATEWAY_READS;
+  return topic.ok && topic.value.eventId === principal.eventId && rights.includes(READ_RIGHT[topic.value.kind]);
 }
+
+/** A gateway reads nothing but which changing names are the event's, so that it drops strangers by itself. */
+const GATEWAY_READS: readonly ApplicationRight[] = ["read-tag-names"];
 
 /**
  * A client id must be the user name or begin with it and a slash: MQTT throws out whoever is connected
@@ -89,6 +92,7 @@ const READ_RIGHT: Record<Topic["kind"], ApplicationRight> = {
   sensor: "read-sensors",
   alert: "read-alerts",
   "gateway-status": "read-status",
+  "tag-names": "read-tag-names",
 };
 
 /** What follows `konferenco/{eventId}/`; parseTopic knows the same shapes, a test holds the two together. */
@@ -98,6 +102,7 @@ const TOPIC_SHAPES: readonly { kind: Topic["kind"]; shape: readonly string[] }[]
   { kind: "sensor", shape: ["sensor", "+"] },
   { kind: "alert", shape: ["alert", "+"] },
   { kind: "gateway-status", shape: ["gateway", "+", "status"] },
+  { kind: "tag-names", shape: ["tags", "names"] },
 ];
 
 function canMatchSame(filter: readonly string[], shape: readonly string[]): boolean {
@@ -121,10 +126,11 @@ function gatewayFault(gateway: Extract<Principal, { kind: "gateway" }>, topic: T
     case "gateway-status":
       if (topic.gatewayId === gateway.gatewayId) return null;
       return { code: "GATEWAY_FOREIGN", detail: `${nameOf(gateway)} may not speak for gateway "${topic.gatewayId}"` };
+    case "tag-names":
+      return { code: "TOPIC_RIGHT_MISSING", detail: `${nameOf(gateway)} may not say which tags are the event's` };
     case "alert":
-      break;
+      return { code: "TOPIC_RIGHT_MISSING", detail: `${nameOf(gateway)} may not raise alerts` };
   }
-  return { code: "TOPIC_RIGHT_MISSING", detail: `${nameOf(gateway)} may not raise alerts` };
 }
 
 function applicationFault(application: Extract<Principal, { kind: "application" }>, topic: Topic): Fault | null {
@@ -140,6 +146,7 @@ const PUBLISH_RIGHT: Record<Exclude<Topic["kind"], "gateway-status">, Applicatio
   beacon: "publish-reports",
   sensor: "publish-sensors",
   alert: "publish-alerts",
+  "tag-names": "publish-tag-names",
 };
 
 function clip(text: string): string {

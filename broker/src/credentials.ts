@@ -11,7 +11,7 @@ export interface BrokerCredentials {
 
 /** `scrypt$N$r$p$salt$hash`, salt and hash in base64url: the parameters travel with the hash. */
 const HASH_PATTERN = /^scrypt\$(\d{1,7})\$(\d{1,2})\$(\d{1,2})\$([\w-]{16,86})\$([\w-]{43})$/;
-const passwordHashSchema = z.string().regex(HASH_PATTERN, 'must look like "scrypt$16384$8$1$…$…" (docs/wire-protocol.md, "Logins", has the line that makes one)');
+const passwordHashSchema = z.string().regex(HASH_PATTERN, 'must look like "scrypt$16384$8$1$…$…" ("konferenco password" makes one)');
 
 /** The file form of the same: no password in it. */
 export const storedCredentialsSchema = z.strictObject({

@@ -7,6 +7,7 @@ import { registerProcessCommands } from "./processes/commands.ts";
 import { registerReplayCommand } from "./replay/command.ts";
 import { registerSimulateCommand } from "./simulate/command.ts";
 import { registerSurveyCommand } from "./survey/command.ts";
+import { registerTagKeysCommand } from "./tag-keys/command.ts";
 import { registerUpCommand } from "./up/command.ts";
 import { registerVenueCommand } from "./venue/command.ts";
 
@@ -23,6 +24,7 @@ registerAccuracyCommand(program);
 registerAttacksCommand(program);
 registerSurveyCommand(program);
 registerVenueCommand(program);
+registerTagKeysCommand(program);
 
 try {
   await program.parseAsync();

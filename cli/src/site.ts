@@ -22,8 +22,8 @@ export type Site = z.infer<typeof siteSchema>;
 
 /** The MQTT logins that every installation has, and what each may do. */
 const APPLICATIONS: Record<"fusion" | "bridge" | "replay" | "app", ApplicationRight[]> = {
-  /** Fusion in a process of its own. */
-  fusion: ["read-reports", "read-sensors", "read-alerts", "read-status"],
+  /** Fusion in a process of its own: reads everything, and tells gateways which changing names are the event's. */
+  fusion: ["read-reports", "read-sensors", "read-alerts", "read-status", "publish-tag-names"],
   /** The bridge in a process of its own: sends the operators' alerts. */
   bridge: ["publish-alerts"],
   /** Recordings and simulations without a login per gateway. */

@@ -209,8 +209,12 @@ export class Connection implements KonferencoClient {
     if (typeof token === "string") return this.#openWith(token);
     token().then(
       (fresh) => generation === this.#generation && this.#openWith(fresh),
-      // No token is like no network: tried again with the same patience.
-      () => generation === this.#generation && this.#lose({ blameWire: false }),
+      (error: unknown) => {
+        if (generation !== this.#generation) return;
+        // A server that gives no token any more is not asked again; else no token is like no network, and tried with the same patience.
+        if (error instanceof RefusedByServer && (error.code === "unauthorized" || error.code === "token_expired")) return this.#fail(error.code, error.message);
+        this.#lose({ blameWire: false });
+      },
     );
   }
 
@@ -577,8 +581,8 @@ export class Connection implements KonferencoClient {
   }
 }
 
-function subFrame({ ch, hz, every }: SubscribeOptions, id: number): Extract<ClientFrame, { op: "sub" }> {
-  return { op: "sub", id, ch, ...(hz === undefined ? {} : { hz }), ...(every === undefined ? {} : { every }) };
+function subFrame({ ch, hz, every, area }: SubscribeOptions, id: number): Extract<ClientFrame, { op: "sub" }> {
+  return { op: "sub", id, ch, ...(hz === undefined ? {} : { hz }), ...(every === undefined ? {} : { every }), ...(area === undefined ? {} : { area }) };
 }
 
 /** The server is trusted to keep the protocol; this catches what is not a frame at all, e.g. a proxy's error page. */

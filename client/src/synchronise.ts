@@ -1,4 +1,5 @@
-import type { Alert, ClientErrorCode, MessageEnvelope } from "@konferenco/protocol";
+import type { Alert, MessageEnvelope } from "@konferenco/protocol";
+import { refusalOf } from "./http-refusal.ts";
 import { RefusedByServer } from "./options.ts";
 import { defaultFetch } from "./surroundings.ts";
 
@@ -59,8 +60,7 @@ async function askForPage({ url, token, channels, fetch: own }: SynchroniseOptio
   const query = new URLSearchParams([["channels", channels.join(",")], ...known] as [string, string][]);
   const response = await ask(new URL(`api/v1/sync?${query}`, url.replace(/^ws/, "http")).href, { headers: { authorization: `Bearer ${token}` }, cache: "no-store" });
   if (response.ok) return (await response.json()) as Answer;
-  const { error } = ((await response.json().catch(() => ({}))) ?? {}) as { error?: { code: ClientErrorCode; number: number; retry: boolean; after?: number; detail?: string } };
-  if (error?.code === "cursor_invalid" && known.length > 0) return null;
-  const { number: n, ...rest } = error ?? { code: "not_available" as const, number: 5030, retry: true };
-  throw new RefusedByServer({ n, ...rest });
+  const refusal = await refusalOf(response);
+  if (refusal.code === "cursor_invalid" && known.length > 0) return null;
+  throw new RefusedByServer(refusal);
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import {
   StoreUnavailable,
   countRefusal,
+  ephemeralOfTag,
   parseAlertMessage,
   parseBeaconReport,
   parseEnvironmentReport,
@@ -31,11 +32,12 @@ import type { CalibrationState } from "./core/calibration.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
-import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
+import { newPipeline, type CalibrationLink, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 import type { PairState } from "./core/proximity.ts";
 import type { SurveyPoint } from "./core/radio-map.ts";
 import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
 import type { WifiModel } from "./core/wifi-model.ts";
+import type { RotatingTags } from "./rotating-tags.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
@@ -63,6 +65,10 @@ export interface FusionServiceConfig {
   wifiSurvey?: WifiModel;
   /** A survey of the venue, if somebody walked one: the radio map is made of it. */
   survey?: readonly SurveyPoint[];
+  /** What is on where, for what people are doing; absent: nothing is. */
+  schedule?: PipelineOptions["schedule"];
+  /** Who is behind names that change. None: such names are refused. */
+  rotatingTags?: RotatingTags;
 }
 
 export interface FusionMessage {
@@ -133,7 +139,7 @@ const MAX_DEVICE_AHEAD_MS = 60_000;
 /** Opens the service: bytes of one event in, transitions and positions to the store. */
 export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
-  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null });
+  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null, ...(config.schedule === undefined ? {} : { schedule: config.schedule }) });
   const { tickMs } = pipeline.config;
   if (config.onPair !== undefined) pipeline.watchPairs(config.onPair);
   const acceptor = newAcceptor();
@@ -172,6 +178,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   function tick(nowMs: number): void {
     lastTickMs = nowMs;
     counts.ticks++;
+    config.rotatingTags?.prepare(nowMs);
     const output = pipeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
@@ -217,8 +224,21 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     addRefusals(refusedRows);
     addRefusals(accepted.value.refusedRows);
     watch.noteReport(report.gatewayId, accepted.value.observations.length, nowMs);
-    counts.observations += accepted.value.observations.length;
-    for (const observation of accepted.value.observations) pipeline.step(observation, nowMs);
+    for (const observation of accepted.value.observations) {
+      const tagId = lastingName(observation.tagId, observation.heardAtMs);
+      if (tagId === null) continue;
+      counts.observations++;
+      pipeline.step(tagId === observation.tagId ? observation : { ...observation, tagId }, nowMs);
+    }
+  }
+
+  /** The tag behind a name that changes, the name itself of a tag that keeps it, or null: refused and counted. */
+  function lastingName(tagId: TagId, atMs: number): TagId | null {
+    const ephemeral = ephemeralOfTag(tagId);
+    if (ephemeral === null) return tagId;
+    const lasting = config.rotatingTags?.tagOf(ephemeral, atMs) ?? null;
+    if (lasting === null) refuseAs("TAG_NAME_UNKNOWN");
+    return lasting;
   }
 
   function ingestSensor(sensorType: SensorType, message: FusionMessage): void {
@@ -247,7 +267,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
         const atMs = deviceTime(heardAtMs, message);
         if (atMs === null) return;
-        heardTagId.forEach((other, row) => pipeline.sight({ tagA: tagId, tagB: other, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }));
+        heardTagId.forEach((heard, row) => {
+          const tagB = lastingName(heard, atMs);
+          if (tagB !== null) pipeline.sight({ tagA: tagId, tagB, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs });
+        });
         return;
       }
       case "environment": {
@@ -400,6 +423,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
           return ingestStatus(topic.value.gatewayId, message);
         case "alert":
           return ingestAlert(topic.value.severity, message);
+        case "tag-names": // said by us, for gateways
+          return;
       }
     },
 

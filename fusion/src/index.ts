@@ -8,13 +8,10 @@ export { accessPointsOfZones, type AccessPoint } from "./core/wifi-fix.ts";
 export { parseWifiSurvey, surveyOfRows, type SurveyRow, type WifiSurvey } from "./core/wifi-survey.ts";
 export { buildWifiModel, fingerprintFor, formatWifiModel, parseWifiModel, type WifiFigures, type WifiModel, type WifiReport } from "./core/wifi-model.ts";
 export { SOURCE_WEIGHTS, fixOfSighting, fuseFixes, type FusedFix } from "./core/fuse-fixes.ts";
-export { detectActivity, newActivityState, planActivities, type ActivityChange, type ActivityInput, type ActivityPlan, type ActivityState } from "./core/activity.ts";
-export { countCrowd, forgetInCrowd, newCrowding, type CrowdingState, type HotSpotChange, type SessionCount, type ZoneCount } from "./core/crowding.ts";
-export { detectRegions, indexRegions, leaveRegions, newRegionState, type RegionIndex, type RegionState, type RegionTransition } from "./core/regions.ts";
 export { newWifiKnn } from "./core/wifi-knn.ts";
 export { summarise } from "./core/wifi-posterior.ts";
 export type { CalibrationState } from "./core/calibration.ts";
-export type { SurveyPoint } from "./core/radio-map.ts";
+export { MIN_SURVEY_SPOTS, type SurveyPoint } from "./core/radio-map.ts";
 // its parts, for benches
 export { locateByBeacons } from "./core/beacon-fix.ts";
 export { newCalibration } from "./core/calibration.ts";
@@ -26,5 +23,6 @@ export { indexVenue } from "./core/venue-index.ts";
 export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
 export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";
 export { openMqttSource, type MqttSource, type MqttSourceOptions } from "./mqtt-source.ts";
+export { ephemeralId, newRotatingTags, parseTagKeys, type RotatingTags, type TagKeys } from "./rotating-tags.ts";
 // the store
 export * from "./store/index.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
-import { ConfigError, MAX_RSSI_DBM, MIN_RSSI_DBM } from "@konferenco/protocol";
+import { ConfigError, MAX_RSSI_DBM, MIN_RSSI_DBM, parseTagNames } from "@konferenco/protocol";
 import { parseAdvertisement } from "./advertisement.ts";
 import { addSighting, newBatch, takeAll, takeDue, type SightingColumns } from "./batch.ts";
 import type { Advertisement, BleCounts, BleSource, BleState } from "./ble-source.ts";
@@ -53,7 +53,7 @@ export async function openGatewayAgent(config: GatewayConfig, parts: GatewayAgen
   const { nowMs } = clock;
   const log = parts.log ?? (() => {});
   const voice: Voice = { eventId: config.eventId, zoneId: config.zoneId, gatewayId: config.gatewayId, bootId: randomUUID(), nextSeq: 0 };
-  const table = newEnrolmentTable({ eventId: config.eventId, enrolled: config.tags, gatewayMinors: config.gatewayMinors });
+  let table = newEnrolmentTable({ eventId: config.eventId, enrolled: config.tags, gatewayMinors: config.gatewayMinors });
   const batch = newBatch(config.batch);
   const telemetry = newTagTelemetry();
   const counts = { strangers: 0, truncated: 0, rssiNotHeard: 0, sightings: 0 };
@@ -76,8 +76,16 @@ export async function openGatewayAgent(config: GatewayConfig, parts: GatewayAgen
     nowMs,
     random: parts.random ?? Math.random,
     log,
+    onTagNames,
     limits: { statusEveryMs: config.statusEveryS * 1_000, ...parts.publisherLimits },
   });
+
+  /** The list is whole each time; one that cannot be read leaves the old one, which is good for an epoch more. */
+  function onTagNames(payload: Uint8Array): void {
+    const heads = parseTagNames(payload);
+    if (heads.ok) table = { ...table, ephemeralHeads: heads.value };
+    else log({ event: "tag-names-unreadable", code: heads.code, reason: heads.detail });
+  }
 
   /** The hot path: called for every advertisement in the hall, most of which are strangers' phones. */
   function onAdvertisement({ address, rssiDbm, data }: Advertisement): void {

@@ -1,4 +1,4 @@
-import { gatewayStatusTopic, type GatewayStatus } from "@konferenco/protocol";
+import { gatewayStatusTopic, tagNamesTopic, type GatewayStatus } from "@konferenco/protocol";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { decodeSpooled, encodeSpooled, reportPacket, type OutgoingSightings, type Packet, type Voice } from "./outgoing.ts";
 import type { Spool } from "./spool.ts";
@@ -23,6 +23,8 @@ export interface PublisherConfig {
   spool: Spool | null;
   /** The rest of a status message, asked for each time. */
   status: () => Pick<GatewayStatus, "version" | "uptimeS" | "sightingsPerS">;
+  /** The only thing that a gateway reads: which changing names are the event's. */
+  onTagNames: (payload: Uint8Array) => void;
   nowMs: () => number;
   random: () => number;
   log: (event: object) => void;
@@ -214,6 +216,7 @@ export class Publisher {
       this.#lose(connection);
     });
     connection.client.on("connect", () => this.#opened(connection));
+    connection.client.on("message", (_topic, payload) => config.onTagNames(payload));
     connection.client.on("close", () => this.#lose(connection));
   }
 
@@ -225,7 +228,17 @@ export class Publisher {
     this.#lastReason = null;
     this.#config.log({ event: "broker-connected", url: this.#config.url, spooledReports: this.#config.spool?.counts().messages ?? 0 });
     this.#publishStatus();
+    this.#listen(connection);
     void this.#catchUp(connection);
+  }
+
+  /** A broker of the venue's own that does not let us: everything but tags with changing names goes on. */
+  #listen(connection: Connection): void {
+    const topic = tagNamesTopic(this.#config.voice.eventId);
+    connection.client.subscribe(topic, { qos: 1 }, (error, granted) => {
+      const refused = error !== null || granted?.some(({ qos }) => qos === 128) === true;
+      if (refused && connection.open) this.#config.log({ event: "tag-names-refused", topic, remedy: "let gateways read this topic, or tags with changing names (Eddystone-EID) are not heard" });
+    });
   }
 
   /** After an interruption: what fusion can still use, in the order in which it was heard, before anything newer. */

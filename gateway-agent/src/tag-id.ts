@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { tagOfGateway, type EventId, type GatewayId, type TagId } from "@konferenco/protocol";
+import { headOfEphemeral, tagOfEphemeral, tagOfGateway, type EventId, type GatewayId, type TagId } from "@konferenco/protocol";
 import { uuidOf, type BeaconFrame } from "./advertisement.ts";
 
 /**
@@ -55,6 +55,8 @@ export interface EnrolmentTable {
   identity: EventIdentity;
   /** `ibeacon:<uuid>:<major>:<minor>`, `eddystone:<hex>`, `altbeacon:<hex>` or `address:<mac>` to a tag. About 150 bytes a row. */
   byName: ReadonlyMap<string, TagId>;
+  /** Heads of the changing names that are the event's now, as the broker last told: see `parseTagNames`. */
+  ephemeralHeads: ReadonlySet<number>;
 }
 
 export function newEnrolmentTable(options: { eventId: EventId; enrolled: readonly Enrolment[]; gatewayMinors: Readonly<Record<GatewayId, number>> }): EnrolmentTable {
@@ -69,7 +71,7 @@ export function newEnrolmentTable(options: { eventId: EventId; enrolled: readonl
     if (eddystoneUid !== undefined) byName.set(`eddystone:${eddystoneUid.toLowerCase()}`, tagId);
     if (altbeacon !== undefined) byName.set(`altbeacon:${altbeacon.toLowerCase()}`, tagId);
   }
-  return { identity, byName };
+  return { identity, byName, ephemeralHeads: new Set() };
 }
 
 /** The tag that sent this, or null for a stranger. Staff's list goes before the event's own identity. */
@@ -81,7 +83,7 @@ export function tagOfAdvertisement(table: EnrolmentTable, address: string, frame
   return table.byName.get(`address:${address}`) ?? null;
 }
 
-function tagOfFrame({ identity, byName }: EnrolmentTable, frame: BeaconFrame): TagId | null {
+function tagOfFrame({ identity, byName, ephemeralHeads }: EnrolmentTable, frame: BeaconFrame): TagId | null {
   switch (frame.kind) {
     case "ibeacon": {
       const listed = byName.get(ibeaconName(frame.uuid, frame.major, frame.minor));
@@ -96,7 +98,9 @@ function tagOfFrame({ identity, byName }: EnrolmentTable, frame: BeaconFrame): T
     }
     case "altbeacon":
       return byName.get(`altbeacon:${frame.idHex}`) ?? null;
-    default: // Eddystone-EID names its tag only to who holds its key, and the gateway holds none; TLM measures and does not name
+    case "eddystone-eid": // ours or not is all that a gateway can tell: who it is knows fusion, which holds the keys
+      return ephemeralHeads.has(headOfEphemeral(frame.ephemeralHex)) ? tagOfEphemeral(frame.ephemeralHex) : null;
+    case "eddystone-tlm": // measures and does not name
       return null;
   }
 }

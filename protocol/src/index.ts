@@ -8,6 +8,7 @@ export * from "./topics.ts";
 export * from "./parse-json.ts";
 export * from "./beacon-report.ts";
 export * from "./sensors.ts";
+export * from "./tag-names.ts";
 export * from "./alert.ts";
 // the venue
 export * from "./venue.ts";
@@ -16,6 +17,7 @@ export * from "./geo.ts";
 export * from "./bssid.ts";
 export * from "./venue-geojson.ts";
 export * from "./schedule.ts";
+export * from "./activity.ts";
 export * from "./regions.ts";
 // what fusion makes and the store keeps
 export * from "./update.ts";

@@ -12,11 +12,13 @@ export type Topic =
   | { kind: "beacon"; eventId: EventId; zoneId: ZoneId; partition: number | null }
   | { kind: "sensor"; eventId: EventId; sensorType: SensorType }
   | { kind: "alert"; eventId: EventId; severity: AlertSeverity }
-  | { kind: "gateway-status"; eventId: EventId; gatewayId: GatewayId };
+  | { kind: "gateway-status"; eventId: EventId; gatewayId: GatewayId }
+  | { kind: "tag-names"; eventId: EventId };
 
 /**
  * Shapes: `konferenco/{eventId}/beacon/{zoneId}[/{partition}]`, `konferenco/{eventId}/sensor/{sensorType}`,
- * `konferenco/{eventId}/alert/{severity}`, `konferenco/{eventId}/gateway/{gatewayId}/status`.
+ * `konferenco/{eventId}/alert/{severity}`, `konferenco/{eventId}/gateway/{gatewayId}/status`,
+ * `konferenco/{eventId}/tags/names`.
  */
 export function parseTopic(topic: string): Parsed<Topic> {
   if (topic.includes("+") || topic.includes("#")) return refuse("TOPIC_WILDCARD", "a topic to publish on has no + or #");
@@ -44,6 +46,9 @@ export function parseTopic(topic: string): Parsed<Topic> {
       if (tail !== "status") return unknown(topic);
       return accepted({ kind: "gateway-status", eventId: event.value, gatewayId: name });
     }
+    case "tags":
+      if (tail !== undefined || name !== "names") return unknown(topic);
+      return accepted({ kind: "tag-names", eventId: event.value });
     default:
       return unknown(topic);
   }
@@ -63,6 +68,11 @@ export function alertTopic(eventId: EventId, severity: AlertSeverity): string {
 
 export function gatewayStatusTopic(eventId: EventId, gatewayId: GatewayId): string {
   return `konferenco/${eventId}/gateway/${gatewayId}/status`;
+}
+
+/** Where gateways learn which changing names are the event's now: see `encodeTagNames`. */
+export function tagNamesTopic(eventId: EventId): string {
+  return `konferenco/${eventId}/tags/names`;
 }
 
 /** Everything that fusion reads of one event, for a broker in another process. */

@@ -1,9 +1,9 @@
 import { pointInZone, venueMapSchema, type FloorPoint, type TagId, type VenueMap } from "@konferenco/protocol";
 import type { Crowd, WalkerState } from "./crowd.ts";
 import { newNavigation, type Navigation } from "./navigation.ts";
-import { newRadio, type RadioConfig } from "./radio.ts";
+import { newRadio, type Radio, type RadioConfig } from "./radio.ts";
 import { newRandom, type Random } from "./random.ts";
-import type { RecordedObservation, TruthPoint } from "./recording.ts";
+import type { RecordedObservation, SurveyedLevel, TruthPoint } from "./recording.ts";
 import { newWorld } from "./world.ts";
 
 /**
@@ -144,6 +144,8 @@ export interface OfficeRecordingOptions {
   /** Power of tags and gateways, which are one product in most recordings. -59 dBm at 1 m is 0 dBm. */
   powerDbm?: number;
   gatewaysAdvertise?: boolean;
+  /** Somebody walks the building before: spots about this far apart, four times turned round at each. */
+  surveyEveryM?: number;
 }
 
 /** What a folder of a recording would hold, in memory. */
@@ -152,6 +154,8 @@ export interface SimulatedRecording {
   venue: VenueMap;
   observations: RecordedObservation[];
   truth: TruthPoint[];
+  /** What a surveyor heard there on another day; empty unless asked for. */
+  survey: SurveyedLevel[];
   radio: RadioConfig;
 }
 
@@ -182,7 +186,36 @@ export function officeRecording(seed: string | number, options: OfficeRecordingO
     for (const { gatewayId, tagId, rssiDbm, atMs: heardAtMs } of world.advance(atMs)) observations.push({ atMs: heardAtMs, gatewayId, tagId, rssiDbm });
     for (const { tagId, xM, yM, floor, zoneId } of crowd.positions()) truth.push({ atMs, tagId, xM, yM, floor, zoneId });
   }
-  return { name: `${kind}/${seed}/${powerDbm}dBm/${people}p`, venue: map, observations, truth, radio: radio.config };
+  const survey = options.surveyEveryM === undefined ? [] : surveyOf(built, radio, options.surveyEveryM, dice.fork("surveyor"));
+  return { name: `${kind}/${seed}/${powerDbm}dBm/${people}p`, venue: map, observations, truth, survey, radio: radio.config };
+}
+
+/** Packets that a surveyor waits for, facing each way. */
+const SURVEY_PACKETS = 8;
+
+/** Every zone at spots on a lattice that stands askew by dice, with the surveyor's own tag, on the body as everybody's. */
+function surveyOf(venue: VenueMap, radio: Radio, everyM: number, dice: Random): SurveyedLevel[] {
+  const transmitter = radio.newTransmitter("surveyor");
+  const levels = new Map<string, SurveyedLevel>();
+  for (const zone of venue.zones) {
+    const corners = zone.polygons.flat();
+    const [xsM, ysM] = [corners.map(([xM]) => xM), corners.map(([, yM]) => yM)];
+    for (let yM = Math.min(...ysM) + everyM * dice.between(0.2, 0.5); yM < Math.max(...ysM); yM += everyM) {
+      for (let xM = Math.min(...xsM) + everyM * dice.between(0.2, 0.5); xM < Math.max(...xsM); xM += everyM) {
+        const spot = { xM: Math.round(xM * 100) / 100, yM: Math.round(yM * 100) / 100, floor: zone.floor };
+        if (!pointInZone(spot, zone)) continue;
+        for (let i = 0; i < 4 * SURVEY_PACKETS; i++) {
+          for (const { gatewayId, rssiDbm } of transmitter.send({ ...spot, facingRad: ((i % 4) * Math.PI) / 2 })) {
+            const key = `${spot.xM}/${spot.yM}/${spot.floor}/${gatewayId}/${rssiDbm}`;
+            const level = levels.get(key);
+            if (level === undefined) levels.set(key, { ...spot, gatewayId, rssiDbm, count: 1 });
+            else level.count++;
+          }
+        }
+      }
+    }
+  }
+  return [...levels.values()];
 }
 
 interface Knot extends FloorPoint {

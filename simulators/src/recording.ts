@@ -138,20 +138,52 @@ export interface SurveyedLevel {
   count: number;
 }
 
-/** Reads a survey of gateways; a file without a column `count` has one packet a row. Null when it is of access points, which no gateway hears. */
-export function loadSurvey(file: string): SurveyedLevel[] | null {
-  const names = (fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "").split(",").map((name) => name.trim());
-  if (!names.includes("gatewayId") && names.includes("bssid")) return null;
+/** A larger survey is refused: 2 million rows are 1,000 spots where 20 gateways were each heard 100 times, and 200 MB while they are read. */
+const MAX_SURVEY_ROWS = 2_000_000;
+/** Beyond what is drawn by more than this a spot is in other coordinates than the map. */
+const SURVEY_MARGIN_M = 10;
+
+/**
+ * Reads a survey of gateways; a file without a column `count` has one packet a row. Rows of access points in
+ * a survey of both are left out. Null when it is of access points alone, which no gateway hears. With a venue map
+ * its gateways, floors and coordinates must be the map's. Throws `ConfigError` naming file, line and remedy.
+ */
+export function loadSurvey(file: string, venue: VenueMap | null = null): SurveyedLevel[] | null {
+  const names = readHeader(file);
+  const hasScans = names.includes("bssid");
+  if (!names.includes("gatewayId") && hasScans) return null;
   const hasCount = names.includes("count");
   const rows = readCsv(file, ["xM", "yM", "floor", "gatewayId", "rssiDbm", ...(hasCount ? ["count"] : [])]) ?? [];
-  return rows.map((row) => ({
-    xM: row.number("xM"),
-    yM: row.number("yM"),
-    floor: row.number("floor"),
-    gatewayId: row.text("gatewayId"),
-    rssiDbm: row.number("rssiDbm"),
-    count: hasCount ? row.number("count") : 1,
-  }));
+  if (rows.length > MAX_SURVEY_ROWS) throw new ConfigError(`${file} has more than ${MAX_SURVEY_ROWS} rows: write one row for each level with its count`);
+  const check = venue === null ? null : surveyCheck(venue);
+  return rows.flatMap((row) => {
+    const gatewayId = row.text("gatewayId");
+    if (gatewayId === "" && hasScans) return [];
+    const level = { xM: row.number("xM"), yM: row.number("yM"), floor: row.number("floor"), gatewayId, rssiDbm: row.number("rssiDbm"), count: hasCount ? row.number("count") : 1 };
+    const fault = level.count > 0 ? (check?.(level) ?? null) : `count is ${level.count}: a level that was never heard has no row`;
+    if (fault !== null) throw new ConfigError(`${file} line ${row.line}: ${fault}`);
+    return [level];
+  });
+}
+
+/** What is wrong with a row of a survey of that venue, and what would be right; null when nothing is. */
+function surveyCheck({ gateways, floors, zones }: VenueMap): (level: SurveyedLevel) => string | null {
+  const known = new Set(gateways.map(({ gatewayId }) => gatewayId));
+  const drawn = new Map(
+    floors.map(({ floor }) => {
+      const points = [...gateways.filter((gateway) => gateway.floor === floor).map(({ xM, yM }) => [xM, yM] as const), ...zones.filter((zone) => zone.floor === floor).flatMap(({ polygons }) => polygons.flat())];
+      const span = (values: number[]): [number, number] => [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
+      return [floor, { xM: span(points.map(([xM]) => xM)), yM: span(points.map(([, yM]) => yM)) }];
+    }),
+  );
+  const beyondM = (value: number, [least, most]: [number, number]): number => Math.max(least - value, value - most, 0);
+  return ({ xM, yM, floor, gatewayId }) => {
+    if (!known.has(gatewayId)) return `gateway "${gatewayId}" is not on the venue map: put it there, or leave its rows out`;
+    const box = drawn.get(floor);
+    if (box === undefined) return `floor ${floor} is not on the venue map, which has ${[...drawn.keys()].join(", ")}`;
+    const offM = Math.hypot(beyondM(xM, box.xM), beyondM(yM, box.yM));
+    return offM <= SURVEY_MARGIN_M ? null : `(${xM}, ${yM}) is ${Math.round(offM)} m beyond what the map draws of floor ${floor}: write metres in the map's own frame`;
+  };
 }
 
 /** A report as its gateway would have sent it, and when. */
@@ -224,6 +256,8 @@ export interface RecordedMessage {
   topic: string;
   payload: string;
   gatewayId: GatewayId | null;
+  /** Rows of a gateway's report; 0 of a scan. */
+  observations: number;
   sentAtMs: number;
 }
 
@@ -238,13 +272,13 @@ export function* messagesOfRecording(recording: Pick<Recording, "venue" | "obser
   function* scansUntil(untilMs: number): Generator<RecordedMessage> {
     for (let scan = scans[next]; scan !== undefined && startAtMs + scan.atMs - 1 <= untilMs; scan = scans[++next]) {
       const sentAtMs = startAtMs + scan.atMs - 1;
-      yield { topic: sensorTopic(eventId, "wifi-scan"), payload: formatScan(scan, sentAtMs), gatewayId: null, sentAtMs };
+      yield { topic: sensorTopic(eventId, "wifi-scan"), payload: formatScan(scan, sentAtMs), gatewayId: null, observations: 0, sentAtMs };
     }
   }
   const lastScan = scans.at(-1);
   for (const { topic, report, sentAtMs } of reportsOfRecording(recording, { ...options, ...(lastScan === undefined ? {} : { knownUntilMs: lastScan.atMs }) })) {
     yield* scansUntil(sentAtMs - 1);
-    yield { topic, payload: formatBeaconReport(report), gatewayId: report.gatewayId, sentAtMs };
+    yield { topic, payload: formatBeaconReport(report), gatewayId: report.gatewayId, observations: report.tagId.length, sentAtMs };
   }
   yield* scansUntil(Infinity);
 }
@@ -256,15 +290,25 @@ function formatScan({ tagId, bssid, rssiDbm }: RecordedScan, heardAtMs: number):
 }
 
 interface CsvRow {
+  /** In the file, from 1. */
+  line: number;
   text(column: string): string;
   number(column: string): number;
+}
+
+function readHeader(file: string): string[] {
+  return headerOf(fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0]);
+}
+
+function headerOf(line: string | undefined): string[] {
+  return (line ?? "").replace(/^\ufeff/, "").split(",").map((name) => name.trim());
 }
 
 /** The rows of a file with these columns in any order, or null when there is no such file. */
 function readCsv(file: string, columns: readonly string[]): CsvRow[] | null {
   if (!fs.existsSync(file)) return null;
   const lines = fs.readFileSync(file, "utf8").split(/\r?\n/);
-  const header = (lines[0] ?? "").replace(/^\ufeff/, "").split(",").map((name) => name.trim());
+  const header = headerOf(lines[0]);
   const missing = columns.filter((column) => !header.includes(column));
   if (missing.length > 0) throw new ConfigError(`${file} lacks the column ${missing.join(", ")}: its first line must name ${columns.join(",")}`);
   return lines.slice(1).flatMap((line, i) => {
@@ -274,6 +318,7 @@ function readCsv(file: string, columns: readonly string[]): CsvRow[] | null {
     const text = (column: string): string => (cells[header.indexOf(column)] as string).trim();
     return [
       {
+        line: i + 2,
         text,
         number(column: string): number {
           const value = Number(text(column));

@@ -1,12 +1,12 @@
-import { formatBeaconReport, type EventId } from "@konferenco/protocol";
+import { type EventId } from "@konferenco/protocol";
 import { openLink, type Link } from "./mqtt-link.ts";
-import { reportsOfRecording, type Recording } from "./recording.ts";
+import { messagesOfRecording, type Recording } from "./recording.ts";
 
 export interface ReplayOptions {
-  recording: Pick<Recording, "venue" | "observations">;
+  recording: Pick<Recording, "venue" | "observations" | "scans">;
   brokerUrl: string;
   eventId: EventId;
-  /** An application's login with the right `publish-reports`; null where the broker lets everybody in. */
+  /** An application's login with the right `publish-reports`, and `publish-sensors` where the recording has Wi-Fi scans; null where the broker lets everybody in. */
   login: { name: string; password: string } | null;
   /** Seconds of the recording in one second. */
   speed?: number;
@@ -21,6 +21,8 @@ export interface ReplayOptions {
 export interface ReplayStats {
   reports: number;
   observations: number;
+  /** Wi-Fi scans of devices. */
+  scans: number;
   /** Where in the recording it is. */
   replayedMs: number;
   /** How far sending lags behind the clock: a broker that is slower than the speed asked for. */
@@ -41,8 +43,8 @@ export interface Replay {
 const RETRY_MS = 200;
 
 /**
- * Publishes a recording over one connection, report after report, so that the broker and everybody behind it
- * see one order: the order of sending times, then gateways. Bounded: the next report is made when the last one has left.
+ * Publishes a recording over one connection, message after message, so that the broker and everybody behind it
+ * see one order: the order of sending times, then gateways. Bounded: the next message is made when the last one has left.
  */
 export async function openReplay(options: ReplayOptions): Promise<Replay> {
   const { recording, eventId, speed = 1, nowMs, windowMs = 500 } = options;
@@ -56,23 +58,23 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
   const openedAtMs = nowMs();
   // A multiple of the batch's length keeps the batches what they are in virtual time.
   const startAtMs = options.startAtMs ?? Math.floor(openedAtMs / windowMs) * windowMs;
-  const stats: ReplayStats = { reports: 0, observations: 0, replayedMs: 0, behindMs: 0, waits: 0, ended: false };
+  const stats: ReplayStats = { reports: 0, observations: 0, scans: 0, replayedMs: 0, behindMs: 0, waits: 0, ended: false };
   const stop = new AbortController();
 
   async function run(): Promise<void> {
-    for (const { topic, report, sentAtMs } of reportsOfRecording(recording, { eventId, startAtMs, windowMs })) {
+    for (const { topic, payload, observations, sentAtMs } of messagesOfRecording(recording, { eventId, startAtMs, windowMs })) {
       const dueAtMs = openedAtMs + (sentAtMs - startAtMs) / speed;
       const waitMs = dueAtMs - nowMs();
       stats.behindMs = Math.max(0, -waitMs);
       if (waitMs > 0) await pause(waitMs, stop.signal);
-      const payload = formatBeaconReport(report);
       while (!stop.signal.aborted && !(await link.send(topic, payload))) {
         stats.waits++;
         await pause(RETRY_MS, stop.signal);
       }
       if (stop.signal.aborted) return;
-      stats.reports++;
-      stats.observations += report.tagId.length;
+      if (observations === 0) stats.scans++;
+      else stats.reports++;
+      stats.observations += observations;
       stats.replayedMs = sentAtMs - startAtMs;
     }
     stats.ended = true;

@@ -58,6 +58,14 @@ describe("a recording of Wi-Fi scans alone", () => {
   });
 });
 
+describe("a recording of Wi-Fi scans over real MQTT", () => {
+  it("uses its survey too: the client receives the positions of virtual time", async () => {
+    const result = await runAccuracy({ recording: walkedFloor({ everyMs: 1_000, upTo: 20 }), through: "mqtt", speed: 20 });
+    expect(result.sameAsVirtualTime).toEqual({ same: true, firstDifference: null });
+    expect(result.trace.length).toBeGreaterThan(10);
+  });
+});
+
 describe("names of access points that are no addresses", () => {
   it("meet all the same in survey and scans", () => {
     expect(bssidOf("WAP001")).toBe(bssidOf(" WAP001 "));

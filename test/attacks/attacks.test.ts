@@ -5,7 +5,7 @@ import { ATTACKS } from "../../cli/src/attacks/suite.ts";
 import { newRandom } from "@konferenco/simulators";
 
 /** What is not built yet, or is measured by `npm run attacks` alone: time on a shared machine is no test. */
-const NOT_HERE = ["P9t", "P12", "P19", "P20"];
+const NOT_HERE = ["P9t", "P19", "P20"];
 
 describe("attacks through the public doors, with a tenth of their samples", () => {
   it.each(ATTACKS.filter(({ id }) => !NOT_HERE.includes(id)).map((attack) => ({ id: attack.id, title: attack.title, attack })))("$id, $title: the system holds, a naive one does not", async ({ attack }) => {

@@ -59,6 +59,40 @@ describe("logging in", () => {
     expect((await redeem("made up")).status).toBe(401);
   });
 
+  it("a session is renewed before it ends, for seven days after the login, and by no detour for longer", async () => {
+    const renew = async (token: string) => test.api("POST", "/api/v1/sessions/renew", { headers: { Authorization: `Bearer ${token}` } });
+    const viaTicket = async (token: string) => {
+      const { body } = await test.api("POST", "/api/v1/tickets", { headers: { Authorization: `Bearer ${token}` } });
+      return test.api("POST", "/api/v1/tickets/redeem", { body: { ticket: (body as { ticket: string }).ticket } });
+    };
+    let { token, expiresAtMs } = sessionSchema.parse((await test.api("POST", "/api/v1/sessions", { body: { login: "ops", password: "correct horse" } })).body);
+    for (let hours = 0; hours < 7 * 24 - 11; hours += 11) {
+      test.skewMs(11 * 3_600_000);
+      const { status, body } = await renew(token);
+      expect(status).toBe(201);
+      expect(body).toMatchObject({ role: "operator", personId: null, eventId: "test" });
+      expect(sessionSchema.parse(body).expiresAtMs).toBeGreaterThan(expiresAtMs);
+      ({ token, expiresAtMs } = sessionSchema.parse(body));
+    }
+    expect((await viaTicket(token)).status).toBe(201);
+    test.skewMs(11 * 3_600_000);
+    expect(await renew(token)).toMatchObject({ status: 401, body: { error: { code: "unauthorized" } } });
+    expect((await viaTicket(token)).status).toBe(401);
+    expect((await test.api("POST", "/api/v1/sessions/renew")).status).toBe(401);
+  });
+
+  it("a renewed session has the rights of today: who is erased or whose login is gone has none", async () => {
+    await test.addPerson("anna");
+    const token = await test.bridge.issueToken(anna);
+    const renew = (of: string) => test.api("POST", "/api/v1/sessions/renew", { headers: { Authorization: `Bearer ${of}` } });
+    expect((await renew(token)).body).toMatchObject({ personId: "anna", role: "attendee" });
+    await test.api("DELETE", "/api/v1/people/anna", { as: operator });
+    expect((await renew(token)).status).toBe(401);
+    expect((await renew(await test.bridge.issueToken({ role: "operator", personId: null, loginName: "dismissed" }))).status).toBe(401);
+    // The settings say display now; the token still says operator.
+    expect((await renew(await test.bridge.issueToken({ role: "operator", personId: null, loginName: "screen" }))).body).toMatchObject({ role: "display" });
+  });
+
   it("without a token, with a bad one, or with one of the wrong role nothing is told", async () => {
     await test.addPerson("anna");
     expect(await get("/api/v1/people")).toMatchObject({ status: 401, body: { error: { code: "unauthorized" } } });

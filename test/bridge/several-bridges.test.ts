@@ -3,7 +3,6 @@ import { openRedisPinboard, openRedisRegistry, type Pinboard, type Registry } fr
 import { openRedisStore, type Store } from "@konferenco/fusion";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import type { BreakableRegistry } from "./support/memory-registry.ts";
 import { openTestBridge, type TestBridge } from "./support/harness.ts";
 
 // Two bridges of one event on one Redis.
@@ -20,7 +19,7 @@ beforeEach(async () => {
     const registry: Registry = await openRedisRegistry({ eventId: "test", url: redis.url });
     const pinboard: Pinboard = await openRedisPinboard({ eventId: "test", url: redis.url });
     ports.push(registry, pinboard);
-    return openTestBridge({ secret, store, registry: registry as BreakableRegistry, pinboard });
+    return openTestBridge({ secret, store, registry, pinboard });
   };
   bridges = [await open(), await open()];
 });

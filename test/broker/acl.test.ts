@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import * as fc from "fast-check";
 import { APPLICATION_RIGHTS, checkPublish, checkSubscribe, isOwnClientId, mayReceive, type ApplicationRight, type Principal } from "@konferenco/broker";
-import { alertTopic, ALERT_SEVERITIES, beaconTopic, fusionTopicFilters, gatewayStatusTopic, parseTopic, SENSOR_TYPES, sensorTopic } from "@konferenco/protocol";
+import { alertTopic, ALERT_SEVERITIES, beaconTopic, fusionTopicFilters, gatewayStatusTopic, parseTopic, SENSOR_TYPES, sensorTopic, tagNamesTopic } from "@konferenco/protocol";
 
 const gateway: Principal = { kind: "gateway", eventId: "demo", gatewayId: "gw-1", zoneIds: ["hall", "foyer"] };
 const application = (...rights: ApplicationRight[]): Principal => ({ kind: "application", eventId: "demo", name: "app", rights });
@@ -59,6 +59,7 @@ describe("an application publishes", () => {
     ["publish-reports", [beaconTopic("demo", "hall"), beaconTopic("demo", "stage")]],
     ["publish-sensors", SENSOR_TYPES.map((type) => sensorTopic("demo", type))],
     ["publish-alerts", ALERT_SEVERITIES.map((severity) => alertTopic("demo", severity))],
+    ["publish-tag-names", [tagNamesTopic("demo")]],
   ];
   it.each(topicsByRight)("with %s alone exactly its own topics", (right, topics) => {
     const others = topicsByRight.flatMap(([, all]) => all).filter((topic) => !topics.includes(topic));
@@ -106,15 +107,19 @@ describe("a subscription", () => {
     expect(verdict(checkSubscribe(readAlerts, "konferenco/demo/+/info"))).toBe("TOPIC_RIGHT_MISSING"); // beacon/info, sensor/info
     expect(verdict(checkSubscribe(readAlerts, "konferenco/demo/+/+"))).toBe("TOPIC_RIGHT_MISSING");
     expect(verdict(checkSubscribe(readAlerts, "konferenco/demo/+/+/+"))).toBe("TOPIC_RIGHT_MISSING");
-    expect(verdict(checkSubscribe(application("read-alerts", "read-sensors", "read-reports"), "konferenco/demo/+/+"))).toBe("allowed");
+    expect(verdict(checkSubscribe(application("read-alerts", "read-sensors", "read-reports", "read-tag-names"), "konferenco/demo/+/+"))).toBe("allowed");
     expect(verdict(checkSubscribe(application("read-reports"), "konferenco/demo/+/+/+"))).toBe("TOPIC_RIGHT_MISSING");
     expect(verdict(checkSubscribe(application("read-reports", "read-status"), "konferenco/demo/+/+/+"))).toBe("allowed");
     expect(verdict(checkSubscribe(application("read-status"), "konferenco/demo/gateway/+/status"))).toBe("allowed");
     expect(verdict(checkSubscribe(application("read-status"), "konferenco/demo/gateway/+"))).toBe("TOPIC_UNKNOWN");
   });
 
-  it("of a gateway is refused: it only speaks", () => {
+  it("of a gateway is refused: it only speaks, and reads which changing names are the event's", () => {
     for (const filter of fusionTopicFilters("demo")) expect(verdict(checkSubscribe(gateway, filter))).toBe("TOPIC_RIGHT_MISSING");
+    expect(verdict(checkSubscribe(gateway, tagNamesTopic("demo")))).toBe("allowed");
+    expect(verdict(checkSubscribe(gateway, tagNamesTopic("other")))).toBe("TOPIC_FOREIGN_EVENT");
+    expect(verdict(checkSubscribe(gateway, "konferenco/demo/+/+"))).toBe("TOPIC_RIGHT_MISSING");
+    expect(verdict(checkPublish(gateway, tagNamesTopic("demo"), true))).toBe("TOPIC_RIGHT_MISSING");
   });
 
   it("of a fusion process in another machine is granted for all that it reads", () => {
@@ -128,6 +133,7 @@ describe("an application with one right to read", () => {
     ["read-sensors", SENSOR_TYPES.map((type) => sensorTopic("demo", type))],
     ["read-alerts", ALERT_SEVERITIES.map((severity) => alertTopic("demo", severity))],
     ["read-status", [gatewayStatusTopic("demo", "gw-1")]],
+    ["read-tag-names", [tagNamesTopic("demo")]],
   ];
   it.each(topicsByRight)("%s receives exactly its own topics", (right, topics) => {
     for (const topic of topicsByRight.flatMap(([, all]) => all)) expect(mayReceive(application(right), topic)).toBe(topics.includes(topic));
@@ -137,13 +143,13 @@ describe("an application with one right to read", () => {
 
 // Properties: an independent matcher against the rules.
 
-const level = fc.constantFrom("konferenco", "demo", "other", "beacon", "sensor", "alert", "gateway", "status", "hall", "info", "wifi-scan", "position", "gw-1", "7", "+", "#", "$SYS", "$share", "", "__proto__");
+const level = fc.constantFrom("konferenco", "demo", "other", "beacon", "sensor", "alert", "gateway", "status", "tags", "names", "hall", "info", "wifi-scan", "position", "gw-1", "7", "+", "#", "$SYS", "$share", "", "__proto__");
 const anyFilter = fc.oneof(
   fc.array(level, { minLength: 1, maxLength: 6 }).map((levels) => levels.join("/")),
   fc.array(level, { minLength: 0, maxLength: 4 }).map((levels) => ["konferenco", "demo", ...levels].join("/")),
   fc.string(),
 );
-const realTopic = fc.record({ event: fc.constantFrom("demo", "other"), tail: fc.constantFrom("beacon/hall", "beacon/hall/7", "beacon/info", "sensor/wifi-scan", "sensor/position", "alert/info", "alert/emergency", "gateway/gw-1/status", "gateway/hall/status") }).map(({ event, tail }) => `konferenco/${event}/${tail}`);
+const realTopic = fc.record({ event: fc.constantFrom("demo", "other"), tail: fc.constantFrom("beacon/hall", "beacon/hall/7", "beacon/info", "sensor/wifi-scan", "sensor/position", "alert/info", "alert/emergency", "gateway/gw-1/status", "gateway/hall/status", "tags/names") }).map(({ event, tail }) => `konferenco/${event}/${tail}`);
 const anyRights = fc.subarray([...APPLICATION_RIGHTS]);
 
 /** MQTT 3.1.1 4.7, written from the specification and not from acl.ts. */
@@ -177,7 +183,7 @@ describe("whatever is asked", () => {
       if (!result.ok) return;
       expect(parseTopic(topic)).toEqual(result);
       expect(result.value.eventId).toBe("demo");
-      if (retain) expect(topic).toBe("konferenco/demo/gateway/gw-1/status");
+      if (retain) expect(topic).toBe(asGateway ? "konferenco/demo/gateway/gw-1/status" : tagNamesTopic("demo"));
     }), { numRuns: 5_000 });
   });
 
@@ -190,8 +196,8 @@ describe("whatever is asked", () => {
     }));
   });
 
-  it("a gateway receives nothing", () => {
-    fc.assert(fc.property(realTopic, (topic) => !mayReceive(gateway, topic)));
+  it("a gateway receives the names of the event's tags, and nothing else", () => {
+    fc.assert(fc.property(realTopic, (topic) => mayReceive(gateway, topic) === (topic === tagNamesTopic("demo"))));
   });
 });
 

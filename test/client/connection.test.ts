@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { RefusedByServer } from "@konferenco/client";
 import { alertEvent, FakeClock, newWorld } from "./support/fake-world.ts";
 
 const titles = (events: { t: string; d: unknown }[]): string[] => events.map((event) => (event.d as { title: string }).title);
@@ -27,6 +28,13 @@ describe("a connection begins", () => {
     await world.clock.advance(1_000);
     expect(world.sockets).toHaveLength(2);
     expect(world.sockets[0]?.closedWith).not.toBeNull();
+  });
+
+  it("where the server gives no token any more, it is over at once, and says so", async () => {
+    const refusal = new RefusedByServer({ code: "unauthorized", n: 4010, retry: false, detail: "the last login is more than 7 days ago: log in again" });
+    const world = newWorld({ token: () => Promise.reject(refusal) });
+    await world.clock.advance(0);
+    expect(world.states.at(-1)).toMatchObject({ kind: "failed", code: "unauthorized", message: refusal.message });
   });
 
   it("a token that cannot be had is tried again like a network that is not there", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { alertTopic, beaconTopic, formatBeaconReport, gatewayStatusTopic, lonLatOfVenuePoint, NO_ORIGIN, sensorTopic, venueMapSchema, type BeaconReport } from "@konferenco/protocol";
-import { openEmbeddedStore, openFusionService, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
+import { alertTopic, beaconTopic, formatBeaconReport, gatewayStatusTopic, lonLatOfVenuePoint, NO_ORIGIN, sensorTopic, tagOfEphemeral, venueMapSchema, type BeaconReport } from "@konferenco/protocol";
+import { ephemeralId, newRotatingTags, openEmbeddedStore, openFusionService, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
 import { fakeStore, type FakeStore } from "./fake-store.ts";
 import { heardAt, twoRooms } from "./venues.ts";
 
@@ -71,6 +71,20 @@ describe("fusion in report time", () => {
     send(report("left-middle", 3_000, []));
     await service.flush();
     expect(service.stats().ticks).toBe(6);
+  });
+
+  it("a tag that changes its name stays one tag, and a name that nobody has costs its row", async () => {
+    const keyHex = "0102030405060708090a111213141516";
+    open({ rotatingTags: newRotatingTags({ v: 1, exponent: 6, counterZeroAtMs: 0, tags: [{ tagId: "ann", identityKeyHex: keyHex }] }) });
+    const nameAt = (atMs: number) => tagOfEphemeral(ephemeralId(Buffer.from(keyHex, "hex"), Math.floor(atMs / 1_000), 6));
+    for (let atMs = 0; atMs < 130_000; atMs += 10_000) stand(nameAt(atMs), 5, atMs, atMs + 10_000);
+    stand(nameAt(0), 15, 192_000, 200_000); // heard in the first minute, replayed in the fourth
+    await service.flush();
+    expect(nameAt(0)).not.toBe(nameAt(70_000));
+    expect(told().slice(0, 1)).toEqual(["ann enter left"]);
+    expect(new Set(told().map((line) => line.split(" ")[0]))).toEqual(new Set(["ann"]));
+    expect(told()).not.toContain("ann enter right");
+    expect(service.stats().refused).toEqual({ TAG_NAME_UNKNOWN: 16 * venue.gateways.length });
   });
 
   it("a pause of a day costs nothing: with nobody there, no ticks are run", async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { encodeTagNames, tagNamesTopic } from "@konferenco/protocol";
 import { eventIdentity, gatewayConfigOf, newNobleSource, openGatewayAgent, type GatewayAgentParts } from "@konferenco/gateway-agent";
 import { GATEWAY, openVenueBroker, temporaryFolder, type VenueBroker } from "./broker-helper.ts";
 import { advertisingReport, ibeaconData, installFakeController, type FakeController } from "./fake-hci-socket.ts";
@@ -57,6 +58,27 @@ describe("from the antenna to the broker", () => {
     expect(report).toMatchObject({ gatewayId: "gw-1", bootId: agent.stats().bootId, seq: 0 });
     expect((report?.sentAtMs ?? 0) - (report?.heardAtMs[0] ?? 0)).toBeLessThan(1_000);
     expect(JSON.stringify(logged)).not.toMatch(/c0:ff:ee|a4:c1:38|ib:3:17/);
+  });
+
+  it("of names that change, those that the event calls its own are reported as they are on the air; the others stay", async () => {
+    const eid = (ephemeralHex: string) => `0303aafe0d16aafe30ee${ephemeralHex}`;
+    const names = (...heads: number[]) => broker.broker.publish(tagNamesTopic("demo"), encodeTagNames(heads), { qos: 1, retain: true });
+    await names(0xa9b76a71); // before the gateway came: retained
+    const { agent } = await open();
+    await vi.waitFor(() => {
+      controller.say(advertisingReport("c0:ff:ee:00:00:03", eid("a9b76a71c5f89290"), -66));
+      expect(rows().at(-1)).toEqual(["eid:a9b76a71c5f89290", -66]);
+    });
+    controller.say(advertisingReport("c0:ff:ee:00:00:04", eid("0123456789abcdef"), -50));
+    const { strangers } = agent.stats();
+    await names(0x4144413e); // the next epoch
+    await vi.waitFor(() => {
+      controller.say(advertisingReport("c0:ff:ee:00:00:05", eid("4144413e45fefa58"), -67));
+      expect(rows().at(-1)).toEqual(["eid:4144413e45fefa58", -67]);
+    });
+    controller.say(advertisingReport("c0:ff:ee:00:00:03", eid("a9b76a71c5f89290"), -66)); // a replay
+    expect(agent.stats().strangers).toBeGreaterThan(strangers);
+    expect(rows().map(([tagId]) => tagId)).not.toContain("eid:0123456789abcdef");
   });
 
   it("a level that the radio does not know is dropped and counted", async () => {

@@ -27,7 +27,7 @@ function openPublisher(url: string, change: Partial<PublisherConfig> = {}, limit
     url, clientId: "gw-1", username: "gw-1", password: GATEWAY.password, ca: null, spool,
     voice: { eventId: "demo", zoneId: "hall", gatewayId: "gw-1", bootId: "boot", nextSeq: 0 },
     status: () => ({ version: "test", uptimeS: 1, sightingsPerS: 2 }),
-    nowMs: () => nowMs, random: () => 0, log: (event) => logged.push(event as Record<string, unknown>),
+    onTagNames: () => {}, nowMs: () => nowMs, random: () => 0, log: (event) => logged.push(event as Record<string, unknown>),
     limits: { firstRetryMs: 40, maxRetryMs: 160, drainEveryMs: 10, farewellMs: 500, ...limits },
     ...change,
   });
@@ -119,6 +119,7 @@ describe("when the broker goes and comes back", () => {
       publisher.report(sightings(`away-${i}`));
     }
     expect(publisher.counts()).toMatchObject({ spooledReports: 20, inFlightBytes: 0 });
+    await vi.waitFor(() => expect(logged.at(-1)).toMatchObject({ event: "broker-unreachable" }));
 
     const after = await openTestBroker(before.port);
     await vi.waitFor(() => expect(publisher.counts().connected).toBe(true));

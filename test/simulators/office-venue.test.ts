@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { pointInZone } from "@konferenco/protocol";
 import { buildingOf, officeRecording } from "../../simulators/src/office-venue.ts";
 import { newNavigation } from "../../simulators/src/navigation.ts";
 
@@ -33,5 +34,14 @@ describe("offices by dice", () => {
     const links = (gatewaysAdvertise: boolean) => officeRecording(3, { forMs: 10_000, gatewaysAdvertise }).observations.filter(({ tagId }) => tagId.startsWith("gateway:")).length;
     expect(links(true)).toBeGreaterThan(20);
     expect(links(false)).toBe(0);
+  });
+
+  it("a surveyor hears every room from spots as far apart as asked, and is no person of the recording", () => {
+    const { survey, venue, truth } = officeRecording(3, { forMs: 2_000, surveyEveryM: 2 });
+    const spots = [...new Set(survey.map(({ xM, yM }) => `${xM}/${yM}`))];
+    expect(spots.length).toBeGreaterThan(30);
+    for (const zone of venue.zones) expect(survey.some((spot) => pointInZone(spot, zone)), zone.zoneId).toBe(true);
+    expect(truth.every(({ tagId }) => tagId !== "surveyor")).toBe(true);
+    expect(officeRecording(3, { forMs: 2_000 })).toMatchObject({ survey: [], truth });
   });
 });

@@ -1,4 +1,7 @@
+import fs from "node:fs";
 import net from "node:net";
+import path from "node:path";
+import mqtt from "mqtt";
 import { connect, type DeliveredEvent } from "@konferenco/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
@@ -86,14 +89,46 @@ describe("broker, fusion, bridge and simulator as processes of their own", () =>
     client.close();
 
     // What passes through the processes adds up in whichever is asked.
+    const authorization = `Bearer ${await token()}`;
     const flow = async () => {
-      const answer = await fetch(`http://127.0.0.1:${httpPort}/api/v1/flow`, { headers: { authorization: `Bearer ${await token()}` } });
+      const answer = await fetch(`http://127.0.0.1:${httpPort}/api/v1/flow`, { headers: { authorization } });
       return (await answer.json()) as { stages: Record<string, number>; lanes: Record<string, number> };
     };
     await expect.poll(async () => Object.values((await flow()).stages).filter((count) => count > 0).length, { timeout: 20_000, interval: 500 }).toBeGreaterThanOrEqual(7);
 
     for (const run of [simulator, second, fusion, broker]) expect(await run.stop(), run.stderr()).toBe(0);
   }, 120_000);
+
+  it("a broker on another machine lets in whom a file of hashes names: the installation's gateways, and one of somebody else's", async () => {
+    const data = temporaryFolder("hashed");
+    const file = path.join(data, "broker.json");
+    expect(await konferenco(["init", "--data", data, "--credentials", file]).exited).toBe(0);
+    const site = requireSite(data);
+    const text = fs.readFileSync(file, "utf8");
+    for (const password of [...Object.values(site.gateways), ...Object.values(site.applications)]) expect(text).not.toContain(password);
+
+    const made = konferenco(["password"]);
+    expect(await made.exited).toBe(0);
+    const [password = "", passwordHash = ""] = made.stdout().split("\n").map((line) => line.split(/\s+/)[1] ?? "");
+    const credentials = JSON.parse(text) as { gateways: object[] };
+    credentials.gateways.push({ gatewayId: "gw-theirs", passwordHash, eventId: "demo", zoneIds: ["hall"] });
+    fs.writeFileSync(file, JSON.stringify(credentials));
+
+    const broker = konferenco(["broker", "--credentials", file, "--data", path.join(data, "none"), "--mqtt-port", "0", "--mqtt-ws-port", "0", "--health-port", "0"]);
+    const { mqttPort } = await broker.line<{ mqttPort: number }>((line) => line["event"] === "broker ready", "stderr");
+    const logIn = (username: string, given: string) => mqtt.connectAsync(`mqtt://127.0.0.1:${mqttPort}`, { username, password: given, clientId: username, reconnectPeriod: 0 });
+    for (const [name, right] of [["gw-theirs", password], ...Object.entries(site.gateways).slice(0, 1), ["app", site.applications["app"] ?? ""]] as const) {
+      const client = await logIn(name, right);
+      await client.endAsync();
+    }
+    await expect(logIn("gw-theirs", "something else")).rejects.toThrow();
+
+    // The standard input of this run is empty.
+    const nothing = konferenco(["password", "--stdin"]);
+    expect(await nothing.exited).toBe(2);
+    expect(nothing.stderr()).toContain("at least 8");
+    expect(await broker.stop(), broker.stderr()).toBe(0);
+  }, 60_000);
 
   it("say what is missing when they are started without an installation or without Redis", async () => {
     const data = temporaryFolder("unprepared");

@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { openBroker, type Broker, type Ingested } from "@konferenco/broker";
 import {
-  parseAlertMessage, parseBeaconReport, parseEnvironmentReport, parseGatewayStatus, parsePositionReport, parseTagSightings, parseTopic, parseWifiScan, type Parsed, type Topic,
+  parseAlertMessage, parseBeaconReport, parseEnvironmentReport, parseGatewayStatus, parsePositionReport, parseTagNames, parseTagSightings, parseTopic, parseWifiScan, type Parsed, type Topic,
 } from "@konferenco/protocol";
 import { mosquittoPub, mosquittoSub, requireMosquitto, runLine } from "../support/mosquitto.ts";
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
     credentials: {
       gateways: [{ gatewayId: "gw-1", password: "gw-secret", eventId: "demo", zoneIds: ["hall"] }],
       applications: [
-        { name: "app", password: "app-secret", eventId: "demo", rights: ["publish-sensors", "publish-alerts", "read-alerts", "read-status"] },
+        { name: "app", password: "app-secret", eventId: "demo", rights: ["publish-sensors", "publish-alerts", "publish-tag-names", "read-alerts", "read-status"] },
         { name: "elsewhere", password: "else", eventId: "other", rights: ["publish-alerts", "read-alerts"] },
       ],
     },
@@ -48,6 +48,7 @@ function parseMessage(topic: Topic, payload: Uint8Array): Parsed<unknown> {
   if (topic.kind === "beacon") return parseBeaconReport(payload);
   if (topic.kind === "alert") return parseAlertMessage(payload);
   if (topic.kind === "gateway-status") return parseGatewayStatus(payload);
+  if (topic.kind === "tag-names") return parseTagNames(payload);
   return { "wifi-scan": parseWifiScan, position: parsePositionReport, environment: parseEnvironmentReport, "tag-sightings": parseTagSightings }[topic.sensorType](payload);
 }
 
@@ -77,7 +78,7 @@ describe("the lines of docs/wire-protocol.md", () => {
   });
 
   it("show every message that there is", () => {
-    for (const part of ["/beacon/", "sensor/wifi-scan", '"gps"', '"check-in"', "sensor/environment", "sensor/tag-sightings", "/status", "/alert/"]) {
+    for (const part of ["/beacon/", "sensor/wifi-scan", '"gps"', '"check-in"', "sensor/environment", "sensor/tag-sightings", "/status", "/alert/", "tags/names"]) {
       expect(pubLines.filter((line) => line.includes(part)).length, part).toBe(1);
     }
   });

@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import {
   ALERT_SEVERITIES,
+  ConfigError,
   type BRIDGE_KEPT,
   LEVELS,
   MAX_NEARBY_RESULTS,
   MAX_PEOPLE_PER_EVENT,
+  activityViewSchema,
   alertMessageSchema,
   consentSchema,
   gatewayCalibrationSchema,
@@ -14,15 +16,21 @@ import {
   privacyChangeSchema,
   privacySettingsSchema,
   profileSchema,
+  sessionCountSchema,
   sessionSchema,
+  venueFromGeoJson,
   venueMapSchema,
+  venueToGeoJson,
+  zoneCountSchema,
   type Alert,
   type Session,
+  type SessionCount,
   type VenueMap,
+  type ZoneCount,
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { AlertReceipts } from "../alert-receipts.ts";
-import type { Claims, TokenAuthority } from "../auth.ts";
+import { RENEWABLE_S, type Claims, type TokenAuthority } from "../auth.ts";
 import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
@@ -47,6 +55,7 @@ const ALERT_RATE = { perS: 1 / 5, burst: 10 };
 /** A desk looks people up one by one, when they stand before it. */
 const PROFILE_RATE = { perS: 1, burst: 60 };
 const MAX_KEYS = 10_000;
+const GEO_JSON = "application/geo+json";
 
 export interface RoutesOptions {
   eventId: string;
@@ -76,7 +85,7 @@ const kept = { raisedAtMs: true, tagSinceMs: true, blocked: true, shares: true, 
 export const settingsSchema = privacySettingsSchema.omit(kept);
 const settingsChangeSchema = privacyChangeSchema.omit(kept).strict();
 const shownPersonSchema = personSchema.extend({ settings: settingsSchema });
-const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS), relevance: z.number().optional(), reasons: z.array(z.string()).optional() });
+const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS), relevance: z.number().optional(), reasons: z.array(z.string()).optional(), activity: activityViewSchema.optional() });
 const flag = z.enum(["true", "false"]).transform((text) => text === "true").optional();
 const word = z.string().trim().max(120).optional();
 
@@ -86,8 +95,9 @@ export function apiRoutes(options: RoutesOptions): Route[] {
 
 // --- sessions -------------------------------------------------------------------------------------
 
-function sessionRoutes({ eventId, authority, logins, tickets, registry }: RoutesOptions): Route[] {
+function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }: RoutesOptions): Route[] {
   const session = async (who: Bearer): Promise<Session> => {
+    if (nowMs() - (who.loggedInAtMs ?? nowMs()) > RENEWABLE_S * 1_000) throw new ClientError("unauthorized", "the last login is more than 7 days ago: log in again");
     if (who.personId !== null && (await registry.person(who.personId)) === null) throw new ClientError("unauthorized", "this person is not registered here");
     return { ...(await authority.issue(who)), personId: who.personId, role: who.role, eventId };
   };
@@ -110,6 +120,19 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry }: Routes
     }),
     route({
       method: "POST",
+      path: "/api/v1/sessions/renew",
+      summary: "A fresh session for the one that the token is of, before that one ends; for 7 days after logging in",
+      access: EVERYBODY,
+      status: 201,
+      answers: sessionSchema,
+      errors: ["unauthorized"],
+      async handle({ claims }) {
+        if (claims === null) throw new ClientError("unauthorized", "who are you?");
+        return { status: 201, body: await session(renewed(claims, logins)) };
+      },
+    }),
+    route({
+      method: "POST",
       path: "/api/v1/tickets/redeem",
       summary: "Turn the single-use ticket of a link into a session",
       access: "public",
@@ -126,6 +149,15 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry }: Routes
   ];
 }
 
+/** What the login may do today, not what it could when the token was made. Who came by a link keeps what the link gave. */
+function renewed(claims: Claims, logins: Logins): Bearer {
+  const { loginName, loggedInAtMs } = claims;
+  const login = loginName === undefined ? null : logins.find(loginName);
+  if (login !== null) return { ...bearerOf(login), loggedInAtMs };
+  if (loginName !== undefined && loginName !== claims.role) throw new ClientError("unauthorized", "this login is no longer there");
+  return claims;
+}
+
 // --- the venue ------------------------------------------------------------------------------------
 
 function venueRoutes({ venue, store, surroundings, receipts, signals, flow, people, publishAlert, nowMs }: RoutesOptions): Route[] {
@@ -139,10 +171,25 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, flow, peop
     route({
       method: "GET",
       path: "/api/v1/venue",
-      summary: "The venue map",
+      summary: "The venue map; as GeoJSON with Accept: application/geo+json",
       access: EVERYBODY,
       answers: venueMapSchema,
-      handle: ({ claims }) => ({ status: 200, body: claims !== null && seesThings(viewerOf(claims, people)) ? venue : publicVenue }),
+      handle({ claims, accept }) {
+        const map = claims !== null && seesThings(viewerOf(claims, people)) ? venue : publicVenue;
+        return accept.includes(GEO_JSON) ? { status: 200, text: { type: GEO_JSON, text: JSON.stringify(venueToGeoJson(map)) } } : { status: 200, body: map };
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/venue/convert",
+      summary: "GeoJSON to a venue map, checked; nothing is changed by it: the answer is a file for --venue",
+      access: OPERATOR,
+      body: z.string().describe("a FeatureCollection: docs/venue-map.md"),
+      bodyType: GEO_JSON,
+      maxBodyBytes: MAX_IMPORT_BYTES,
+      answers: venueMapSchema,
+      errors: ["too_large"],
+      handle: ({ body }) => ({ status: 200, body: venueOfGeoJson(body) }),
     }),
     route({
       method: "GET",
@@ -167,12 +214,13 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, flow, peop
     route({
       method: "GET",
       path: "/api/v1/occupancy",
-      summary: "People per zone: exact for staff; for others rounded, one release a minute, small counts as few",
+      summary: "People per zone, and hot spots: exact for staff, with attendance by session; for others rounded, one release a minute, small counts as few",
       access: EVERYBODY,
-      answers: z.object({ zones: z.array(z.object({ zoneId: idSchema, count: z.union([z.number(), z.literal("few")]) })) }),
+      answers: z.object({ zones: z.array(zoneCountSchema), sessions: z.array(sessionCountSchema).optional().describe("attendance; for operators and staff") }),
       handle({ claims }) {
-        const parts = surroundings.occupancy(viewerOf(claims, people)).map((part) => JSON.parse(part.json) as { d: { zones: object[] } });
-        return { status: 200, body: { zones: parts.flatMap((part) => part.d.zones) } };
+        const parts = surroundings.occupancy(viewerOf(claims, people)).map((part) => (JSON.parse(part.json) as { d: { zones: ZoneCount[]; sessions?: SessionCount[] } }).d);
+        const { sessions } = parts[0] ?? {};
+        return { status: 200, body: { zones: parts.flatMap(({ zones }) => zones), ...(sessions === undefined ? {} : { sessions }) } };
       },
     }),
     route({
@@ -231,6 +279,15 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, flow, peop
       },
     }),
   ];
+}
+
+function venueOfGeoJson(text: string): VenueMap {
+  try {
+    return venueFromGeoJson(JSON.parse(text), "venue.geojson");
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof ConfigError) throw new ClientError("bad_request", error.message);
+    throw error;
+  }
 }
 
 // --- people and tags --------------------------------------------------------------------------------

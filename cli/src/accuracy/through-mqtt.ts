@@ -27,12 +27,12 @@ const DRAIN_MS = 15_000;
  * operator. The trace is what that client received.
  */
 export async function playThroughMqtt(options: ThroughMqttOptions): Promise<Played> {
-  const { recording, store, eventId, startAtMs, speed, survey, log, onProgress } = options;
+  const { recording, store, eventId, startAtMs, speed, survey, wifiSurvey, log, onProgress } = options;
   const { venue } = recording;
   const host = "127.0.0.1";
   const closers = new Closers();
   try {
-    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "report", log, ...(survey === null ? {} : { survey }) });
+    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "report", log, ...(survey === null ? {} : { survey }), ...(wifiSurvey === undefined ? {} : { wifiSurvey }) });
     closers.add("fusion", () => fusion.close());
 
     const password = newPassword();
@@ -40,7 +40,7 @@ export async function playThroughMqtt(options: ThroughMqttOptions): Promise<Play
       host,
       tcpPort: 0,
       wsPort: null,
-      credentials: { gateways: [], applications: [{ name: LOGIN, password, eventId, rights: ["publish-reports"] }] },
+      credentials: { gateways: [], applications: [{ name: LOGIN, password, eventId, rights: ["publish-reports", "publish-sensors"] }] },
       nowMs: Date.now,
       log,
     });
@@ -82,7 +82,8 @@ export async function playThroughMqtt(options: ThroughMqttOptions): Promise<Play
     const progress = setInterval(() => onProgress({ replayedMs: replay.stats().replayedMs, received: recorder.trace.length }), 250);
     try {
       await replay.done;
-      await drained(fusion, replay.stats().reports, recorder);
+      const { reports, scans } = replay.stats();
+      await drained(fusion, reports + scans, recorder);
     } finally {
       clearInterval(progress);
     }
@@ -149,14 +150,14 @@ async function openRecordingClient(url: string, token: string, recorder: Recorde
 }
 
 /** Everything that was sent has been processed, stored and received, or it is said what was lost. */
-async function drained(fusion: FusionService, reports: number, recorder: Recorder): Promise<void> {
+async function drained(fusion: FusionService, sent: number, recorder: Recorder): Promise<void> {
   const untilMs = Date.now() + DRAIN_MS;
-  const isDrained = (): boolean => fusion.stats().messages >= reports && recorder.trace.length >= fusion.stats().storedPositions;
+  const isDrained = (): boolean => fusion.stats().messages >= sent && recorder.trace.length >= fusion.stats().storedPositions;
   while (!isDrained()) {
     if (recorder.failure !== null) throw recorder.failure;
     const { messages, storedPositions } = fusion.stats();
     if (Date.now() > untilMs) {
-      throw new Error(`of ${reports} reports fusion got ${messages}, of ${storedPositions} positions the client got ${recorder.trace.length}: something was lost. Try a smaller --speed`);
+      throw new Error(`of ${sent} messages fusion got ${messages}, of ${storedPositions} positions the client got ${recorder.trace.length}: something was lost. Try a smaller --speed`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
     await fusion.flush();

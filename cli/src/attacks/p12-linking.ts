@@ -1,13 +1,20 @@
-import { newRandom } from "@konferenco/simulators";
-import { eventIdentity } from "@konferenco/gateway-agent";
+import { ephemeralId, parseTagKeys } from "@konferenco/fusion";
+import type { Random } from "@konferenco/simulators";
 import { sized, type Attack } from "./attack.ts";
 import { median } from "./statistics.ts";
 
 const ZONES = 10;
+/** Names change every 2^8 s. */
+const EXPONENT = 8;
+const PERIOD_S = 2 ** EXPONENT;
+const EPOCHS = 6;
+/** In a second, one in so many walks into another zone. */
+const WALKS_ONE_IN = 600;
 
 /**
- * A scanner hears every tag before and after the hour and matches the names on the air. A name that stays is a link;
- * names that all change in one epoch leave the zone alone, and whoever else was in it.
+ * A scanner in every zone hears each tag every second. A name that stays is a link by itself; where names
+ * change, whoever vanished is matched with whoever appeared there in the same second. With a timer for each tag there is
+ * mostly one of each; in one common epoch everybody of the zone is a candidate.
  */
 export const linking: Attack = {
   id: "P12",
@@ -15,32 +22,56 @@ export const linking: Attack = {
   run(context) {
     const { dice } = context;
     const people = sized(context, 200, 200);
-    const zones = Array.from({ length: people }, () => dice.integer(ZONES));
-    const after = zones.map((zone) => (dice.next() < 0.9 ? zone : dice.integer(ZONES)));
-    const candidates = median(zones.map((zone) => after.filter((other) => other === zone).length));
-    const linked = (nameAt: (person: number, epoch: number) => string) => {
-      const later = new Map(zones.map((_, person) => [nameAt(person, 1), person]));
-      const guess = newRandom(`${context.seed}/guess`);
-      const right = zones.filter((zone, person) => {
-        const same = later.get(nameAt(person, 0));
-        if (same !== undefined) return same === person;
-        const there = after.flatMap((other, index) => (other === zone ? [index] : []));
-        return there.length > 0 && guess.pick(there) === person;
-      });
-      return right.length / people;
-    };
+    const keysHex = Array.from({ length: people }, () => Array.from({ length: 32 }, () => dice.integer(16).toString(16)).join(""));
+    const tags = keysHex.map((identityKeyHex, person) => ({ tagId: `tag-${person}`, identityKeyHex }));
+    // The product's own reader takes the file, so these tags are ones that it would serve.
+    const keys = parseTagKeys({ v: 1, exponent: EXPONENT, counterZeroAtMs: 0, tags }, "the attack's keys");
+    const bytes = keys.tags.map(({ identityKeyHex }) => Buffer.from(identityKeyHex, "hex"));
+    const ownTimersS = keys.tags.map(() => dice.integer(PERIOD_S));
+    const nameAfterS = (person: number, seconds: number) => ephemeralId(bytes[person] as Buffer, seconds, EXPONENT);
+    const zones = walkAbout(people, dice);
+
+    const common = follow(zones, (person, atS) => nameAfterS(person, atS), dice);
+    const ownTimers = follow(zones, (person, atS) => nameAfterS(person, atS + (ownTimersS[person] as number)), dice);
     return Promise.resolve({
-      metric: "share of tags followed from one epoch to the next",
-      value: linked(nameOnAir),
-      threshold: Math.round((1 / candidates + 0.05) * 1_000) / 1_000,
+      metric: "share of changed names that are followed",
+      value: common.linked,
+      threshold: Math.round((1 / common.candidates + 0.05) * 1_000) / 1_000,
       bound: "most",
-      naive: linked((person) => `tag-${person}`),
-      samples: people,
+      naive: ownTimers.linked,
+      samples: common.changes,
     });
   },
 };
 
-/** What a tag of the event is called on the air in an hour. Today's iBeacon tags keep their name: see docs/privacy.md. */
-function nameOnAir(person: number, _epoch: number): string {
-  return `${eventIdentity("attacked").ibeaconUuid}:1:${person}`;
+/** The zone of each person, second by second. */
+function walkAbout(people: number, dice: Random): number[][] {
+  let now = Array.from({ length: people }, () => dice.integer(ZONES));
+  return Array.from({ length: EPOCHS * PERIOD_S }, () => (now = now.map((zone) => (dice.integer(WALKS_ONE_IN) === 0 ? dice.integer(ZONES) : zone))));
+}
+
+/** What the scanners make of it: share of right links over all changes of names, and the median number of candidates for one. */
+function follow(zones: readonly (readonly number[])[], nameAt: (person: number, atS: number) => string, dice: Random): { linked: number; candidates: number; changes: number } {
+  const candidates: number[] = [];
+  let right = 0;
+  let changes = 0;
+  let before = heard(0);
+  for (let atS = 1; atS < zones.length; atS++) {
+    const now = heard(atS);
+    const appeared = Array.from(now).filter(([name]) => !before.has(name));
+    for (const [name, { person, zone }] of before) {
+      if (now.has(name)) continue;
+      changes++;
+      const there = appeared.filter(([, other]) => other.zone === zone);
+      candidates.push(there.length);
+      if (there.length > 0 && dice.pick(there)[1].person === person) right++;
+    }
+    before = now;
+  }
+  return { linked: right / changes, candidates: median(candidates), changes };
+
+  /** Name to zone, as the scanners hear it; the person is only for counting hits. */
+  function heard(atS: number): Map<string, { person: number; zone: number }> {
+    return new Map((zones[atS] as readonly number[]).map((zone, person) => [nameAt(person, atS), { person, zone }]));
+  }
 }

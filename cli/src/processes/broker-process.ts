@@ -2,19 +2,22 @@ import { openBroker } from "@konferenco/broker";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
 import { venueOf, type EventOptions, type HealthOption } from "../options.ts";
-import { brokerCredentialsOf, type Site } from "../site.ts";
+import { brokerCredentialsOf, requireSite } from "../site.ts";
+import { readBrokerCredentials } from "./credentials.ts";
 import { openHealthServer } from "./health-server.ts";
 
 export interface BrokerProcessOptions extends EventOptions, HealthOption {
   host: string;
   mqttPort: number;
   mqttWsPort: number;
+  /** A credentials file instead of the site's passwords. */
+  credentials?: string;
 }
 
-export async function runBrokerProcess(options: BrokerProcessOptions, site: Site): Promise<void> {
+export async function runBrokerProcess(options: BrokerProcessOptions): Promise<void> {
   const closers = new Closers();
   try {
-    const credentials = brokerCredentialsOf(site, venueOf(options));
+    const credentials = options.credentials === undefined ? brokerCredentialsOf(requireSite(options.data), venueOf(options)) : readBrokerCredentials(options.credentials);
     const broker = await openBroker({ host: options.host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs: Date.now, log: logLine });
     closers.add("broker", () => broker.close());
     const health = await openHealthServer({ host: options.healthHost, port: options.healthPort, health: async () => broker.stats() });

@@ -1,9 +1,11 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { ConfigError } from "@konferenco/protocol";
 import { gatewayCommand } from "@konferenco/gateway-agent";
 import { untilStopped } from "../closers.ts";
 import { openSite, requireSite } from "../site.ts";
+import { printPassword, writeBrokerCredentials } from "./credentials.ts";
 import { addEventOptions, addHealthOption, addListenOptions, parsePort, venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { addSurveyOptions } from "../survey/read-surveys.ts";
 import { DEMO_PERSON_ID } from "../up/demo.ts";
 import { runBridgeProcess, type BridgeProcessOptions } from "./bridge-process.ts";
 import { runBrokerProcess, type BrokerProcessOptions } from "./broker-process.ts";
@@ -14,18 +16,28 @@ export function registerProcessCommands(program: Command): void {
   addEventOptions(program.command("init"))
     .description("make the passwords and keys of an installation, once, before its processes start")
     .option("--show", "print the logins")
-    .action((options: EventOptions & { show?: true }) => {
+    .option("--credentials <file>", "write the broker's logins with hashes instead of passwords, for a broker on another machine")
+    .action(async (options: EventOptions & { show?: true; credentials?: string }) => {
       const site = openSite({ folder: options.data, eventId: options.event, venue: venueOf(options), demoPersonId: options.venue === undefined ? DEMO_PERSON_ID : null });
       process.stdout.write(`${options.data}/site.json is ready for event ${site.eventId}\n`);
+      if (options.credentials !== undefined) await writeBrokerCredentials(options.credentials, site, venueOf(options));
       if (options.show) for (const { login, password, role } of site.logins) process.stdout.write(`${role}: login ${login}, password ${password}\n`);
     });
 
+  program
+    .command("password")
+    .description("a new gateway password and its hash for a broker's credentials file; or the hash of one that stands on the standard input")
+    .option("--stdin", "read the password there; never as an argument, where other users of the machine see it")
+    .action(printPassword);
+
   addHealthOption(addListenOptions(addEventOptions(program.command("broker")), "mqtt"))
     .description("the MQTT broker alone")
-    .action((options: BrokerProcessOptions) => runBrokerProcess(options, requireSite(options.data)));
+    .addOption(new Option("--credentials <file>", "who may log in, by hashes (docs/wire-protocol.md); without it the logins of site.json").env("KONFERENCO_CREDENTIALS"))
+    .action((options: BrokerProcessOptions) => runBrokerProcess(options));
 
-  addHealthOption(addEventOptions(program.command("fusion"), { broker: true, store: true }))
+  addSurveyOptions(addHealthOption(addEventOptions(program.command("fusion"), { broker: true, store: true })))
     .description("fusion alone: reads a broker, writes a store")
+    .option("--tag-keys <file>", "keys of tags that change their names (konferenco tag-keys)")
     .action((options: FusionProcessOptions) => runFusionProcess(options, requireSite(options.data)));
 
   addListenOptions(addEventOptions(program.command("bridge"), { broker: true, store: true }), "http")

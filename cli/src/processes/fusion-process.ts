@@ -2,13 +2,17 @@ import { openFusionService, openMqttSource } from "@konferenco/fusion";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
 import { openStoreAt } from "../open-store.ts";
-import { venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { scheduleOf, venueOf, type EventOptions, type HealthOption } from "../options.ts";
 import { applicationPassword, type Site } from "../site.ts";
+import { readSurveys, surveyWords, type SurveyOptions } from "../survey/read-surveys.ts";
+import { rotatingTagsOf } from "../tag-names.ts";
 import { openHealthServer } from "./health-server.ts";
+import { openTagNamesPublisher } from "./tag-names-publisher.ts";
 
-export interface FusionProcessOptions extends EventOptions, HealthOption {
+export interface FusionProcessOptions extends EventOptions, HealthOption, SurveyOptions {
   broker: string;
   store: string;
+  tagKeys?: string;
 }
 
 export async function runFusionProcess(options: FusionProcessOptions, site: Site): Promise<void> {
@@ -16,9 +20,12 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
+    const schedule = scheduleOf(options, venue, Date.now());
+    const surveys = readSurveys(options, venue);
+    const rotatingTags = options.tagKeys === undefined ? null : rotatingTagsOf(options.tagKeys);
     const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now });
     closers.add("store", () => store.close());
-    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "wall", log: logLine });
+    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
     const source = await openMqttSource({
       url: options.broker,
@@ -29,6 +36,10 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
       onMessage: (message) => fusion.ingest({ ...message, gatewayId: null }),
     });
     closers.add("MQTT source", () => source.close());
+    if (rotatingTags !== null) {
+      const publisher = openTagNamesPublisher({ url: options.broker, eventId, username: "fusion", password: applicationPassword(site, "fusion"), tags: rotatingTags, log: logLine });
+      closers.add("tag names", () => publisher.close());
+    }
     const health = await openHealthServer({
       host: options.healthHost,
       port: options.healthPort,
@@ -38,7 +49,7 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
       },
     });
     closers.add("health", () => health.close());
-    logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port });
+    logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port, surveys: surveyWords(surveys, fusion.stats().calibration) });
     await untilStopped(null);
   } finally {
     await closers.close();

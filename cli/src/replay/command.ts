@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
 import { ConfigError } from "@konferenco/protocol";
-import { loadRecording, openReplay } from "@konferenco/simulators";
+import { loadRecording, loadSurvey, openReplay } from "@konferenco/simulators";
 import { addEventOptions, parseDurationMs, parsePositive, type EventOptions } from "../options.ts";
 import { newProgress, onInterrupt, withBrokerFaults } from "../simulate/progress.ts";
 import { applicationPassword, requireSite } from "../site.ts";
@@ -32,7 +32,9 @@ export function registerReplayCommand(program: Command): void {
 
 async function runReplay(options: ReplayCommandOptions): Promise<void> {
   const recording = loadRecording(options.recording);
-  const lengthS = Math.round((recording.observations.at(-1)?.atMs ?? 0) / 1_000);
+  const lengthS = Math.round(Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0) / 1_000);
+  // A survey goes to fusion, not over the wire.
+  if (recording.surveyFile !== null) process.stderr.write(`${surveyHint(recording.surveyFile)}\n`);
   const progress = newProgress();
   const interrupt = onInterrupt();
   try {
@@ -53,8 +55,8 @@ async function runReplay(options: ReplayCommandOptions): Promise<void> {
     await Promise.race([
       finished,
       interrupt.everySecond(() => {
-        const { replayedMs, reports, observations, behindMs, waits } = replay.stats();
-        progress.show({ replayedS: Math.round(replayedMs / 1_000), ofS: lengthS, reports, observations, behindMs: Math.round(behindMs), waits });
+        const { replayedMs, reports, observations, scans, behindMs, waits } = replay.stats();
+        progress.show({ replayedS: Math.round(replayedMs / 1_000), ofS: lengthS, reports, observations, ...(scans === 0 ? {} : { scans }), behindMs: Math.round(behindMs), waits });
         return !running;
       }),
     ]);
@@ -63,6 +65,11 @@ async function runReplay(options: ReplayCommandOptions): Promise<void> {
   } finally {
     interrupt.forget();
   }
+}
+
+function surveyHint(file: string): string {
+  if (loadSurvey(file) !== null) return `The recording has a survey: start fusion with --survey ${file} to use it.`;
+  return `The recording has a Wi-Fi survey: make its model with "konferenco survey build --survey ${file} --out model.json" and start fusion with --wifi-survey model.json to use it.`;
 }
 
 function loginOf(options: ReplayCommandOptions): { name: string; password: string } | null {

@@ -4,12 +4,14 @@ import { Option, type Command } from "commander";
 import { ConfigError, type VenueMap } from "@konferenco/protocol";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
-import { addEventOptions, addListenOptions, parseCount, parseDurationMs, venueOf, type EventOptions } from "../options.ts";
+import { addEventOptions, addListenOptions, parseCount, parseDurationMs, scheduleOf, venueOf, type EventOptions } from "../options.ts";
+import { addSurveyOptions, readSurveys, surveyWords, type SurveyOptions, type Surveys } from "../survey/read-surveys.ts";
 import { DEMO_PERSON_ID, openDemo, type Demo } from "./demo.ts";
+import { rotatingTagsOf } from "../tag-names.ts";
 import { figuresLine, type RunFigures } from "./figures.ts";
 import { builtPages, openSystem, type System } from "./system.ts";
 
-interface UpOptions extends EventOptions {
+interface UpOptions extends EventOptions, SurveyOptions {
   host: string;
   port: number;
   mqttPort: number;
@@ -18,18 +20,20 @@ interface UpOptions extends EventOptions {
   simulation: boolean;
   seed: string;
   tags: number;
+  tagKeys?: string;
   for?: number;
   report?: string;
 }
 
 /** `konferenco up`: everything in one process; `npm start` on a fresh clone. */
 export function registerUpCommand(program: Command): void {
-  addListenOptions(addEventOptions(program.command("up")), "both")
+  addSurveyOptions(addListenOptions(addEventOptions(program.command("up")), "both"))
     .description("broker, fusion, bridge, pages and a simulated venue in one process")
     .addOption(new Option("--store <place>", "embedded, memory or redis://host:port").env("STORE_URL").default("embedded"))
     .option("--no-simulation", "no simulated people and gateways: wait for real ones")
     .option("--seed <text>", "seed of the simulation", "konferenco")
     .option("--tags <count>", "simulated people", parseCount, 48)
+    .option("--tag-keys <file>", "keys of tags that change their names (konferenco tag-keys)")
     .option("--for <duration>", "end by itself, e.g. 20s", parseDurationMs)
     .option("--report <file>", "write a JSON summary at the end")
     .action(up);
@@ -37,6 +41,8 @@ export function registerUpCommand(program: Command): void {
 
 async function up(options: UpOptions): Promise<void> {
   const venue = venueOf(options);
+  const surveys = readSurveys(options, venue);
+  const rotatingTags = options.tagKeys === undefined ? null : rotatingTagsOf(options.tagKeys);
   if (options.report !== undefined) requireWritable(options.report);
   const closers = new Closers();
   const startedAtMs = Date.now();
@@ -44,6 +50,8 @@ async function up(options: UpOptions): Promise<void> {
     const system = await openSystem({
       eventId: options.event,
       venue,
+      schedule: scheduleOf(options, venue, Date.now()),
+      surveys,
       dataDir: options.data,
       store: options.store,
       host: options.host,
@@ -52,6 +60,7 @@ async function up(options: UpOptions): Promise<void> {
       mqttWsPort: options.mqttWsPort,
       demoPersonId: options.simulation ? DEMO_PERSON_ID : null,
       webRoot: builtPages(),
+      rotatingTags,
       nowMs: Date.now,
       // On a terminal the live line is the news; changes of state go to a log when stderr is one.
       log: process.stderr.isTTY ? () => undefined : logLine,
@@ -60,7 +69,7 @@ async function up(options: UpOptions): Promise<void> {
     const demo = options.simulation ? await openDemo(system, venue, { seed: options.seed, tags: options.tags, nowMs: Date.now }) : null;
     if (demo !== null) closers.add("simulation", () => demo.close());
 
-    await announce(system, options);
+    await announce(system, options, surveys);
     const stopShowing = showFigures(system, demo);
     const why = await untilStopped(options.for ?? null);
     stopShowing();
@@ -75,7 +84,7 @@ async function up(options: UpOptions): Promise<void> {
 }
 
 /** The addresses, with logins that work and links that open once. */
-async function announce(system: System, options: UpOptions): Promise<void> {
+async function announce(system: System, options: UpOptions, surveys: Surveys): Promise<void> {
   const { site, bridge, broker } = system;
   const link = async (page: string, who: Parameters<typeof bridge.issueTicket>[0]) => `${bridge.url}/${page}/#ticket=${await bridge.issueTicket(who)}`;
   const console_ = await link("console", { role: "operator", personId: null });
@@ -93,6 +102,7 @@ async function announce(system: System, options: UpOptions): Promise<void> {
     "  A link opens once, within 10 minutes. Afterwards log in:",
     ...site.logins.map(({ login, password, role }) => `             ${login} / ${password}   (${role})`),
     `             MQTT: app / ${site.applications["app"] ?? ""}   (sends and reads alerts)`,
+    ...surveyWords(surveys, system.fusion.stats().calibration).map((words) => `  Survey     ${words}`),
     `  Data       ${path.resolve(options.data)}   (all logins: site.json)`,
     "",
     `  ${options.simulation ? "Simulated people are walking about." : "Waiting for gateways: docs/deploy-a-gateway.md says how to connect one."} Ctrl-C ends.`,

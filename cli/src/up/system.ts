@@ -1,15 +1,19 @@
 import path from "node:path";
 import { openBridge, type Bridge, type Registry } from "@konferenco/bridge";
 import { openBroker, type Broker } from "@konferenco/broker";
-import { openFusionService, type FusionService, type Store } from "@konferenco/fusion";
-import { alertTopic, type VenueMap } from "@konferenco/protocol";
+import { openFusionService, type FusionService, type RotatingTags, type Store } from "@konferenco/fusion";
+import { alertTopic, tagNamesTopic, type Schedule, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
 import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
+import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
+import { announceTagNames } from "../tag-names.ts";
 
 export interface SystemOptions {
   eventId: string;
   venue: VenueMap;
+  schedule: Schedule;
+  surveys: Surveys;
   /** Secrets, store and registry live here. */
   dataDir: string;
   /** `embedded`, `memory` or `redis://…`. */
@@ -22,6 +26,8 @@ export interface SystemOptions {
   /** The person behind the demo login `attendee`, if there is one. */
   demoPersonId: string | null;
   webRoot: string | null;
+  /** Tags whose names change; null: none. */
+  rotatingTags: RotatingTags | null;
   nowMs: () => number;
   log: (event: object) => void;
 }
@@ -39,7 +45,7 @@ export interface System {
 
 /** Opens everything or, on a fault, closes what was open and rejects. */
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { eventId, venue, dataDir, host, nowMs, log } = options;
+  const { eventId, venue, schedule, dataDir, host, rotatingTags, nowMs, log } = options;
   const closers = new Closers();
   try {
     const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
@@ -50,7 +56,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("registry", () => registry.close());
     const pinboard = await openPinboardAt(place);
     closers.add("pinboard", () => pinboard.close());
-    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log });
+    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs, time: "wall", log, ...options.surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
     const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });
@@ -63,11 +69,17 @@ export async function openSystem(options: SystemOptions): Promise<System> {
         receivedAtMs: message.receivedAtMs,
       }),
     );
+    if (rotatingTags !== null) {
+      const publish = (names: string) => broker.publish(tagNamesTopic(eventId), names, { qos: 1, retain: true });
+      const announcement = announceTagNames({ tags: rotatingTags, publish, nowMs, log });
+      closers.add("tag names", async () => announcement.close());
+    }
     const bridge = await openBridge({
       eventId,
       host,
       port: options.httpPort,
       venue,
+      schedule,
       store,
       registry,
       pinboard,

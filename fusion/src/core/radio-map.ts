@@ -34,6 +34,8 @@ interface Spot {
   count: Float64Array;
 }
 
+/** Fewer spots say less than the law of distance and its priors. */
+export const MIN_SURVEY_SPOTS = 5;
 /** Merged spots of one floor. The matrix of the interpolation is this squared: 400 take 30 ms a gateway. */
 const MAX_SPOTS_PER_FLOOR = 400;
 /** What is left of a spot's mean level however many packets it had: another day, another hand. */
@@ -49,7 +51,7 @@ const MAX_PACKETS_COUNTED = 8;
  */
 export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index: VenueIndex, grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, config: FusionConfig): RadioMap | null {
   const spots = mergeSpots(survey, index, grid);
-  if (spots.length < MIN_SPOTS) return null;
+  if (spots.length < MIN_SURVEY_SPOTS) return null;
   const gateways = index.gateways.length;
   const measurements: (LinkMeasurement & { spot: number })[] = [];
   spots.forEach((spot, i) => {
@@ -108,7 +110,6 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
   return { fit, spots: spots.length, residualDb: compared === 0 ? 0 : Math.sqrt(squares / compared), correctionDb };
 }
 
-const MIN_SPOTS = 5;
 const UNHEARD_BELOW_DB = 2;
 
 /** Shadowing forgets exponentially with distance (Gudmundson 1991). */

@@ -6,6 +6,8 @@ export interface FaultyLink {
   port: number;
   /** From now on nothing passes, and nothing says so. */
   fallSilent(): void;
+  /** What is connected now is cut off; who comes again gets through. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -21,13 +23,18 @@ export async function openFaultyLink(toPort: number): Promise<FaultyLink> {
       from.on("error", () => {});
     }
   });
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     port: (server.address() as net.AddressInfo).port,
     fallSilent: () => (isSilent = true),
+    cut,
     async close() {
-      for (const socket of sockets) socket.destroy();
+      cut();
       await new Promise((resolve) => server.close(resolve));
     },
   };

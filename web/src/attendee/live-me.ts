@@ -87,7 +87,7 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     useMap: (next) => (map = next),
     close() {
       stopPresence();
-      link.client.close();
+      link.close();
     },
   };
 }

@@ -1,11 +1,13 @@
-import { browserTabs, connect, type ConnectionState, type ConnectOptions, type KonferencoClient, type SubscribeOptions } from "@konferenco/client";
+import { browserTabs, connect, renewingSession, type ConnectionState, type ConnectOptions, type KonferencoClient, type SubscribeOptions } from "@konferenco/client";
 import type { Session } from "@konferenco/protocol";
 import { signal, type Signal } from "@preact/signals";
 import { serverAddress } from "./api.ts";
+import { keepRenewed } from "./session.ts";
 
 export interface LiveLink {
   client: KonferencoClient;
   state: Signal<ConnectionState>;
+  close(): void;
 }
 
 type Handlers = Pick<ConnectOptions, "onEvent" | "onSnapshot" | "onForget" | "onGap">;
@@ -15,9 +17,10 @@ export function openLiveLink(session: Session, channels: SubscribeOptions[], han
   const state = signal<ConnectionState>({ kind: "connecting", staleSinceMs: null });
   const address = serverAddress("events");
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  const renewing = renewingSession({ url: address.href, session, onRenewed: (fresh) => keepRenewed(session, fresh) });
   const client = connect({
     url: address.href,
-    token: session.token,
+    token: () => renewing.token(),
     tabs: browserTabs([session.eventId, session.role, subjectOf(session), ...channels.map(({ ch }) => ch)].join(" ")),
     channels,
     ...handlers,
@@ -27,7 +30,14 @@ export function openLiveLink(session: Session, channels: SubscribeOptions[], han
       if (next.kind === "failed" && (next.code === "token_expired" || next.code === "unauthorized" || next.code === "permissions_changed")) onEnded(next.message);
     },
   });
-  return { client, state };
+  return {
+    client,
+    state,
+    close() {
+      renewing.close();
+      client.close();
+    },
+  };
 }
 
 /** Who the token is for, a person or a login: tabs of different ones must not share what they see. */

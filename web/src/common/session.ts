@@ -11,12 +11,21 @@ export interface Door {
   leave: (message: string | null) => void;
 }
 
+let storageKey: string | null = null;
+
+/** The session goes on under a fresh token: in place, for who is logged in has not changed and nothing is to be drawn anew. */
+export function keepRenewed(session: Session, fresh: Session): void {
+  Object.assign(session, fresh);
+  if (storageKey !== null && sessionStorage.getItem(storageKey) !== null) sessionStorage.setItem(storageKey, JSON.stringify(session));
+}
+
 /**
  * The way into a page: a ticket in the link, a session of this tab, or the login form. The session is kept
  * for the tab only (sessionStorage); console and attendee page keep their own, so one does not log the other out.
  */
 export function openDoor(page: "console" | "attendee"): Door {
   const key = `konferenco.${page}.session`;
+  storageKey = key;
   const entry = signal<Entry>({ kind: "checking" });
 
   const enter = (session: Session): void => {

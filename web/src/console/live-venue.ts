@@ -187,7 +187,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     close() {
       clearInterval(sweep);
       if (refreshTimer !== null) clearTimeout(refreshTimer);
-      link.client.close();
+      link.close();
     },
   };
 }
