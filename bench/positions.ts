@@ -99,11 +99,11 @@ interface TickCost {
   bytesPerTag: number;
 }
 
-const TAGS_PER_STOREY = 1_000;
+const TAGS_PER_STOREY = 500;
 
 /**
  * A whole tick of the pipeline, per tag: window, filter, track, zones, position, and at every second one the
- * pairs. The venue grows with the crowd, 20 gateways for 1,000 people; each is heard once a second by those within 7 m.
+ * pairs. The venue grows with the crowd, 20 gateways for 500 people; each is heard once a second by those within 7 m.
  * The fewer tags, the more ticks: all are warm at the end, and in none of the last two are offsets looked at (tag-offset.ts).
  */
 function tickCost(tags: number, ticks: number): TickCost {
