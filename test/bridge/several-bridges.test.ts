@@ -3,7 +3,6 @@ import { openRedisPinboard, openRedisRegistry, type Pinboard, type Registry } fr
 import { openRedisStore, type Store } from "@konferenco/fusion";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import type { BreakableRegistry } from "./support/memory-registry.ts";
 import { openTestBridge, type TestBridge } from "./support/harness.ts";
 
 // Two bridges of one event on one Redis.
