@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { CLIENT_ERRORS, CLOSE_CODES, MAX_SUBSCRIPTIONS_PER_CONNECTION, clientFrameSchema, type Channel, type ClientErrorCode, type ClientFrame, type UpdateId } from "@konferenco/protocol";
+import { CLIENT_ERRORS, CLOSE_CODES, MAX_SUBSCRIPTIONS_PER_CONNECTION, clientFrameSchema, type Channel, type ClientErrorCode, type ClientFrame, type UpdateId, type VenueMap } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { BridgeLimits } from "./config.ts";
+import type { Channels } from "./channels.ts";
 import { FRAME_RATE, MAX_WAITING_FRAMES, RESUME_WITHIN_MS, type Connection } from "./connection.ts";
+import { areaOf } from "./core/area.ts";
 import { rightsOf, type ChannelRights } from "./core/channel-rights.ts";
 import { seesThings, showAlert, type VisibleUpdate } from "./core/privacy.ts";
 import { newBucket, takeToken } from "./core/token-bucket.ts";
@@ -19,6 +21,7 @@ import type { Talk } from "./talk.ts";
 import type { UpdateFeed } from "./update-feed.ts";
 
 export interface ClientFramesOptions {
+  venue: VenueMap;
   store: Store;
   people: PeopleCache;
   desk: PeopleDesk;
@@ -28,6 +31,7 @@ export interface ClientFramesOptions {
   feed: UpdateFeed;
   replayer: Replayer;
   surroundings: Surroundings;
+  channels: Channels;
   authority: TokenAuthority;
   cursorKey: Uint8Array;
   limits: BridgeLimits;
@@ -284,18 +288,22 @@ export class ClientFrames {
     const { hub, feed, replayer, seal } = this.#options;
     const channel: Channel = frame.ch;
     const { viewer } = connection;
-    if (connection.has(channel)) return this.#refuse(connection, frame.id, "already_subscribed", `"${channel}" is subscribed`);
+    const again = connection.has(channel);
+    if (again && frame.area === undefined) return this.#refuse(connection, frame.id, "already_subscribed", `"${channel}" is subscribed`);
+    if (frame.area !== undefined && channel !== "venue" && channel !== "occupancy") return this.#refuse(connection, frame.id, "bad_request", 'area: of "venue" and "occupancy" alone');
     if (channel === "venue" && viewer.role === "attendee") return this.#refuse(connection, frame.id, "forbidden", '"venue" is for staff and screens');
-    if ((connection.channels?.size ?? 0) >= MAX_SUBSCRIPTIONS_PER_CONNECTION) return this.#refuse(connection, frame.id, "limit", `at most ${MAX_SUBSCRIPTIONS_PER_CONNECTION} subscriptions`);
+    if (!again && (connection.channels?.size ?? 0) >= MAX_SUBSCRIPTIONS_PER_CONNECTION) return this.#refuse(connection, frame.id, "limit", `at most ${MAX_SUBSCRIPTIONS_PER_CONNECTION} subscriptions`);
     // What may not be known of and what is not there are answered alike.
     if (channel.startsWith("app:") && !connection.rights.mayRead(channel)) return this.#refuse(connection, frame.id, "unknown_channel", `no channel "${channel}" for this token`);
     if ((channel === "me" || channel === "nearby" || channel === "direct") && viewer.personId === null) return this.#refuse(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);
     if (frame.every === true && !seesThings(viewer)) return this.#refuse(connection, frame.id, "forbidden", '"every" is for operators and staff');
-    hub.subscribe(connection, subscriptionTo(channel, frame.hz ?? DEFAULT_HZ, frame.every === true));
+    const area = frame.area === undefined || frame.area === null ? null : areaOf(frame.area, this.#options.venue);
+    if (area !== null && "fault" in area) return this.#refuse(connection, frame.id, "bad_request", `area: ${area.fault}`);
+    hub.subscribe(connection, subscriptionTo(channel, { hz: frame.hz ?? DEFAULT_HZ, every: frame.every === true, area }));
     // A screen sees aggregates alone: its view of the venue is the counts.
-    if (channel === "venue" && viewer.role === "display" && !connection.has("occupancy")) hub.subscribe(connection, subscriptionTo("occupancy", DEFAULT_HZ, false));
+    if (channel === "venue" && viewer.role === "display" && (again || !connection.has("occupancy"))) hub.subscribe(connection, subscriptionTo("occupancy", { hz: DEFAULT_HZ, area }));
     const snapshot = this.#snapshot(connection, channel);
-    replayer.begin(connection, channel);
+    if (!again) replayer.begin(connection, channel);
     // A replaying client stands where its cursor says, not yet where the feed is.
     const cursor = seal(connection, connection.replay?.after.offset ?? feed.at.offset);
     let bytes = 0;
@@ -311,13 +319,13 @@ export class ClientFrames {
     const { viewer } = connection;
     switch (channel) {
       case "venue":
-        return viewer.role === "display" ? surroundings.occupancy(viewer) : hub.venueSnapshot(connection);
+        return viewer.role === "display" ? surroundings.occupancy(viewer, connection.areaOf("occupancy")) : hub.venueSnapshot(connection);
       case "me":
         return hub.ownSnapshot(connection, nowMs());
       case "alerts":
         return feed.recentAlerts().map((alert) => showAlert(alert));
       case "occupancy":
-        return surroundings.occupancy(viewer);
+        return surroundings.occupancy(viewer, connection.areaOf("occupancy"));
       case "presence":
         return talk.whoIsThere(connection, channel);
       case "direct":
@@ -325,10 +333,10 @@ export class ClientFrames {
         return isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel);
       default:
         if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.whoIsThere(connection, channel)];
-        // "nearby": the list takes a question to the store and follows within a tick.
+        // "nearby": the list of people takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
         connection.lastNearby = null;
-        return [];
+        return this.#options.channels.begin(connection);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Channel, PersonId, ServerFrame } from "@konferenco/protocol";
 import { NO_RIGHTS, type ChannelRights } from "./core/channel-rights.ts";
+import type { Area, AreaView } from "./core/area.ts";
 import type { Outbox } from "./core/outbox.ts";
 import type { Standing, Viewer } from "./core/privacy.ts";
 import type { Rate, TokenBucket } from "./core/token-bucket.ts";
@@ -77,10 +78,13 @@ export class Connection {
   positionsDueAtMs = 0;
   telemetryDueAtMs = 0;
   nearbyDueAtMs = 0;
+  /** The list as it was told last. */
   lastNearby: string | null = null;
   probedBytes = 0;
   /** The rest of a snapshot too large for the reply: walked as the reader makes room. */
   pump: Iterator<Standing> | null = null;
+  /** The part of the venue that `venue` is about; null: all of it. */
+  view: AreaView | null = null;
   resumeFrom: Place | null = null;
   resumeUntilMs = 0;
   replay: ReplayState | null = null;
@@ -102,6 +106,10 @@ export class Connection {
 
   has(channel: Channel): boolean {
     return this.channels?.has(channel) ?? false;
+  }
+
+  areaOf(channel: Channel): Area | null {
+    return this.channels?.get(channel)?.area ?? null;
   }
 
   sendFrame(frame: ServerFrame): void {

@@ -3,9 +3,10 @@ import { CLOSE_CODES, isLogged, type AppChannel, type Channel, type PersonId, ty
 import type { BridgeLimits } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionsBySubject } from "./connections-by-subject.ts";
+import { AreaView } from "./core/area.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { HARD_WINDOW_BYTES, Outbox, newOutboxCounts, type TakeOptions } from "./core/outbox.ts";
-import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type VisibleUpdate } from "./core/privacy.ts";
+import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type Standing, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import { Subscriptions, type Subscription } from "./subscriptions.ts";
@@ -29,6 +30,8 @@ export interface HubOptions {
   seal: (connection: Connection, offset: number) => string;
   /** How far the feed has dispatched. */
   feedOffset: () => number;
+  /** What the tag's carrier is doing, as this viewer may see it; null: nothing is known. */
+  activityOf: (tagId: TagId, viewer: Viewer) => VisibleUpdate | null;
 }
 
 /** All connections that have said hello: who is interested in what, and what is written when. */
@@ -96,6 +99,12 @@ export class Hub {
     (connection.channels ??= new Subscriptions()).add(subscription);
     if (isApp(channel)) addTo(this.byApp, channel, connection);
     else this.byChannel[channel].add(connection);
+    if (channel === "venue") {
+      connection.view = subscription.area === null ? null : new AreaView(subscription.area);
+      connection.pump = null;
+      // What waits is of the area before.
+      connection.outbox?.dropPositions("area");
+    }
     if (connection.outbox !== null) connection.outbox.every = wantsEvery(connection);
   }
 
@@ -103,7 +112,7 @@ export class Hub {
     connection.channels?.delete(channel);
     connection.replay?.channels.delete(channel);
     this.#leave(connection, channel);
-    if (channel === "venue") connection.pump = null;
+    if (channel === "venue") connection.pump = connection.view = null;
     if (connection.outbox !== null) connection.outbox.every = wantsEvery(connection);
   }
 
@@ -142,7 +151,7 @@ export class Hub {
         if (body.kind === "proximity") return;
         for (const connection of this.byChannel.venue) {
           const own = connection.viewer.personId !== null && projection.people.includes(connection.viewer.personId);
-          if (!own || !connection.has("me")) this.#offerLogged(connection, projection);
+          if (!own || !connection.has("me")) this.#offerLogged(connection, projection, connection.view);
         }
     }
   }
@@ -157,16 +166,27 @@ export class Hub {
     this.#offerLogged(connection, projection);
   }
 
-  #offerLogged(connection: Connection, projection: Projection): void {
+  #offerLogged(connection: Connection, projection: Projection, view: AreaView | null = null): void {
     const { update } = projection;
     if (isLogged(update.body) && update.body.kind !== "alert") {
       // A replaying connection reads it from the log in its turn; one that has replayed it already has it.
       if (connection.replay !== null || update.updateId.offset <= connection.liveAfterOffset) return;
     }
     const shown = projection.forViewer(connection.viewer);
-    if (shown === null) return;
+    if (shown === null || !this.#isInView(connection, shown, view)) return;
     if (update.body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
     this.offer(connection, shown);
+  }
+
+  /** What the viewer may see, and where they look. Who walks out of an area is forgotten as they are when hidden: not kept as they stood last. */
+  #isInView(connection: Connection, shown: VisibleUpdate, view: AreaView | null): boolean {
+    const look = view === null ? "in" : view.look(shown);
+    if (look === "left" && shown.subject !== null) {
+      connection.outbox?.dropPositions("area", shown.key ?? "");
+      if (connection.outbox?.hasUrgent === true) this.flush(connection, false, false); // what came before comes before
+      connection.sendFrame({ op: "forget", subj: shown.subject });
+    }
+    return look === "in";
   }
 
   offer(connection: Connection, shown: VisibleUpdate | null): void {
@@ -217,9 +237,10 @@ export class Hub {
     const standings = picture.standings();
     for (let next = standings.next(); next.done !== true; next = standings.next()) {
       const standing = showStanding(next.value, people.holderOf(next.value.tagId), connection.viewer);
-      if (standing === null) continue;
-      shown.push(standing);
-      bytes += standing.bytes;
+      if (standing === null || !this.#isInView(connection, standing, connection.view)) continue;
+      const activity = this.#options.activityOf(next.value.tagId, connection.viewer);
+      shown.push(standing, ...(activity === null ? [] : [activity]));
+      bytes += standing.bytes + (activity?.bytes ?? 0);
       if (bytes < SNAPSHOT_BYTES) continue;
       connection.pump = standings;
       this.#withPositions.add(connection);
@@ -234,7 +255,8 @@ export class Hub {
     if (person === null) return [];
     const standing = person.tagId === null ? null : picture.standing(person.tagId);
     const shown = standing === null ? null : showStanding(standing, people.holderOf(standing.tagId), connection.viewer);
-    return [showOwnSettings(person.settings, nowMs), ...(shown === null ? [] : [shown])];
+    const activity = shown === null || standing === null ? null : this.#options.activityOf(standing.tagId, connection.viewer);
+    return [showOwnSettings(person.settings, nowMs), ...(shown === null ? [] : [shown]), ...(activity === null ? [] : [activity])];
   }
 
   /** After a hole that the log cannot fill: everybody is told, and what is true now is sent again. */
@@ -327,10 +349,26 @@ export class Hub {
     }
     if (was === is && !tagChanged && before?.name === after?.name) return;
     connection.outbox?.forgetSubject(personId);
+    connection.view?.forget(personId);
     // One who has not been anywhere was not shown, and is not named now.
     if (stood && atLeast(was, "zone") && (tagChanged || !atLeast(is, was))) connection.sendFrame({ op: "forget", subj: personId });
     const standing = tagAfter === null ? null : this.#options.picture.standing(tagAfter);
-    if (standing !== null) this.offer(connection, showStanding(standing, this.#options.people.holderOf(standing.tagId), viewer));
+    if (standing !== null) this.#offerStanding(connection, standing);
+  }
+
+  /** On `venue`, as far as the viewer may see and where they look. */
+  #offerStanding(connection: Connection, standing: Standing): void {
+    const shown = showStanding(standing, this.#options.people.holderOf(standing.tagId), connection.viewer);
+    if (shown === null || !this.#isInView(connection, shown, connection.view)) return;
+    this.offer(connection, shown);
+    this.offer(connection, this.#options.activityOf(standing.tagId, connection.viewer));
+  }
+
+  /** Whether what is shown of this one lies where the viewer looks. */
+  looksAt(connection: Connection, standing: Standing): boolean {
+    if (connection.view === null) return true;
+    const shown = showStanding(standing, this.#options.people.holderOf(standing.tagId), connection.viewer);
+    return shown !== null && this.#isInView(connection, shown, connection.view);
   }
 
   /** A tag has not been heard for five minutes: recent locations are not kept longer, by clients neither. */
@@ -412,7 +450,7 @@ export class Hub {
         connection.pump = null;
         return;
       }
-      this.offer(connection, showStanding(next.value, this.#options.people.holderOf(next.value.tagId), connection.viewer));
+      this.#offerStanding(connection, next.value);
     }
   }
 

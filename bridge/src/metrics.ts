@@ -61,9 +61,9 @@ export type ReadMetric = (set: (value: number, labels?: Labels) => void) => void
 
 /** Prometheus metrics of one process that are read when they are asked for, from counters that are kept anyway. */
 export interface Exposition {
-  gauge(name: string, help: string, labelNames: string[], read: ReadMetric): void;
-  total(name: string, help: string, labelNames: string[], read: ReadMetric): void;
-  text(): Promise<string>;
+  gauge: (name: string, help: string, labelNames: string[], read: ReadMetric) => void;
+  total: (name: string, help: string, labelNames: string[], read: ReadMetric) => void;
+  text: () => Promise<string>;
   /** Content-Type. */
   type: string;
 }

@@ -159,6 +159,8 @@ export class Replayer {
     if (replay === null || !isOf(projection, replay.channels, viewer.personId, replay.liveAlertsAfter)) return;
     const shown = projection.forReplay(viewer, this.#options.nowMs());
     if (shown === null) return;
+    const own = viewer.personId !== null && projection.people.includes(viewer.personId) && replay.channels.has("me");
+    if (!own && connection.view !== null && connection.view.look(shown) !== "in") return;
     const { body } = projection.update;
     if (body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
     if (body.kind === "message" && body.message.from !== viewer.personId) connection.rememberWords(body.message.from);

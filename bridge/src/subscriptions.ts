@@ -1,21 +1,25 @@
 import type { Channel } from "@konferenco/protocol";
+import type { Area } from "./core/area.ts";
 
 /** Subscription settings of one channel. */
 export interface Subscription {
   readonly channel: Channel;
   readonly hz: number;
   readonly every: boolean;
+  /** Null: everywhere. */
+  readonly area: Area | null;
 }
 
 /** Most clients subscribe the same few things: settings are shared, at most so many different ones. */
 const MAX_SHARED = 256;
 const shared = new Map<string, Subscription>();
 
-export function subscriptionTo(channel: Channel, hz: number, every: boolean): Subscription {
+export function subscriptionTo(channel: Channel, { hz, every = false, area = null }: { hz: number; every?: boolean; area?: Area | null }): Subscription {
+  if (area !== null) return { channel, hz, every, area };
   const name = `${channel} ${hz} ${every}`;
   const known = shared.get(name);
   if (known !== undefined) return known;
-  const subscription = { channel, hz, every };
+  const subscription = { channel, hz, every, area };
   if (shared.size < MAX_SHARED) shared.set(name, subscription);
   return subscription;
 }

@@ -581,8 +581,8 @@ export class Connection implements KonferencoClient {
   }
 }
 
-function subFrame({ ch, hz, every }: SubscribeOptions, id: number): Extract<ClientFrame, { op: "sub" }> {
-  return { op: "sub", id, ch, ...(hz === undefined ? {} : { hz }), ...(every === undefined ? {} : { every }) };
+function subFrame({ ch, hz, every, area }: SubscribeOptions, id: number): Extract<ClientFrame, { op: "sub" }> {
+  return { op: "sub", id, ch, ...(hz === undefined ? {} : { hz }), ...(every === undefined ? {} : { every }), ...(area === undefined ? {} : { area }) };
 }
 
 /** The server is trusted to keep the protocol; this catches what is not a frame at all, e.g. a proxy's error page. */

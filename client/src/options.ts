@@ -1,14 +1,18 @@
-import type { AppChannel, Channel, ClientErrorCode, ClientEvent, EventStamp, MessageTypeName, PresenceState, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import type { AppChannel, AreaOfInterest, Channel, ClientErrorCode, ClientEvent, EventStamp, MessageTypeName, PresenceState, PrivacyChange, ServerFrame } from "@konferenco/protocol";
 import type { MessagePriority, OutboxStore } from "./outbox-store.ts";
 import type { OutgoingMessage } from "./outbox.ts";
 import type { Tabs } from "./tabs.ts";
 import type { WireKind } from "./wire.ts";
 
-/** What to listen to. `hz` bounds positions a second (server's default 2); `every` asks for each position in order (staff only). */
+/**
+ * What to listen to. `hz` bounds positions a second (server's default 2); `every` asks for each position in order
+ * (staff only). `area`: of `venue` and `occupancy`, this part alone; subscribe again to look elsewhere, and drop what was shown of the former.
+ */
 export interface SubscribeOptions {
   ch: Channel;
   hz?: number;
   every?: boolean;
+  area?: AreaOfInterest | null;
 }
 
 /**

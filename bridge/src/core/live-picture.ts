@@ -1,4 +1,4 @@
-import { RECENT_LOCATION_MS, type GatewayHealth, type Position, type TagId, type Update, type ZoneId } from "@konferenco/protocol";
+import { RECENT_LOCATION_MS, sameActivity, type GatewayHealth, type Position, type TagId, type Update, type ZoneId } from "@konferenco/protocol";
 import { LONGEST_DELAY_MS, type Stay, type Trail } from "./coarse-times.ts";
 import { snap, type Standing } from "./privacy.ts";
 
@@ -24,6 +24,7 @@ export class LivePicture {
   readonly #tags = new Map<TagId, TagState>();
   readonly #byZone = new Map<ZoneId, Set<TagState>>();
   readonly #entered = new Map<TagId, Standing>();
+  readonly #busy = new Set<TagId>();
   readonly #gateways = new Map<string, GatewayHealth>();
 
   apply({ body }: Update, nowMs: number): void {
@@ -50,6 +51,7 @@ export class LivePicture {
   setPosition(position: Position, nowMs: number): void {
     const tag = this.#tagState(position.tagId, position.floor, nowMs);
     if (tag.position !== null && tag.position.atMs > position.atMs) return;
+    if (!sameActivity(tag.position?.activity ?? null, position.activity ?? null)) this.#busy.add(position.tagId);
     tag.position = position;
     tag.floor = position.floor;
     if (Math.hypot(position.xM - tag.gridXM, position.yM - tag.gridYM) > LEAVE_GRID_POINT_M || Number.isNaN(tag.gridXM)) {
@@ -111,6 +113,13 @@ export class LivePicture {
     return entered;
   }
 
+  /** Whose activity is another one since the last call. */
+  takeBusy(): TagId[] {
+    const busy = [...this.#busy];
+    this.#busy.clear();
+    return busy;
+  }
+
   standing(tagId: TagId): Standing | null {
     return this.#tags.get(tagId) ?? null;
   }
@@ -132,6 +141,7 @@ export class LivePicture {
     if (tag === undefined) return;
     this.#tags.delete(tagId);
     this.#entered.delete(tagId);
+    this.#busy.delete(tagId);
     for (const stay of tag.stays.splice(0)) this.#leave(tag, stay);
   }
 
@@ -147,6 +157,7 @@ export class LivePicture {
     this.#tags.clear();
     this.#byZone.clear();
     this.#entered.clear();
+    this.#busy.clear();
   }
 
   /** People and things per zone, of those that `counts` says yes to. */

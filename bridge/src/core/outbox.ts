@@ -21,7 +21,7 @@ const MAX_MARKS = 64;
 /** Room for `{"op":"b","s":…,"c":"…","ev":[]}` around the events. */
 const FRAME_OVERHEAD_BYTES = 320;
 
-export type DropReason = "conflated" | "budget" | "lag" | "policy" | "closed";
+export type DropReason = "conflated" | "budget" | "lag" | "policy" | "area" | "closed";
 
 /** Shared by all connections of a process: counts by lane. */
 export interface OutboxCounts {
@@ -33,7 +33,7 @@ export interface OutboxCounts {
 
 export function newOutboxCounts(): OutboxCounts {
   const none = (): [number, number, number, number] => [0, 0, 0, 0];
-  return { delivered: none(), bytes: 0, frames: 0, dropped: { conflated: none(), budget: none(), lag: none(), policy: none(), closed: none() } };
+  return { delivered: none(), bytes: 0, frames: 0, dropped: { conflated: none(), budget: none(), lag: none(), policy: none(), area: none(), closed: none() } };
 }
 
 /**
@@ -209,6 +209,17 @@ export class Outbox {
         this.#drop(update, "policy");
       }
     }
+  }
+
+  /** Positions that wait are not sent: of one key, or all. */
+  dropPositions(reason: DropReason, key?: string): void {
+    const goes = (update: VisibleUpdate) => key === undefined || update.key === key;
+    for (const [known, update] of this.#positions ?? []) {
+      if (!goes(update)) continue;
+      this.#positions?.delete(known);
+      this.#drop(update, reason);
+    }
+    this.#everyPosition = this.#everyPosition?.filter((update) => !goes(update) || (this.#drop(update, reason), false)) ?? null;
   }
 
   clear(reason: DropReason): void {

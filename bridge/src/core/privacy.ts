@@ -8,6 +8,7 @@ import {
   minLevel,
   replayMsOf,
   windowMsOf,
+  type ActivityView,
   type Alert,
   type AppChannel,
   type Audience,
@@ -16,6 +17,7 @@ import {
   type Level,
   type MessageType,
   type MessageView,
+  type NearbyChannel,
   type NearbyPerson,
   type Person,
   type PersonId,
@@ -28,10 +30,12 @@ import {
   type ReceiptCounts,
   type Role,
   type SerendipityView,
+  type SessionCount,
   type StoredMessage,
   type SubjectView,
   type TagId,
   type Update,
+  type ZoneCount,
   type ZoneId,
   type ZoneTransition,
 } from "@konferenco/protocol";
@@ -111,6 +115,15 @@ export interface VisibleUpdate {
   /** Of lane 1: how long it may wait for others to go with it (requirement E6). Of lane 3: within which time it is shown. */
   readonly windowMs: number;
   readonly bytes: number;
+  /** Where it says that somebody is, no finer than it says so; null: it says of no place. */
+  readonly place: ShownPlace | null;
+}
+
+export interface ShownPlace {
+  floor: number;
+  zoneId: ZoneId | null;
+  /** Null: the zone is all that is shown. */
+  point: { xM: number; yM: number } | null;
 }
 
 /** Others' positions are moved to this grid before anything is computed from them. */
@@ -531,9 +544,42 @@ export function showOwnSettings(settings: PrivacySettings, atMs: number): Visibl
   return reveal(1, { t: "settings", at: atMs, d: chosen }, null);
 }
 
+/** What somebody is doing: as it is, and as the zone that is shown and the programme say it of everybody there. */
+export interface Doing {
+  exact: ActivityView | null;
+  ofZone: ActivityView | null;
+}
+
+/** An activity is never finer than the place: at level zone it is what the zone alone tells, below it nothing. Who shows no session shows none. */
+export function activityFor(subject: SubjectPolicy, viewer: Viewer, doing: Doing): ActivityView | null {
+  const level = levelFor(subject, viewer);
+  if (!atLeast(level, "zone")) return null;
+  if (audienceOf(subject, viewer) === "self") return doing.exact;
+  if (!subject.presence.session) return null;
+  if (level !== "precise") return doing.ofZone;
+  // Which meeting is its people's to know.
+  return doing.exact?.kind === "in_meeting" ? { kind: "in_meeting" } : doing.exact;
+}
+
+/** The activity of a tag's carrier as this viewer may see it: null in it is "nothing is known", which is also what who hides it looks like. */
+export function showActivity(tagId: TagId, holder: Holder, viewer: Viewer, doing: Doing, atMs: number): VisibleUpdate | null {
+  if (holder === "unknown") return null;
+  const show = (subj: SubjectView, subject: string, activity: ActivityView | null) => reveal(2, { t: "activity", at: atMs, d: { subj, activity } }, subject, undefined, `activity ${subj.who === "me" ? "me" : subject}`);
+  if (holder === "nobody") return seesThings(viewer) ? show({ who: "tag", tagId }, tagId, doing.exact) : null;
+  if (!atLeast(levelFor(holder, viewer), "zone")) return null;
+  const subj: SubjectView = audienceOf(holder, viewer) === "self" ? { who: "me" } : { who: "person", personId: holder.personId, name: holder.name };
+  return show(subj, holder.personId, activityFor(holder, viewer, doing));
+}
+
+/** Channels near the viewer, and the regions that they themselves have entered and left since: theirs alone. */
+export function showChannels(d: { channels: NearbyChannel[]; entered: string[]; left: string[] }, atMs: number): VisibleUpdate {
+  // What was entered counts one by one, so it is no "latest wins".
+  return reveal(1, { t: "channels", at: atMs, d }, null, undefined, null, windowMsOf("low"));
+}
+
 /** Counts that anybody may see: the public release, or the exact ones for those who keep people safe. */
-export function showOccupancy(zones: { zoneId: ZoneId; count: number | "few" }[], atMs: number, part = 0): VisibleUpdate {
-  return reveal(3, { t: "occupancy", at: atMs, d: { zones } }, null, undefined, `occupancy ${part}`);
+export function showOccupancy(d: { zones: ZoneCount[]; sessions?: SessionCount[] }, atMs: number, part = 0): VisibleUpdate {
+  return reveal(3, { t: "occupancy", at: atMs, d }, null, undefined, `occupancy ${part}`);
 }
 
 export function showNearby(people: NearbyPerson[], atMs: number): VisibleUpdate {
@@ -653,6 +699,20 @@ function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(BEYOND_ASCII, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** Out of the event itself: who filters by it learns nothing that is not in it. */
+function placeOf(event: ClientEvent): ShownPlace | null {
+  switch (event.t) {
+    case "position":
+      return { floor: event.d.floor, zoneId: event.d.zoneId, point: { xM: event.d.xM, yM: event.d.yM } };
+    case "zone.enter":
+    case "zone.dwell":
+    case "zone.exit":
+      return { floor: event.d.floor, zoneId: event.d.zoneId, point: null };
+    default:
+      return null;
+  }
+}
+
 /** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
 function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null, windowMs = 0): VisibleUpdate {
   const json = asciiJson(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
@@ -665,6 +725,7 @@ function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?:
     json,
     bytes: json.length,
     windowMs,
+    place: placeOf(event),
   };
   return shown as VisibleUpdate;
 }
