@@ -71,6 +71,7 @@ export function tell(update: Update): string {
   if (body.kind === "message") return `message ${String(body.message.payload["text"])}`;
   if (body.kind === "signal") return `signal ${body.signal.kind}`;
   if (body.kind === "position") return `position ${body.position.tagId} ${body.position.xM}`;
+  if (body.kind === "erased") return "erased";
   return `gateway ${body.gateway.gatewayId} ${body.gateway.state}`;
 }
 

@@ -4,7 +4,7 @@ import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type RotatingTags, type Store } from "@konferenco/fusion";
 import { alertTopic, tagNamesTopic, type Schedule, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
-import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openKeysAt, openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 import { announceTagNames } from "../tag-names.ts";
@@ -16,6 +16,8 @@ export interface SystemOptions {
   surveys: Surveys;
   /** Secrets, store and registry live here. */
   dataDir: string;
+  /** Keys of people and tags; absent: `<dataDir>.keys`. */
+  keysDir?: string | undefined;
   /** `embedded`, `memory` or `redis://…`. */
   store: string;
   host: string;
@@ -49,7 +51,9 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const closers = new Closers();
   try {
     const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
-    const place = { url: options.store, eventId, venue, dataDir, nowMs };
+    const keys = await openKeysAt({ url: options.store, dataDir, keysDir: options.keysDir, site, log });
+    closers.add("keys", async () => keys.close());
+    const place = { url: options.store, eventId, venue, dataDir, keys, nowMs, log };
     const store = await openStoreAt(place);
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);

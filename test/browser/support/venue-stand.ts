@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { openBridge, openEmbeddedRegistry, type Bridge, type BridgeConfig, type Registry } from "@konferenco/bridge";
-import { emptyBatch, openEmbeddedStore, type Store } from "@konferenco/fusion";
+import { KeyRing, emptyBatch, openEmbeddedStore, type Store } from "@konferenco/fusion";
 import { NO_ORIGIN, defaultPrivacySettings, type Activity, type Alert, type GatewayHealth, type Level, type Position } from "@konferenco/protocol";
 import { programme, venue } from "./small-venue.ts";
 
@@ -28,8 +28,9 @@ export interface VenueStand {
 export async function openVenueStand(options: { webRoot: string | null }): Promise<VenueStand> {
   const nowMs = (): number => Date.now();
   const eventId = "test-event";
-  const store = await openEmbeddedStore({ eventId, dataDir: null, origin: NO_ORIGIN, nowMs });
-  const registry = await openEmbeddedRegistry({ dataDir: null, nowMs });
+  const keys = KeyRing.inMemory();
+  const store = await openEmbeddedStore({ eventId, dataDir: null, keys, origin: NO_ORIGIN, nowMs });
+  const registry = await openEmbeddedRegistry({ dataDir: null, keys });
   const config: BridgeConfig = {
     eventId,
     host: "127.0.0.1",
