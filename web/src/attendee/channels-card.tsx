@@ -42,7 +42,7 @@ function Row({ live, channelId, name, where }: { live: LiveMe; channelId: string
     <li class="my-channel">
       <span>
         <b>{name}</b>
-        <span class="muted small">{[where, membership?.people == null ? "" : counted(membership.people, "person there", "people there")].filter((part) => part !== "").join(" · ")}</span>
+        <span class="muted small">{[where, membership === undefined || membership.people === null ? "" : counted(membership.people, "person there", "people there")].filter((part) => part !== "").join(" · ")}</span>
       </span>
       <button type="button" class={membership === undefined ? "button slim" : "button slim quiet"} aria-label={membership === undefined ? `Join ${name}` : `Leave ${name}`} onClick={() => (membership === undefined ? live.join(channelId) : live.leave(channelId))}>
         {membership === undefined ? "Join" : "Leave"}
