@@ -9,6 +9,7 @@ import type { Subscriptions } from "./subscriptions.ts";
 
 /** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */
 export interface Wire {
+  readonly kind: "ws" | "sse" | "poll";
   /** `ascii`: the caller knows that there is nothing else in the frame, which spares looking. */
   send(frame: string, ascii?: boolean): void;
   close(code: number, reason: string): void;

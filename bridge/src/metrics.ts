@@ -1,11 +1,43 @@
-import { Counter, Gauge, Registry as Metrics, collectDefaultMetrics, type Metric } from "prom-client";
+import { Counter, Gauge, Histogram, Registry as Metrics, collectDefaultMetrics } from "prom-client";
 import type { BridgeStats, LaneName } from "./config.ts";
 import type { GatewayHealth } from "@konferenco/protocol";
+import type { Connection } from "./connection.ts";
+import type { RecentDelays } from "./recent-delays.ts";
 
 export const LANES = ["alerts", "transitions", "positions", "telemetry"] as const satisfies readonly LaneName[];
 
+/** What the open connections have in common and hold up. */
+export interface ConnectionsLoad {
+  byKind: ReadonlyMap<string, { transport: string; role: string; count: number }>;
+  lagging: number;
+  unackedBytes: number;
+  worstUnackedBytes: number;
+  queuedBytes: number;
+}
+
+export function loadOf(connections: Iterable<Connection>): ConnectionsLoad {
+  const byKind = new Map<string, { transport: string; role: string; count: number }>();
+  const load = { byKind, lagging: 0, unackedBytes: 0, worstUnackedBytes: 0, queuedBytes: 0 };
+  for (const { wire, viewer, outbox } of connections) {
+    const key = `${wire.kind} ${viewer.role}`;
+    const known = byKind.get(key);
+    if (known === undefined) byKind.set(key, { transport: wire.kind, role: viewer.role, count: 1 });
+    else known.count++;
+    if (outbox === null) continue;
+    if (outbox.isLagging) load.lagging++;
+    load.unackedBytes += outbox.unackedBytes;
+    load.worstUnackedBytes = Math.max(load.worstUnackedBytes, outbox.unackedBytes);
+    load.queuedBytes += outbox.queuedBytes;
+  }
+  return load;
+}
+
 /** What is counted besides what `stats()` says. */
 export interface MoreFigures {
+  /** Looks at every connection: 1 ms for 10,000. */
+  load: () => ConnectionsLoad;
+  delays: RecentDelays;
+  helloDelays: RecentDelays;
   accepted: number;
   upgradesRefused: ReadonlyMap<string, number>;
   errorsTold: ReadonlyMap<string, number>;
@@ -18,43 +50,67 @@ export interface MoreFigures {
   gateways: readonly GatewayHealth[];
 }
 
-export interface BridgeMetrics {
-  text(): Promise<string>;
-  type: string;
+export interface BridgeMetrics extends Exposition {
+  observeTick(tookMs: number): void;
   observeRequest(route: string, status: number): void;
 }
 
-/** Prometheus metrics, read from the counters that the bridge keeps anyway. No label ever names a person. */
+export type Labels = Record<string, string>;
+/** Called at each scrape; calls `set` once per set of labels. */
+export type ReadMetric = (set: (value: number, labels?: Labels) => void) => void;
+
+/** Prometheus metrics of one process that are read when they are asked for, from counters that are kept anyway. */
+export interface Exposition {
+  gauge: (name: string, help: string, labelNames: string[], read: ReadMetric) => void;
+  total: (name: string, help: string, labelNames: string[], read: ReadMetric) => void;
+  text: () => Promise<string>;
+  /** Content-Type. */
+  type: string;
+}
+
+/** Begins with what every Node process has to say: CPU, memory, event loop, garbage collection. */
+export function newExposition(register: Metrics = new Metrics()): Exposition {
+  collectDefaultMetrics({ register });
+  return {
+    gauge(name, help, labelNames, read) {
+      const metric = new Gauge({
+        name,
+        help,
+        labelNames,
+        registers: [register],
+        collect() {
+          metric.reset();
+          read((value, labels = {}) => metric.set(labels, value));
+        },
+      });
+    },
+    total(name, help, labelNames, read) {
+      const metric = new Counter({
+        name,
+        help,
+        labelNames,
+        registers: [register],
+        collect() {
+          metric.reset();
+          read((value, labels = {}) => metric.inc(labels, value));
+        },
+      });
+    },
+    text: () => register.metrics(),
+    type: register.contentType,
+  };
+}
+
+/** No label ever names a person. */
 export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures): BridgeMetrics {
   const register = new Metrics();
-  collectDefaultMetrics({ register });
+  const exposition = newExposition(register);
+  const { gauge, total } = exposition;
   const requests = new Counter({ name: "bridge_http_requests_total", help: "HTTP requests by route and status", labelNames: ["route", "status"], registers: [register] });
-
-  const gauge = (name: string, help: string, labelNames: string[], read: (set: (value: number, labels?: Record<string, string>) => void) => void): Metric =>
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [register],
-      collect() {
-        this.reset();
-        read((value, labels = {}) => this.set(labels, value));
-      },
-    });
-  const total = (name: string, help: string, labelNames: string[], read: (set: (value: number, labels?: Record<string, string>) => void) => void): Metric =>
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [register],
-      collect() {
-        this.reset();
-        read((value, labels = {}) => this.inc(labels, value));
-      },
-    });
+  const ticks = new Histogram({ name: "bridge_tick_seconds", help: "One tick of the fan-out, every 50 ms: for so long other work had to wait", buckets: [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128], registers: [register] });
 
   gauge("bridge_connections", "Open connections", ["transport", "role"], (set) => {
-    for (const [role, count] of Object.entries(stats().connectionsByRole)) set(count, { transport: "ws", role });
+    for (const { transport, role, count } of more().load().byKind.values()) set(count, { transport, role });
   });
   gauge("bridge_subscriptions", "Subscriptions of open connections", [], (set) => set(stats().subscriptions));
   total("bridge_accepted_total", "Connections accepted", [], (set) => set(more().accepted));
@@ -71,10 +127,16 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures): B
   total("bridge_replay_total", "Replays, by how whole they were", ["result"], (set) => Object.entries(stats().replays).forEach(([result, count]) => set(count, { result })));
   gauge("bridge_replaying", "Connections that read the log", [], (set) => set(more().replaying));
   gauge("bridge_delivery_seconds", "From stored to handed to the socket, over the last 4,096 transitions and alerts", ["quantile"], (set) => {
-    const { deliveryP50Ms, deliveryP95Ms } = stats();
-    if (deliveryP50Ms !== null) set(deliveryP50Ms / 1_000, { quantile: "0.5" });
-    if (deliveryP95Ms !== null) set(deliveryP95Ms / 1_000, { quantile: "0.95" });
+    setQuantiles(set, more().delays);
   });
+  gauge("bridge_hello_seconds", "From an accepted connection to its welcome, over the last 4,096", ["quantile"], (set) => setQuantiles(set, more().helloDelays));
+  gauge("bridge_lagging", "Connections for which positions wait, because they acknowledge too slowly", [], (set) => set(more().load().lagging));
+  gauge("bridge_unacked_bytes", "Bytes written that clients have not acknowledged, over all connections, and of the worst", ["of"], (set) => {
+    const { unackedBytes, worstUnackedBytes } = more().load();
+    set(unackedBytes, { of: "all" });
+    set(worstUnackedBytes, { of: "worst" });
+  });
+  gauge("bridge_queued_bytes", "Bytes that wait in the bridge for clients, over all connections", [], (set) => set(more().load().queuedBytes));
   gauge("bridge_tags", "Tags of the live picture", [], (set) => set(more().tags));
   gauge("bridge_feed_pending", "Updates that wait for people to be looked up", [], (set) => set(more().feedPending));
   gauge("bridge_feed_failing", "1 while the store does not answer", [], (set) => set(more().feedFailing ? 1 : 0));
@@ -88,8 +150,15 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures): B
   });
   total("bridge_feed_gaps_total", "Gaps of the log that clients were told of", [], (set) => set(stats().feed.gaps));
   return {
-    text: () => register.metrics(),
-    type: register.contentType,
+    ...exposition,
+    observeTick: (tookMs) => ticks.observe(tookMs / 1_000),
     observeRequest: (route, status) => requests.inc({ route, status: String(status) }),
   };
+}
+
+function setQuantiles(set: (value: number, labels: Labels) => void, delays: RecentDelays): void {
+  for (const quantile of [0.5, 0.95, 0.99]) {
+    const delayMs = delays.quantileMs(quantile);
+    if (delayMs !== null) set(delayMs / 1_000, { quantile: String(quantile) });
+  }
 }

@@ -1,6 +1,6 @@
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { ClientFrames } from "./client-frames.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Wire, type WireExtras } from "./connection.ts";
 import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
 import { cursorOf } from "./sse-transport.ts";
@@ -45,7 +45,8 @@ export class Poller {
     let done = () => {};
     const finished = new Promise<void>((resolve) => (done = resolve));
     const isDone = () => connection.state === "closed" || bytes >= MAX_POLL_BYTES || (answers === channels.length && connection.replay === null);
-    const wire = {
+    const wire: Wire & WireExtras = {
+      kind: "poll",
       send: (frame: string) => {
         got.push(frame);
         bytes += frame.length;

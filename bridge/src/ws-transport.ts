@@ -210,6 +210,11 @@ class WebSocketWire implements Wire, WireExtras {
     this.transport = transport;
   }
 
+  /** On the prototype: a field would be 8 bytes of each connection. */
+  get kind(): "ws" {
+    return "ws";
+  }
+
   /**
    * ASCII goes to the TCP socket with its frame header in front, in one write: 3.5 µs instead of 9 for a
    * batch of 1.2 KB. ws writes at once too (no compression, no Blobs: nothing waits in its sender), so

@@ -9,7 +9,6 @@ import { expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../../bridge/src/config.ts";
 import { Connection } from "../../bridge/src/connection.ts";
 import { LivePicture } from "../../bridge/src/core/live-picture.ts";
-import type { VisibleUpdate } from "../../bridge/src/core/privacy.ts";
 import { Hub } from "../../bridge/src/hub.ts";
 import { PeopleCache } from "../../bridge/src/people-cache.ts";
 import { PeopleDesk } from "../../bridge/src/people-desk.ts";
@@ -230,6 +229,7 @@ class Stand {
     const life = this.#life;
     const connection: Connection = new Connection(
       {
+        kind: "poll",
         send: (text) => {
           if (life !== this.#life) return;
           const frame = JSON.parse(text) as { op: string; ev?: unknown };
@@ -255,7 +255,7 @@ class Stand {
     }
     this.#last = { ...feed.at, atMs: this.#nowMs };
     hub.subscribe(connection, subscriptionTo("venue", { hz: 10, every: true }));
-    for (const shown of hub.venueSnapshot(connection)) this.#judge(JSON.parse((shown as VisibleUpdate).json) as Shown, "snapshot");
+    for (const shown of hub.venueSnapshot(connection)) this.#judge(JSON.parse(shown.json) as Shown, "snapshot");
     replayer.begin(connection, "venue");
   }
 

@@ -105,6 +105,9 @@ export class Outbox {
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
+  get isLagging(): boolean {
+    return this.#lagging;
+  }
   get sentBytes(): number {
     return this.#sentBytes;
   }

@@ -1,5 +1,6 @@
 import { openFusionService, openMqttSource } from "@konferenco/fusion";
 import { Closers, untilStopped } from "../closers.ts";
+import { exposeFusion } from "../expose.ts";
 import { logLine } from "../log.ts";
 import { openKeysAt, openStoreAt } from "../open-store.ts";
 import { scheduleOf, venueOf, type EventOptions, type HealthOption } from "../options.ts";
@@ -49,6 +50,7 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
         await store.ping();
         return fusion.stats();
       },
+      expose: (exposition) => exposeFusion(exposition, () => fusion.stats()),
     });
     closers.add("health", () => health.close());
     logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port, surveys: surveyWords(surveys, fusion.stats().calibration) });

@@ -4,6 +4,7 @@ import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type RotatingTags, type Store } from "@konferenco/fusion";
 import { alertTopic, tagNamesTopic, type Schedule, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
+import { exposeBroker, exposeFusion } from "../expose.ts";
 import { openKeysAt, openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
@@ -94,6 +95,10 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       publishAlert: ({ severity, ...alert }) => broker.publish(alertTopic(eventId, severity), JSON.stringify({ v: 1, ...alert }), { qos: 2, retain: false }),
       nowMs,
       log,
+      expose(exposition) {
+        exposeBroker(exposition, () => broker.stats());
+        exposeFusion(exposition, () => fusion.stats());
+      },
     });
     closers.add("bridge", () => bridge.close());
     return { site, broker, fusion, store, registry, bridge, close: () => closers.close() };
