@@ -11,6 +11,7 @@ const positive = (max: number) => z.number().positive().max(max);
 const settings = {
   tickMs: ms(100, 5_000),
   maxLateMs: ms(0, 60_000),
+  maxBatchMs: ms(100, 60_000),
   maxFutureMs: ms(0, 60_000),
   processNoiseDb2PerS: positive(1_000),
   measurementNoiseDb2: positive(1_000),

@@ -13,6 +13,7 @@ import {
   parseWifiScan,
   type Alert,
   type AlertSeverity,
+  type BeaconReport,
   type EventId,
   type GatewayHealth,
   type GatewayId,
@@ -26,15 +27,17 @@ import {
   type WifiScan,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
-import { acceptReport, clockOffsetMs, newAcceptor, noteClock } from "./core/accept.ts";
+import { acceptReport, clockOffsetMs, dueOf, newAcceptor, noteClock, type Observation } from "./core/accept.ts";
 import { locateByCheckIn } from "./core/checkin-fix.ts";
 import type { CalibrationState } from "./core/calibration.ts";
+import { copyOf } from "./core/copy-of.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 import type { PairState } from "./core/proximity.ts";
 import type { SurveyPoint } from "./core/radio-map.ts";
+import { newTimeline, type TimelineCounts } from "./core/timeline.ts";
 import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
 import type { WifiModel } from "./core/wifi-model.ts";
 import type { RotatingTags } from "./rotating-tags.ts";
@@ -107,6 +110,8 @@ export interface FusionStats {
   storeRetries: number;
   droppedTransitions: number;
   pipeline: PipelineCounts;
+  /** What came late, and what was done about it. */
+  timeline: TimelineCounts;
   /** What expected levels rest on and how good that is; null without a drawn venue. */
   calibration: CalibrationState | null;
 }
@@ -125,7 +130,7 @@ export interface FusionService {
 
 /** A position is stored when the tag moved this far since the last stored one… */
 const MOVED_M = 0.2;
-/** …or after this long, so that nobody looks stale. */
+/** …or a new second has begun, so that nobody looks stale. By the clock, so that what was stored before does not decide what is. */
 const RESTATE_MS = 1_000;
 /** In report time a pause of the recording runs all its ticks at once, and none may be merged: 40 min of them. */
 const MAX_REPORT_TIME_COMMITS = 5_000;
@@ -133,6 +138,8 @@ const MAX_REPORT_TIME_COMMITS = 5_000;
 const ALERT_RETRY_MS = [50, 150, 300, 500, 1_000, 1_000];
 /** Between two words to the bridges of what was counted here. */
 const FLOW_EVERY_MS = 1_000;
+/** A gateway's boots that are believed: a spool of the one before may drain after a restart. */
+const MAX_ANNOUNCED_BOOTS = 4;
 /** A device's clock may run ahead of ours by this much before its location is refused. */
 const MAX_DEVICE_AHEAD_MS = 60_000;
 
@@ -141,14 +148,26 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
   const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null, ...(config.schedule === undefined ? {} : { schedule: config.schedule }) });
   const { tickMs } = pipeline.config;
-  if (config.onPair !== undefined) pipeline.watchPairs(config.onPair);
+  let wifiDevices = newWifiDevices();
+  const timeline = newTimeline(pipeline, () => {
+    const kept = copyOf(wifiDevices);
+    return () => {
+      wifiDevices = copyOf(kept);
+    };
+  });
+  if (config.onPair !== undefined) {
+    const { onPair } = config;
+    pipeline.watchPairs((pair) => {
+      if (!timeline.isReplaying) onPair(pair);
+    });
+  }
   const acceptor = newAcceptor();
   const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
   const queue = new CommitQueue({ store, log: config.log, ...(config.time === "report" ? { maxSeparateCommits: MAX_REPORT_TIME_COMMITS } : {}) });
   const refused: RefusalCounts = {};
   const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
   const stored = new Map<TagId, Position>();
-  const wifiDevices = newWifiDevices();
+  const announcedBoots = new Map<GatewayId, readonly string[]>();
   /** In report time: the largest sending time seen. -Infinity before the first. */
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
@@ -163,8 +182,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   function advanceTo(sentAtMs: number): void {
     if (sentAtMs <= reportNowMs) return;
     for (let dueMs = nextTickAfter(lastTickMs, reportNowMs); dueMs <= sentAtMs; dueMs += tickMs) {
-      // With nobody there a tick does nothing, so a long pause between recordings costs nothing.
-      if (pipeline.counts().tags === 0) dueMs = Math.max(dueMs, Math.floor(sentAtMs / tickMs) * tickMs);
+      // With nobody there a tick does nothing, so a long pause between recordings costs nothing; but for those that something late may yet need.
+      if (timeline.isIdle()) dueMs = Math.max(dueMs, Math.floor((sentAtMs - pipeline.config.maxLateMs) / tickMs) * tickMs);
       tick(dueMs);
     }
     reportNowMs = sentAtMs;
@@ -179,7 +198,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     lastTickMs = nowMs;
     counts.ticks++;
     config.rotatingTags?.prepare(nowMs);
-    const output = pipeline.tick(nowMs);
+    const output = timeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
     for (const tagId of output.droppedTags) {
@@ -215,6 +234,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const { report, refusedRows } = parsed.value;
     if (message.gatewayId !== null && message.gatewayId !== report.gatewayId) return refuseAs("GATEWAY_FOREIGN");
     if (!pipeline.venue.gatewayIndex.has(report.gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
+    if (message.gatewayId === null && !mayBeOf(report)) return refuseAs("GATEWAY_FOREIGN");
     if (config.time === "report") advanceTo(report.sentAtMs);
     const receivedAtMs = config.time === "report" ? report.sentAtMs : message.receivedAtMs;
     const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
@@ -224,12 +244,47 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     addRefusals(refusedRows);
     addRefusals(accepted.value.refusedRows);
     watch.noteReport(report.gatewayId, accepted.value.observations.length, nowMs);
-    for (const observation of accepted.value.observations) {
-      const tagId = lastingName(observation.tagId, observation.heardAtMs);
-      if (tagId === null) continue;
-      counts.observations++;
-      pipeline.step(tagId === observation.tagId ? observation : { ...observation, tagId }, nowMs);
+    takeObservations(report, lastingNames(accepted.value.observations), accepted.value.dueMs);
+  }
+
+  /**
+   * Where the login is not known (another process holds the broker) a gateway's own status vouches for it: only the
+   * gateway itself may publish that, and no other gateway may read the boot id in it. One that never told a boot has nothing to lose.
+   */
+  function mayBeOf({ gatewayId, bootId }: BeaconReport): boolean {
+    return announcedBoots.get(gatewayId)?.includes(bootId) ?? true;
+  }
+
+  function noteBoot(gatewayId: GatewayId, bootId: string): void {
+    const boots = announcedBoots.get(gatewayId) ?? [];
+    if (boots.includes(bootId)) return;
+    announcedBoots.set(gatewayId, [...boots, bootId].slice(-MAX_ANNOUNCED_BOOTS));
+  }
+
+  /** What was heard lately is due with its report, what waited in a spool is due each by itself. */
+  function takeObservations({ gatewayId, bootId, seq }: BeaconReport, observations: readonly Observation[], reportDueMs: number): void {
+    counts.observations += observations.length;
+    const heardOfDue = new Map<number, Observation[]>();
+    for (const observation of observations) {
+      const dueMs = dueOf(observation.heardAtMs, reportDueMs, pipeline.config);
+      const heard = heardOfDue.get(dueMs);
+      if (heard === undefined) heardOfDue.set(dueMs, [observation]);
+      else heard.push(observation);
     }
+    for (const [dueMs, heard] of heardOfDue) {
+      const apply = (): void => {
+        for (const observation of heard) pipeline.step(observation, dueMs);
+      };
+      timeline.take({ dueMs, from: `${gatewayId} ${bootId}`, seq, apply });
+    }
+  }
+
+  function lastingNames(observations: readonly Observation[]): Observation[] {
+    return observations.flatMap((observation) => {
+      const tagId = lastingName(observation.tagId, observation.heardAtMs);
+      if (tagId === null) return [];
+      return [tagId === observation.tagId ? observation : { ...observation, tagId }];
+    });
   }
 
   /** The tag behind a name that changes, the name itself of a tag that keeps it, or null: refused and counted. */
@@ -250,13 +305,13 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { scan } = parsed.value;
         // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
         if (scan.tagId === null) return;
-        return locate(scan.heardAtMs, message, (atMs) => locateScan(scan, atMs));
+        return locate({ from: `wifi-scan ${scan.tagId}`, measuredAtMs: scan.heardAtMs }, message, (atMs) => locateScan(scan, atMs));
       }
       case "position": {
         const parsed = parsePositionReport(message.payload);
         if (!parsed.ok) return refuseAs(parsed.code);
         const report: PositionReport = parsed.value;
-        return locate(report.atMs, message, (atMs) =>
+        return locate({ from: `${report.source} ${report.tagId}`, measuredAtMs: report.atMs }, message, (atMs) =>
           report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
         );
       }
@@ -267,11 +322,11 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
         const atMs = deviceTime(heardAtMs, message);
         if (atMs === null) return;
-        heardTagId.forEach((heard, row) => {
+        const sighted = heardTagId.flatMap((heard, row) => {
           const tagB = lastingName(heard, atMs);
-          if (tagB !== null) pipeline.sight({ tagA: tagId, tagB, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs });
+          return tagB === null ? [] : [{ tagA: tagId, tagB, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }];
         });
-        return;
+        return timeline.take({ dueMs: atMs, from: `tag-sightings ${tagId}`, seq: 0, apply: () => sighted.forEach((sighting) => pipeline.sight(sighting)) });
       }
       case "environment": {
         const parsed = parseEnvironmentReport(message.payload);
@@ -287,13 +342,16 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     return surveyed ?? locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, heardAtMs);
   }
 
-  /** A location of another technology, on the clock of the device that sent it. */
-  function locate(measuredAtMs: number, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
+  /** A location of another technology, on the clock of the device that sent it. The same one twice has the same time. */
+  function locate({ from, measuredAtMs }: { from: string; measuredAtMs: number }, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
     const atMs = deviceTime(measuredAtMs, message);
     if (atMs === null) return;
-    const fix = makeFix(atMs);
-    if (fix === null) counts.unplaceable++;
-    else pipeline.locate(fix, config.time === "report" ? reportNowMs : message.receivedAtMs);
+    const apply = (): void => {
+      const fix = makeFix(atMs);
+      if (fix !== null) pipeline.locate(fix, atMs);
+      else if (!timeline.isReplaying) counts.unplaceable++;
+    };
+    timeline.take({ dueMs: atMs, from, seq: 0, apply });
   }
 
   /** A device's time on our clock, or null when it is refused and counted: too late, or too far ahead. */
@@ -317,6 +375,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     const nowMs = config.time === "wall" ? message.receivedAtMs : Math.max(reportNowMs, parsed.value.sentAtMs ?? reportNowMs);
     if (nowMs !== -Infinity) watch.noteStatus(parsed.value, nowMs);
     const { bootId, sentAtMs } = parsed.value;
+    if (bootId !== undefined) noteBoot(gatewayId, bootId);
     if (config.time === "wall" && bootId !== undefined && sentAtMs !== undefined) noteClock(acceptor, { gatewayId, bootId, sentAtMs }, message.receivedAtMs);
   }
 
@@ -399,7 +458,8 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     try {
       const positions = await store.positions();
       for (const position of positions) {
-        pipeline.restore(position);
+        timeline.noteTold(position);
+        timeline.take({ dueMs: config.nowMs(), from: `restored ${position.tagId}`, seq: 0, apply: () => pipeline.restore(position) });
         stored.set(position.tagId, position);
       }
       if (positions.length > 0) config.log({ event: "tags-restored", tags: positions.length });
@@ -448,6 +508,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         storeRetries: retries,
         droppedTransitions,
         pipeline: pipelineCounts,
+        timeline: timeline.counts(),
         calibration: pipeline.calibration(config.time === "report" ? reportNowMs : config.nowMs()),
       };
     },
@@ -477,6 +538,6 @@ function rounded(db: number): number {
 
 function isWorthStoring(position: Position, before: Position | undefined): boolean {
   if (before === undefined || position.zoneId !== before.zoneId || position.floor !== before.floor) return true;
-  if (position.atMs - before.atMs >= RESTATE_MS) return true;
+  if (Math.floor(position.atMs / RESTATE_MS) > Math.floor(before.atMs / RESTATE_MS)) return true;
   return Math.hypot(position.xM - before.xM, position.yM - before.yM) >= MOVED_M;
 }

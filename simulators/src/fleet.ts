@@ -272,13 +272,14 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     }
     for (const simulated of fleet) {
       const up = isUp(simulated, toMs);
-      while (simulated.nextReportAtMs <= toMs) {
-        if (up) report(simulated, simulated.nextReportAtMs);
-        simulated.nextReportAtMs += reportIntervalMs;
-      }
+      // First, as real ones do: it vouches for the boot of the reports.
       if (up && credentials.kind !== "application" && simulated.nextStatusAtMs <= toMs && simulated.link?.isConnected() === true) {
         tellStatus(simulated, toMs);
         simulated.nextStatusAtMs = toMs + STATUS_INTERVAL_MS * speed;
+      }
+      while (simulated.nextReportAtMs <= toMs) {
+        if (up) report(simulated, simulated.nextReportAtMs);
+        simulated.nextReportAtMs += reportIntervalMs;
       }
     }
     for (let i = held.length - 1; i >= 0; i--) {

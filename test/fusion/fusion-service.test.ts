@@ -55,10 +55,11 @@ describe("fusion in report time", () => {
     open();
     stand("ann", 5, 0, 20_000);
     stand("ann", 15, 20_000, 40_000);
+    passTime(service, 40_000);
     await service.flush();
     expect(told()).toEqual(["ann enter left", "ann exit left", "ann enter right"]);
     expect(store.positionsOf("ann").at(-1)).toMatchObject({ zoneId: "right", source: "beacon" });
-    expect(service.stats()).toMatchObject({ reports: 320, observations: 320, smoothed: 320, tags: 1, refused: {}, zoneTransitions: 3, storeLag: 0 });
+    expect(service.stats()).toMatchObject({ reports: 321, observations: 320, smoothed: 320, tags: 1, refused: {}, zoneTransitions: 3, storeLag: 0 });
   });
 
   it("runs the ticks up to a report before it, on multiples of half a second", async () => {
@@ -162,6 +163,28 @@ describe("what fusion refuses, and counts", () => {
     expect(service.stats().observations).toBe(1);
   });
 
+  it("where the login is not known, a report of a boot that its gateway's own status does not tell", () => {
+    open();
+    const announce = (gatewayId: string, bootId: string) => service.ingest({ topic: gatewayStatusTopic(EVENT, gatewayId), payload: encode({ v: 1, gatewayId, online: true, sentAtMs: 0, bootId }), gatewayId: null, receivedAtMs: 0 });
+    send(report("left-middle", 0, rows), { gatewayId: null });
+    expect(refused()).toEqual({});
+    void announce("left-middle", "secret-1");
+    void announce("left-corner", "secret-2");
+    send(report("left-middle", 0, rows, { bootId: "secret-2" }), { gatewayId: null });
+    send(report("left-middle", 0, rows, { bootId: "guess" }), { gatewayId: null });
+    expect(refused()).toEqual({ GATEWAY_FOREIGN: 2 });
+    send(report("left-middle", 0, rows, { bootId: "secret-1" }), { gatewayId: null });
+    for (let boot = 3; boot < 6; boot++) void announce("left-middle", `secret-${boot}`);
+    send(report("left-middle", 0, rows, { bootId: "secret-1" }), { gatewayId: null });
+    expect(refused()).toEqual({ GATEWAY_FOREIGN: 2 });
+    void announce("left-middle", "secret-6");
+    send(report("left-middle", 0, rows, { bootId: "secret-1" }), { gatewayId: null });
+    expect(refused()).toEqual({ GATEWAY_FOREIGN: 3 });
+    // Who logged in speaks for itself.
+    send(report("left-middle", 0, rows, { bootId: "by-hand" }));
+    expect(refused()).toEqual({ GATEWAY_FOREIGN: 3 });
+  });
+
   it("topics of other events, unknown topics and broken payloads, each by its code", () => {
     open();
     const ingest = (topic: string, payload: string) => service.ingest({ topic, payload: encode(payload), gatewayId: null, receivedAtMs: 0 });
@@ -195,8 +218,10 @@ describe("what fusion refuses, and counts", () => {
     const checkIn = (atMs: number, zoneId = "left") => service.ingest({ topic: sensorTopic(EVENT, "position"), payload: encode({ v: 1, source: "check-in", tagId: "ann", atMs, zoneId }), gatewayId: null, receivedAtMs: 100_000 });
     void checkIn(89_999);
     void checkIn(100_000, "nowhere");
+    passTime(service, 100_500);
     expect(service.stats()).toMatchObject({ refused: { OBSERVATION_LATE: 1 }, unplaceable: 1, tags: 0 });
-    void checkIn(100_000);
+    void checkIn(100_500);
+    passTime(service, 101_000);
     expect(service.stats()).toMatchObject({ tags: 1 });
   });
 });

@@ -18,6 +18,8 @@ describe("a venue with a Wi-Fi survey", () => {
       });
     for (const { atMs, scan } of floor.walk({ seed: 1, phone: { offsetDb: 0, slope: 1 }, scans: 5 })) await send(atMs, scan);
     await send(60_000, [{ bssid: "ff:00:00:00:00:01", rssiDbm: -40 }]);
+    // A scan waits for the tick after it.
+    await send(60_500, [{ bssid: "ff:00:00:00:00:01", rssiDbm: -40 }]);
     await service.flush();
     expect(service.stats()).toMatchObject({ unplaceable: 1, tags: 1 });
     expect(service.stats().positions).toBeGreaterThan(50);

@@ -1,5 +1,6 @@
 import { gatewayOfTag, type VenueMap } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
+import { copyOf } from "./copy-of.ts";
 import { calibrateByLinks, levelOfAllPackets, type LinkMeasurement } from "./calibrate-links.ts";
 import { learnFromTraffic, MIN_SNAPSHOTS, PIVOT_DB, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
@@ -50,6 +51,8 @@ export interface Calibration {
   /** Calibrates anew when it is due. True when levels changed. */
   refresh(nowMs: number): boolean;
   links(): GatewayLink[];
+  /** Keeps what is known now; returns how to go back to it, as often as is wanted. */
+  save(): () => void;
   state(nowMs: number): CalibrationState;
 }
 
@@ -81,7 +84,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   const lastHeardMs = new Float64Array(count).fill(-Infinity);
   const lastLinkMs = new Float64Array(count).fill(-Infinity);
   const missedS = new Float64Array(count);
-  const links = new Map<number, GatewayLink>();
+  let links = new Map<number, GatewayLink>();
   let basis: CalibrationState["basis"] = "prior";
   let residualDb: number | null = null;
   let heardLinks = 0;
@@ -99,7 +102,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     residualDb = radioMap.residualDb;
     calibratedAtMs = 0;
   }
-  const snapshots: Snapshot[] = [];
+  let snapshots: Snapshot[] = [];
   let nextSnapshotMs = -Infinity;
   let trafficDueMs = Infinity;
   let trafficPauseMs = FIRST_TRAFFIC_MS;
@@ -256,6 +259,22 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     },
 
     links: () => [...links.values()],
+
+    save() {
+      const perGateway = [sensitivityDbm, lastHeardMs, lastLinkMs, missedS];
+      const numbers = perGateway.map((of) => of.slice());
+      const [levelDbm, steps] = [[...levels.levelDbm], [...levels.steps]];
+      const [keptLinks, keptSnapshots] = [copyOf(links), [...snapshots]];
+      const kept = { model, taught, basis, residualDb, heardLinks, unheardLinks, calibratedAtMs, isLinked, dueMs, pauseMs, nextSnapshotMs, trafficDueMs, trafficPauseMs, trafficGainNats };
+      return () => {
+        perGateway.forEach((of, i) => of.set(numbers[i] as Float64Array));
+        levelDbm.forEach((level, gateway) => (levels.levelDbm[gateway] = level));
+        steps.forEach((step, gateway) => (levels.steps[gateway] = step));
+        links = copyOf(keptLinks);
+        snapshots = [...keptSnapshots];
+        ({ model, taught, basis, residualDb, heardLinks, unheardLinks, calibratedAtMs, isLinked, dueMs, pauseMs, nextSnapshotMs, trafficDueMs, trafficPauseMs, trafficGainNats } = kept);
+      };
+    },
 
     state: (nowMs) => ({
       basis,

@@ -10,8 +10,10 @@ export interface FusionConfig {
   tickMs: number;
 
   // accept
-  /** Observations older than this are refused: a window that has closed is not opened again. */
+  /** What comes later than this, or was older when it was sent, is refused; what comes sooner is put where it belongs. */
   maxLateMs: number;
+  /** Gateways send what they heard within this. What is older when it is sent waited in a spool, and was due so long after it was heard. */
+  maxBatchMs: number;
   /** A gateway cannot have heard what it has not yet sent; this much is forgiven to its rounding. */
   maxFutureMs: number;
 
@@ -199,6 +201,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   tickMs: 500,
 
   maxLateMs: 10_000,
+  maxBatchMs: 1_000,
   maxFutureMs: 1_000,
 
   processNoiseDb2PerS: 40,

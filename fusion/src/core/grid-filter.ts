@@ -87,7 +87,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     for (let at = 0; at < level.length; at++) if (loudest === -1 || (level[at] as number) > (level[loudest] as number)) loudest = at;
     return loudest === -1 ? -1 : (grid.floorOf[(levels.firstCell[gateway] as number) + loudest] as number);
   });
-  const seedCells: (Int32Array | undefined)[] = [];
+  const seedCells = levels.levelDbm.map((_, gateway) => gatherSeeds(gateway));
 
   /**
    * Sums the hearings' log-likelihood at each of the listed cells. The hot loop, cells × gateways: gateways
@@ -468,7 +468,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       loudestDbm = rssiDbm;
     }
     if (loudest === -1) return count;
-    const seeds = seedsOf(loudest);
+    const seeds = seedCells[loudest] as Int32Array;
     for (let i = 0; i < seeds.length; i++) {
       const cell = seeds[i] as number;
       if (nextWalking[cell] !== ABSENT) continue;
@@ -478,11 +478,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     return count;
   }
 
-  /** A coarse sample of the cells around a gateway, made when first asked for. */
-  function seedsOf(gateway: number): Int32Array {
-    return (seedCells[gateway] ??= gatherSeeds(gateway));
-  }
-
+  /** A coarse sample of the cells around a gateway. */
   function gatherSeeds(gateway: number): Int32Array {
     const level = levels.levelDbm[gateway] as Float32Array;
     const firstCell = levels.firstCell[gateway] as number;

@@ -3,19 +3,20 @@ import type { Observation } from "./accept.ts";
 import { activityStateOf, followActivity, type ActivityState } from "./activity.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
 import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
+import { copyOf } from "./copy-of.ts";
 import type { Fix } from "./fix.ts";
 import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
-import { detectProximity, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
+import { copyProximity, detectProximity, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
 import { cellNear, newVenueGrid } from "./venue-grid.ts";
 import { addToLink, newLink, readWindow, type Link, type ReadingWindow } from "./window.ts";
-import { confidenceOf, detectZones, leaveZones, newZoneState, zoneStateAt, type WeighedEvidence, type ZoneState } from "./zones.ts";
+import { confidenceOf, detectZones, leaveZones, newZoneState, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
 export interface FusionOutput {
@@ -55,6 +56,12 @@ export interface CalibrationLink {
   samples: number;
 }
 
+/** What stands at one moment: who is in which zone, and who is near whom. */
+export interface Standing {
+  stays: ZoneStay[];
+  near: ProximityTransition[];
+}
+
 export interface Pipeline {
   /** One observation: smoothed and kept for the window. */
   step(observation: Observation, nowMs: number): void;
@@ -69,6 +76,10 @@ export interface Pipeline {
   /** Takes up a tag where an earlier process left it, so that enter and exit alternate across a restart. */
   restore(position: Position): void;
   counts(): PipelineCounts;
+  tagCount(): number;
+  standing(nowMs: number): Standing;
+  /** Keeps the state as it is now; returns how to go back to it, as often as is wanted. Counters that were told do not go back. */
+  save(): () => void;
   calibrationLinks(): CalibrationLink[];
   /** What the radio model knows, from what, and how good; null where there is no plan to place anybody on. */
   calibration(nowMs: number): CalibrationState | null;
@@ -117,14 +128,15 @@ export interface PipelineOptions {
 export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}, options: PipelineOptions = {}): Pipeline {
   const config = configOf(overrides, options);
   const venue = indexVenue(venueMap);
-  const tags = new Map<TagId, Tag>();
-  const candidates = new Map<TagId, Observation[]>();
+  let tags = new Map<TagId, Tag>();
+  let candidates = new Map<TagId, Observation[]>();
   const grid = newVenueGrid(venueMap, venue);
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
-  const proximity = newProximityState();
+  let proximity = newProximityState();
   const activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
   const counts = newCounts();
+  const toldCounts: Partial<PipelineCounts> = {};
   let tagHearings: Hearing[] = [];
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
@@ -132,8 +144,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
   /** A tag is taken on at its third observation; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
-    const heard = candidates.get(observation.tagId) ?? [];
-    heard.push(observation);
+    const heard = [...(candidates.get(observation.tagId) ?? []), observation];
     if (heard.length < config.minReadings) {
       if (heard.length === 1 && candidates.size >= config.maxCandidates) dropOldestCandidate();
       candidates.set(observation.tagId, heard);
@@ -169,6 +180,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
     tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, observation.heardAtMs);
     counts.smoothed++;
+    calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
     if (hear(tag.links, gateway, observation, config)) counts.outliers++;
   }
 
@@ -290,10 +302,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         return;
       }
       const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
-      calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
       const sender = senderOf(observation.tagId, venue);
       if (sender !== null) {
         counts.calibration++;
+        calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
         if (sender !== -1) calibration?.noteLink(sender, gateway, observation);
         return;
       }
@@ -354,7 +366,37 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return output;
     },
 
-    counts: () => ({ ...counts, pairsLooked: proximity.looked, pairsSkipped: proximity.skipped, tags: tags.size, candidates: candidates.size, calibrationLinks: calibration?.links().length ?? 0 }),
+    tagCount: () => tags.size,
+
+    standing: (nowMs) => ({
+      stays: [...tags.values()].flatMap((tag) => stayOf(tag.zones, tag.tagId, nowMs, venue, config)),
+      near: pairsNear(proximity).map(([tagA, tagB]) => {
+        const [a, b] = [tags.get(tagA)?.track, tags.get(tagB)?.track];
+        const distanceM = a && b ? Math.hypot(a.xM - b.xM, a.yM - b.yM) : 0;
+        return { transition: "near", tagA, tagB, atMs: nowMs, distanceM, confidence: config.nearProbability };
+      }),
+    }),
+
+    save() {
+      // Lists of candidates are made anew, not changed.
+      const kept = { tags: copyOf(tags), candidates: new Map(candidates), proximity: copyProximity(proximity), proximityAtMs, counts: { ...counts } };
+      const restoreCalibration = calibration?.save();
+      return () => {
+        tags = copyOf(kept.tags);
+        tagsInOrder = null;
+        candidates = new Map(kept.candidates);
+        proximity = copyProximity(kept.proximity);
+        Object.assign(counts, kept.counts);
+        proximityAtMs = kept.proximityAtMs;
+        restoreCalibration?.();
+      };
+    },
+
+    counts() {
+      const grown = { ...counts, pairsLooked: proximity.looked, pairsSkipped: proximity.skipped };
+      for (const key of Object.keys(grown) as (keyof typeof grown)[]) toldCounts[key] = Math.max(toldCounts[key] ?? 0, grown[key]);
+      return { ...grown, ...toldCounts, tags: tags.size, candidates: candidates.size, calibrationLinks: calibration?.links().length ?? 0 };
+    },
 
     calibrationLinks: () =>
       (calibration?.links() ?? []).map(({ from, by, meanDbm, varianceDb2, samples }) => ({

@@ -1,4 +1,5 @@
 import type { ProximityTransition, TagId } from "@konferenco/protocol";
+import { copyOf } from "./copy-of.ts";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { forEachCandidate } from "./proximity-candidates.ts";
@@ -67,6 +68,27 @@ export interface ProximityState {
 
 export function newProximityState(): ProximityState {
   return { pairsOf: new Map(), directOf: new Map(), directCount: 0, looked: 0, skipped: 0 };
+}
+
+/** A pair is held from both sides, so it is copied once. */
+export function copyProximity(state: ProximityState): ProximityState {
+  const pairsOf: ProximityState["pairsOf"] = new Map(Array.from(state.pairsOf.keys(), (tagId) => [tagId, new Map()]));
+  for (const [tagId, others] of state.pairsOf) {
+    for (const [other, pair] of others) {
+      const twin = pairsOf.get(other)?.get(tagId);
+      pairsOf.get(tagId)?.set(other, twin ?? { ...pair });
+    }
+  }
+  return { ...state, pairsOf, directOf: copyOf(state.directOf) };
+}
+
+/** Who is near whom, as `[tagA, tagB]`. */
+export function pairsNear(state: ProximityState): [TagId, TagId][] {
+  const near: [TagId, TagId][] = [];
+  for (const [tagId, others] of state.pairsOf) {
+    for (const pair of others.values()) if (pair.near && pair.tagA === tagId) near.push([pair.tagA, pair.tagB]);
+  }
+  return near;
 }
 
 /** Within 2 m people talk (NEAR_M), within 10 m they could. */

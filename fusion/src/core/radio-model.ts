@@ -161,11 +161,11 @@ export function newLevelMap(reaches: readonly GatewayReach[]): LevelMap {
   };
 }
 
-/** Writes the model's levels into the map; the arrays stay where they are. */
+/** Puts the model's levels into the map, in new arrays: who keeps the old ones keeps the old levels. */
 export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, correctionDb: readonly Float32Array[] | null = null): void {
   reaches.forEach((reach, gateway) => {
-    const level = levels.levelDbm[gateway] as Float32Array;
-    const steps = levels.steps[gateway] as Int16Array;
+    const level = (levels.levelDbm[gateway] = new Float32Array(reach.pathDb.length));
+    const steps = (levels.steps[gateway] = new Int16Array(reach.pathDb.length));
     const correction = correctionDb?.[gateway];
     const atOneMetre = model.rssiAt1mDbm + (model.gatewayOffsetDb[gateway] as number);
     for (let at = 0; at < level.length; at++) {

@@ -88,6 +88,17 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   return [...left, ...transitionOf("enter", state, tagId, nowMs, venue, config)];
 }
 
+/** Where a tag stands: the zone that it is in, told as an enter of now, and whether it has dwelt there. */
+export interface ZoneStay {
+  enter: ZoneTransition;
+  dwelt: boolean;
+}
+
+/** The stay as a list of one, or of none outside of all zones. */
+export function stayOf(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneStay[] {
+  return transitionOf("enter", state, tagId, nowMs, venue, config).map((enter) => ({ enter, dwelt: state.dwellTold }));
+}
+
 /** The tag is gone: it leaves the zone that it was in. */
 export function leaveZones(state: ZoneState, tagId: TagId, nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
   const left = transitionOf("exit", state, tagId, nowMs, venue, config);
