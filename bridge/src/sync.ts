@@ -24,6 +24,8 @@ export interface SyncQuery {
   /** `direct`, `alerts`, `app:…`. */
   channels: ReadonlySet<string>;
   from: string | null;
+  /** Up to this place of an earlier answer; null: up to now. */
+  until?: string | null;
   limit: number;
 }
 
@@ -43,7 +45,7 @@ export class Sync {
   }
 
   /** Null: the cursor is not this viewer's. */
-  async page({ subject, viewer, channels, from, limit }: SyncQuery): Promise<SyncPage | null> {
+  async page({ subject, viewer, channels, from, until = null, limit }: SyncQuery): Promise<SyncPage | null> {
     const { store, people, cursorKey, eventRefKey, nowMs } = this.#options;
     const place = from === null ? null : openCursor(cursorKey, subject, from);
     if (from !== null && place === null) return null;
@@ -51,8 +53,11 @@ export class Sync {
     const found: SyncPage["found"] = [];
     let gap: SyncPage["gap"] = null;
     let end = await store.end();
+    const last = until === null ? null : openCursor(cursorKey, subject, until);
+    if (until !== null && last?.epoch !== end.epoch) return null;
+    const lastOffset = last?.offset ?? Infinity;
     let scanned = 0;
-    while (found.length < limit && scanned < MAX_SCAN) {
+    while (found.length < limit && scanned < MAX_SCAN && (after?.offset ?? 0) < lastOffset) {
       const page = await store.readLog(after, PAGE);
       if (after !== null) gap ??= page.gap;
       end = page.end;
@@ -62,7 +67,7 @@ export class Sync {
       }
       await people.loadPeople(speakersOf(page.updates).filter((personId) => people.policyOf(personId) === null));
       for (const update of page.updates) {
-        if (found.length >= limit) break;
+        if (found.length >= limit || update.updateId.offset > lastOffset) break;
         after = update.updateId;
         scanned++;
         const { body } = update;
@@ -74,7 +79,7 @@ export class Sync {
       }
     }
     const at = after ?? end;
-    return { found, cursor: sealCursor(cursorKey, subject, { ...at, atMs: nowMs() }), hasMore: at.offset < end.offset, gap };
+    return { found, cursor: sealCursor(cursorKey, subject, { ...at, atMs: nowMs() }), hasMore: at.offset < Math.min(end.offset, lastOffset), gap };
   }
 }
 

@@ -4,6 +4,7 @@ export { browserTabs, type Candidacy, type Candidate, type Tabs } from "./tabs.t
 export { ConnectionClosed, RefusedByServer } from "./options.ts";
 export { browserOutbox, memoryOutbox, type MessagePriority, type OutboxStore, type QueuedMessage } from "./outbox-store.ts";
 export type { OutgoingMessage } from "./outbox.ts";
+export { reconcile, type Reconciled, type ReconcileOptions } from "./reconcile.ts";
 export { renewingSession, type RenewingSession, type RenewingSessionOptions } from "./renewing-session.ts";
 export { streamAddress, type StreamAddressOptions } from "./stream-address.ts";
 export { synchronise, type SynchroniseOptions, type SyncOperation, type SyncPage } from "./synchronise.ts";

@@ -39,7 +39,7 @@ export async function* synchronise(options: SynchroniseOptions): AsyncGenerator<
   let since = options.since ?? null;
   let cursor: string | null = null;
   for (;;) {
-    const answer = await askForPage(options, since === null ? { cursor } : { since });
+    const answer: Answer | null = await askSync<Answer>(options, "sync", since === null ? { cursor } : { since });
     if (answer === null || (since !== null && answer.gap !== null)) {
       since = null;
       cursor = null;
@@ -53,13 +53,13 @@ export async function* synchronise(options: SynchroniseOptions): AsyncGenerator<
 }
 
 /** Null: the server does not know the place any more. */
-async function askForPage({ url, token, channels, fetch: own }: SynchroniseOptions, place: Record<string, string | null>): Promise<Answer | null> {
+export async function askSync<T>({ url, token, channels, fetch: own }: Omit<SynchroniseOptions, "since">, path: string, place: Record<string, string | null>): Promise<T | null> {
   const ask = own ?? defaultFetch();
   if (ask === null) throw new Error("this runtime has no fetch: pass one as an option");
   const known = Object.entries(place).flatMap(([name, value]) => (value === null ? [] : [[name, value]]));
   const query = new URLSearchParams([["channels", channels.join(",")], ...known] as [string, string][]);
-  const response = await ask(new URL(`api/v1/sync?${query}`, url.replace(/^ws/, "http")).href, { headers: { authorization: `Bearer ${token}` }, cache: "no-store" });
-  if (response.ok) return (await response.json()) as Answer;
+  const response = await ask(new URL(`api/v1/${path}?${query}`, url.replace(/^ws/, "http")).href, { headers: { authorization: `Bearer ${token}` }, cache: "no-store" });
+  if (response.ok) return (await response.json()) as T;
   const refusal = await refusalOf(response);
   if (refusal.code === "cursor_invalid" && known.length > 0) return null;
   throw new RefusedByServer(refusal);

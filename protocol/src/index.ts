@@ -30,3 +30,4 @@ export * from "./message.ts";
 // what clients speak
 export * from "./frames.ts";
 export * from "./server-frames.ts";
+export * from "./view-digest.ts";

@@ -3,6 +3,7 @@ import {
   APP_CHANNEL_PATTERN,
   MESSAGE_TYPES,
   MAX_ID_LENGTH,
+  digestOfIds,
   envelopeInSchema,
   envelopeSchema,
   messageTypeOf,
@@ -24,6 +25,10 @@ import { ClientError, EVERYBODY, route, type Route } from "./router.ts";
 
 /** Pages of a full synchronisation come one after the other; deltas every 30 s. */
 const SYNC_RATE = { perS: 10, burst: 60 };
+/** An hour less than the log keeps: what is just leaving it makes no difference. */
+const DIGESTED_MS = 23 * 60 * 60_000;
+/** Ids of one part. */
+const MAX_DIGESTED = 5_000;
 const MAX_KEYS = 10_000;
 
 export interface MessageRoutesOptions {
@@ -92,6 +97,39 @@ export function messageRoutes({ eventId, messages, people, sync, nowMs }: Messag
         if (page === null) throw new ClientError("cursor_invalid", "this place in the log is not yours, or not of this event: synchronise in full");
         const operations = page.found.map(({ update, alert, message }) => (message === null ? { ...alert, type: "alert", id: update } : envelopeOf(message, eventId)));
         return { status: 200, body: { mode: query.since === undefined ? "full" : "delta", operations, new_version: page.cursor, cursor: page.hasMore ? page.cursor : null, has_more: page.hasMore, gap: page.gap } };
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/sync/digest",
+      summary: "A digest of the ids that a full synchronisation gives, to compare a view with: of the last 23 hours, up to a new_version of before",
+      access: EVERYBODY,
+      query: z
+        .object({
+          channels: z.string().max(1_000).default("direct,alerts").describe("separated by commas: direct, alerts, app:…"),
+          until: z.string().min(1).max(512).describe("a new_version of before"),
+          cursor: z.string().min(1).max(512).optional().describe("of the part before"),
+          from_ms: z.coerce.number().int().min(0).optional().describe("of the part before"),
+        })
+        .strict(),
+      answers: z.object({
+        count: z.number(),
+        digest: z.string().describe("two sums of FNV-1a hashes (from 811c9dc5 and 9747b28c) of the ids' UTF-16 units, modulo 2^32, in hexadecimal; parts add up"),
+        from_ms: z.number().describe("what is older is in neither"),
+        cursor: z.string().nullable().describe("of the next part; null on the last"),
+        has_more: z.boolean(),
+      }),
+      errors: ["cursor_invalid"],
+      async handle({ query, claims }) {
+        const who = await viewer(claims);
+        const afterMs = syncBuckets.take(who.claims.subject, nowMs());
+        if (afterMs > 0) throw new ClientError("rate_limited", "too many pages", afterMs);
+        const channels = new Set(query.channels.split(",").map((name) => name.trim()));
+        const page = await sync.page({ subject: who.claims.subject, viewer: who.viewer, channels, from: query.cursor ?? null, until: query.until, limit: MAX_DIGESTED });
+        if (page === null) throw new ClientError("cursor_invalid", "this place in the log is not yours, or not of this event: synchronise in full");
+        const fromMs = query.from_ms ?? nowMs() - DIGESTED_MS;
+        const ids = page.found.flatMap(({ update, alert, message }) => ((message?.atMs ?? alert?.atMs ?? 0) < fromMs ? [] : [message?.id ?? update]));
+        return { status: 200, body: { count: ids.length, digest: digestOfIds(ids), from_ms: fromMs, cursor: page.hasMore ? page.cursor : null, has_more: page.hasMore } };
       },
     }),
   ];
