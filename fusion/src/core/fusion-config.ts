@@ -264,8 +264,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   tagOffsetPriorDb: -3,
   offsetLookKept: 0.97,
   settledVarianceDb2: 18,
-  gridRadiusScale: 0.9,
-  gridRadiusFloorM: 1,
+  gridRadiusScale: 0.75,
+  gridRadiusFloorM: 1.8,
 
   speedSigmaMps: 0.7,
   velocityMemoryMs: 6_000,
