@@ -492,10 +492,13 @@ export function withoutBlocked<T>(list: readonly T[], policyOf: (item: T) => Sub
   return list.some(isHidden) ? list.filter((item) => !isHidden(item)) : list;
 }
 
-/** The names of who is writing, of those who may be named. */
-export function showTyping(channel: AppChannel, typing: readonly SubjectPolicy[], more: number, atMs: number): VisibleUpdate {
-  const people = typing.filter(isNamedIn).map(({ personId, name }) => ({ personId, name }));
-  return reveal(3, { t: "typing", at: atMs, d: { ch: channel, people, more } }, null, undefined, `typing ${channel}`, 100);
+/** Names of one list of who is writing; more are counted. */
+const MAX_TYPING_NAMES = 5;
+
+/** The names of who is writing, of those who may be named and whom the viewer has not blocked. */
+export function showTyping(channel: AppChannel, named: readonly SubjectPolicy[], atMs: number): VisibleUpdate {
+  const people = named.slice(0, MAX_TYPING_NAMES).map(({ personId, name }) => ({ personId, name }));
+  return reveal(3, { t: "typing", at: atMs, d: { ch: channel, people, more: Math.max(0, named.length - MAX_TYPING_NAMES) } }, null, undefined, `typing ${channel}`, 100);
 }
 
 /** How many devices have an alert: for operators and staff. */
