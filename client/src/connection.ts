@@ -1,7 +1,8 @@
-import type { AppChannel, Channel, ClientEvent, ClientFrame, EventStamp, PrivacyChange, ServerFrame } from "@konferenco/protocol";
-import { backoffMs, MAX_TRIES } from "./backoff.ts";
+import type { AppChannel, Channel, ClientFrame, PrivacyChange, ServerFrame } from "@konferenco/protocol";
+import { Arrivals } from "./arrivals.ts";
 import { Calls } from "./calls.ts";
 import { verdictOfClose } from "./close-verdict.ts";
+import { parseFrame, pubFrame, subFrame } from "./frames.ts";
 import { Inbox } from "./inbox.ts";
 import { Ladder } from "./ladder.ts";
 import { LinkWatch } from "./link-watch.ts";
@@ -12,7 +13,6 @@ import {
   type Clock,
   type ConnectionState,
   type ConnectOptions,
-  type DeliveredEvent,
   type FailureCode,
   type KonferencoClient,
   type OwnPresence,
@@ -23,26 +23,15 @@ import {
 import { memoryOutbox } from "./outbox-store.ts";
 import { Outbox, type OutgoingMessage } from "./outbox.ts";
 import { keyOfPublication, queuedOf, Typing } from "./publishing.ts";
-import { Receipts } from "./receipts.ts";
+import { Retries } from "./retries.ts";
 import { defaultSurroundings, systemClock } from "./surroundings.ts";
 import type { Wire } from "./wire.ts";
 import { newWires, type Wires } from "./wires.ts";
 
-// Repeated from the protocol, for importing a value would bring its schema library along; test/client/constants.test.ts holds the two together.
-export const MAX_FRAME_BYTES = 64 * 1024;
-
 /** Token, TCP, TLS, upgrade and welcome together; then the next try. */
 const CONNECT_MS = 10_000;
-/** Up for this long, a connection has succeeded and the count of tries begins anew. */
-const SETTLED_MS = 10_000;
 /** A link that is exchanged for another is shown as lost when the new one takes longer than this. */
 const EXCHANGE_MS = 2_000;
-/** Longest wait of a timer slice while disconnected; a clock that jumps further during one shows that the machine slept. */
-const WAIT_SLICE_MS = 1_000;
-const SLEPT_MS = 5_000;
-
-type PubFrame = Extract<ClientFrame, { op: "pub" }>;
-
 /** What a connection takes over from an earlier one of another tab. */
 export interface Inheritance {
   inbox: Inbox;
@@ -59,13 +48,14 @@ export class Connection implements KonferencoClient {
   readonly #wires: Wires;
   readonly #ladder: Ladder;
   readonly #watch: LinkWatch;
-  readonly #receipts: Receipts;
   readonly #inbox: Inbox;
+  readonly #arrivals: Arrivals;
+  readonly #retries: Retries;
   readonly #calls: Calls;
   readonly #outbox: Outbox;
   readonly #typing: Typing;
   readonly #channels = new Map<Channel, SubscribeOptions>();
-  readonly #stats = { frames: 0, bytes: 0, events: 0, duplicates: 0, holes: 0, gaps: 0, badFrames: 0, connections: 0, losses: 0 };
+  readonly #stats = { frames: 0, bytes: 0, badFrames: 0, connections: 0, losses: 0 };
 
   #state: ConnectionState = { kind: "connecting", staleSinceMs: null };
   #isClosed = false;
@@ -76,15 +66,9 @@ export class Connection implements KonferencoClient {
   #generation = 0;
   #helloId = 0;
   #helloAtMs = 0;
-  #gapTold: string | null = null;
   #heardAtMs: number | null;
   #presence: OwnPresence = "online";
-  #tries = 0;
-  /** What the server asked to wait before the next connection. */
-  #askedWaitMs: number | null = null;
   #deadline: unknown = null;
-  #retryTimer: unknown = null;
-  #settleTimer: unknown = null;
   #renewTimer: unknown = null;
   #exchangeTimer: unknown = null;
   #climbTimer: unknown = null;
@@ -103,13 +87,13 @@ export class Connection implements KonferencoClient {
       probe: () => this.#send({ op: "probe" }),
       dead: () => this.#lose(),
     });
-    this.#receipts = new Receipts(this.#clock, (s) => this.#send({ op: "ack", s }));
+    this.#arrivals = new Arrivals({ inbox: this.#inbox, clock: this.#clock, application: options, acknowledge: (s) => this.#send({ op: "ack", s }), tell: (callback) => this.#tell(callback) });
+    this.#retries = new Retries(this.#clock, () => this.#open());
     this.#calls = new Calls(this.#clock, (frame) => this.#send(frame), () => this.#lose());
     this.#outbox = new Outbox({
       clock: this.#clock,
       store: options.outbox ?? memoryOutbox(),
-      send: ({ key, t, ch, to, body, ttlS }) =>
-        this.#call((id) => ({ op: "pub", id, key, t, d: body, ...(ch === undefined ? {} : { ch }), ...(to === undefined ? {} : { to }), ...(ttlS === undefined ? {} : { ttlS }) }) as PubFrame),
+      send: (message) => this.#call((id) => pubFrame(message, id)),
       onChange: (messages) => this.#tell(() => this.#options.onOutbox?.(messages)),
     });
     this.#typing = new Typing(this.#clock, (ch, t) => this.#isUp && void this.#call((id) => ({ op: "pub", id, t, ch, d: {} })).catch(() => {}));
@@ -124,7 +108,7 @@ export class Connection implements KonferencoClient {
   }
 
   stats(): ClientStats {
-    return { ...this.#stats, rttMs: this.#watch.rttMs, wire: this.#isUp ? this.#ladder.kind : null };
+    return { ...this.#stats, ...this.#arrivals.counts, rttMs: this.#watch.rttMs, wire: this.#isUp ? this.#ladder.kind : null };
   }
 
   heardAtMs(): number | null {
@@ -183,7 +167,7 @@ export class Connection implements KonferencoClient {
 
   retry(): void {
     if (this.#isClosed || this.#isUp || this.#wire !== null) return;
-    if (this.#state.kind === "failed") this.#tries = 0;
+    if (this.#state.kind === "failed") this.#retries.anew();
     this.#open();
   }
 
@@ -192,7 +176,7 @@ export class Connection implements KonferencoClient {
     this.#isClosed = true;
     this.#stopListening();
     this.#drop(1000);
-    this.#clock.clearTimer(this.#retryTimer);
+    this.#retries.stop();
     this.#calls.rejectAll("the connection was closed");
     this.#outbox.close();
   }
@@ -200,8 +184,7 @@ export class Connection implements KonferencoClient {
   // --- opening -----------------------------------------------------------------------------------
 
   #open(): void {
-    this.#clock.clearTimer(this.#retryTimer);
-    this.#retryTimer = null;
+    this.#retries.stop();
     this.#drop();
     const generation = this.#generation;
     this.#deadline = this.#clock.setTimer(() => this.#lose(), this.#wires.patienceMs(this.#ladder.kind) ?? CONNECT_MS);
@@ -243,22 +226,18 @@ export class Connection implements KonferencoClient {
 
   #onWelcome(frame: Extract<ServerFrame, { op: "welcome" }>): void {
     for (const timer of [this.#deadline, this.#exchangeTimer]) this.#clock.clearTimer(timer);
-    this.#askedWaitMs = null;
+    this.#retries.welcomed();
     this.#stats.connections++;
     const resumeWasAsked = this.#inbox.cursor !== null;
     if (frame.resumed) this.#inbox.replayBegins();
     this.#isUp = true;
     this.#ladder.welcomed();
     this.#watch.start(frame.pingS * 1_000, this.#clock.nowMs() - this.#helloAtMs);
-    this.#settleTimer = this.#clock.setTimer(() => (this.#tries = 0), SETTLED_MS);
     this.#planRenewal(frame.ttlS);
     this.#planClimb();
     this.#setState({ kind: "live", staleSinceMs: null });
     this.#tell(() => this.#options.onWelcome?.({ ...frame.who, resumed: frame.resumed }));
-    if (resumeWasAsked && !frame.resumed) {
-      this.#gapTold = frame.why ?? "resume refused";
-      this.#onGap(this.#gapTold);
-    }
+    if (resumeWasAsked && !frame.resumed) this.#arrivals.notResumed(frame);
     if (!this.#isUp) return; // closed from within a callback
     // Changes that waited go first: somebody who chose to be hidden is hidden before anything else happens.
     const riding = this.#calls.channels();
@@ -355,30 +334,24 @@ export class Connection implements KonferencoClient {
         return this.#onOk(frame);
       case "ev": {
         const { op: _op, c, ...event } = frame;
-        if (this.#isNext(frame.s, 1)) this.#handOver([event], frame.s, bytes, c);
-        return;
+        return this.#isWhole(this.#arrivals.take([event], frame.s, bytes, c));
       }
       case "b":
-        if (this.#isNext(frame.s, frame.ev.length)) this.#handOver(frame.ev, frame.s, bytes, frame.c);
-        return;
+        return this.#isWhole(this.#arrivals.take(frame.ev, frame.s, bytes, frame.c));
       case "caught":
         this.#inbox.replayEnds();
         return this.#inbox.keepCursor(frame.c);
       case "gap":
-        // The welcome has said it already when the log did not reach back to our cursor.
-        if (frame.why === this.#gapTold) this.#gapTold = null;
-        else this.#onGap(frame.why);
-        return;
+        return this.#arrivals.takeGap(frame.why);
       case "forget":
         return this.#tell(() => this.#options.onForget?.(frame.subj));
       case "ping":
         this.#inbox.keepCursor(frame.c);
-        return this.#send({ op: "pong", s: this.#receipts.take() });
+        return this.#send({ op: "pong", s: this.#arrivals.takeReceipt() });
       case "err":
         return this.#onError(frame);
       case "bye":
-        this.#askedWaitMs = frame.after[0] + this.#clock.random() * (frame.after[1] - frame.after[0]);
-        return;
+        return this.#retries.ask(frame.after[0] + this.#clock.random() * (frame.after[1] - frame.after[0]));
       case "resync":
         return this.#resync();
       case "drop":
@@ -392,55 +365,21 @@ export class Connection implements KonferencoClient {
     }
   }
 
-  #isNext(s: number, count: number): boolean {
-    const order = this.#inbox.accept(s, count);
-    if (order === "repeated") this.#stats.duplicates += count;
-    if (order === "hole") {
-      this.#stats.holes++;
-      this.#lose({ atOnce: true });
-    }
-    return order === "next";
-  }
-
-  #handOver(events: (ClientEvent & EventStamp)[], firstS: number, bytes: number, cursor: string | undefined): void {
-    const generation = this.#generation;
-    for (const [index, event] of events.entries()) {
-      const delivered = this.#inbox.take(event, firstS + index);
-      if (delivered === null) {
-        this.#stats.duplicates++;
-        continue;
-      }
-      this.#stats.events++;
-      this.#tell(() => this.#options.onEvent(delivered));
-      if (generation !== this.#generation) return; // closed from within onEvent
-    }
-    this.#inbox.handedOver(cursor);
-    this.#receipts.handedOver(firstS + events.length - 1, bytes);
+  /** With frames lost the link is no good: the next one resumes before the hole. */
+  #isWhole(isWhole: boolean): void {
+    if (!isWhole) this.#lose({ atOnce: true });
   }
 
   #onOk(frame: Extract<ServerFrame, { op: "ok" }>): void {
     this.#inbox.keepCursor(frame.c);
-    if (frame.ch !== undefined && frame.snap !== undefined) this.#onSnapshot(frame.ch, frame.snap);
+    if (frame.ch !== undefined && frame.snap !== undefined) this.#arrivals.takeSnapshot(frame.ch, frame.snap);
     this.#calls.settle(frame.re);
-  }
-
-  #onSnapshot(channel: Channel, snapshot: (ClientEvent & EventStamp)[]): void {
-    const events: DeliveredEvent[] = snapshot.map((event) => ({ ...event, s: 0, from: "snapshot" }));
-    for (const event of events) this.#inbox.isNew(event); // remembered
-    this.#stats.events += events.length;
-    if (this.#options.onSnapshot !== undefined) return this.#tell(() => this.#options.onSnapshot?.(channel, events));
-    for (const event of events) this.#tell(() => this.#options.onEvent(event));
-  }
-
-  #onGap(why: string): void {
-    this.#stats.gaps++;
-    this.#tell(() => this.#options.onGap?.(why));
   }
 
   #onError(frame: Extract<ServerFrame, { op: "err" }>): void {
     const error = new RefusedByServer(frame);
     // With no call to answer it is about the connection, and says how long to stay away once it is closed.
-    if (frame.re === undefined || frame.re === this.#helloId) this.#askedWaitMs = error.afterMs;
+    if (frame.re === undefined || frame.re === this.#helloId) this.#retries.ask(error.afterMs);
     if (frame.re === this.#helloId) return this.#onHelloRefused(error);
     const call = this.#calls.answered(frame.re);
     if (call === null) return this.#tell(() => this.#options.onRefusal?.(error));
@@ -454,7 +393,7 @@ export class Connection implements KonferencoClient {
       case "cursor_invalid":
       case "cursor_expired":
         this.#inbox.dropCursor();
-        this.#onGap(error.code);
+        this.#arrivals.tellGap(error.code);
         return this.#lose({ atOnce: true, blameWire: false });
       case "token_expired":
         return this.#renew("token_expired", error.message);
@@ -488,29 +427,14 @@ export class Connection implements KonferencoClient {
   #lose({ atOnce = false, blameWire = true }: { atOnce?: boolean; blameWire?: boolean } = {}): void {
     const staleSinceMs = this.heardAtMs();
     if (this.#isUp) this.#stats.losses++;
-    else if (blameWire && this.#askedWaitMs === null) this.#ladder.failed();
+    else if (blameWire && !this.#retries.isAsked) this.#ladder.failed();
     this.#drop();
-    if (this.#tries >= MAX_TRIES) {
-      return this.#fail("tries_exhausted", "The server could not be reached. Check the network, then try again.");
-    }
-    const attempt = ++this.#tries;
-    const afterMs = Math.round(this.#askedWaitMs ?? (atOnce && attempt === 1 ? 0 : backoffMs(attempt, this.#clock.random())));
-    this.#askedWaitMs = null;
+    const next = this.#retries.next({ atOnce });
+    if (next === null) return this.#fail("tries_exhausted", "The server could not be reached. Check the network, then try again.");
     const generation = this.#generation;
-    this.#setState({ kind: "reconnecting", attempt, afterMs, staleSinceMs });
+    this.#setState({ kind: "reconnecting", ...next, staleSinceMs });
     // Told, the application may have called retry() or close() already.
-    if (generation === this.#generation && !this.#isClosed) this.#waitSlice(afterMs);
-  }
-
-  /** Waits in slices: a machine that slept goes on at once instead of finishing the wait. */
-  #waitSlice(leftMs: number): void {
-    const sliceMs = Math.min(leftMs, WAIT_SLICE_MS);
-    const startedAtMs = this.#clock.nowMs();
-    this.#retryTimer = this.#clock.setTimer(() => {
-      const slept = this.#clock.nowMs() - startedAtMs > sliceMs + SLEPT_MS;
-      if (leftMs <= sliceMs || slept) this.#open();
-      else this.#waitSlice(leftMs - sliceMs);
-    }, sliceMs);
+    if (generation === this.#generation && !this.#isClosed) this.#retries.wait(next.afterMs);
   }
 
   #fail(code: FailureCode, message: string): void {
@@ -524,11 +448,10 @@ export class Connection implements KonferencoClient {
   #onSignal(signal: "online" | "offline" | "attention"): void {
     if (signal !== "offline") this.#ladder.networkChanged();
     if (this.#isUp) return this.#watch.probeNow();
-    const isWaiting = this.#retryTimer !== null;
     const gaveUp = this.#state.kind === "failed" && this.#state.code === "tries_exhausted";
-    if (signal === "offline" || !(isWaiting || gaveUp)) return;
+    if (signal === "offline" || !(this.#retries.isWaiting || gaveUp)) return;
     // The network is there again, or somebody looks again: earlier tries say nothing about this one.
-    if (signal === "online" || gaveUp) this.#tries = 0;
+    if (signal === "online" || gaveUp) this.#retries.anew();
     this.#open();
   }
 
@@ -539,11 +462,10 @@ export class Connection implements KonferencoClient {
     this.#heardAtMs = this.heardAtMs();
     this.#wire = null;
     this.#isUp = false;
-    this.#gapTold = null;
-    this.#inbox.begin();
+    this.#arrivals.begin();
+    this.#retries.lost();
     this.#watch.stop();
-    this.#receipts.reset();
-    for (const timer of [this.#deadline, this.#settleTimer, this.#renewTimer, this.#exchangeTimer, this.#climbTimer]) this.#clock.clearTimer(timer);
+    for (const timer of [this.#deadline, this.#renewTimer, this.#exchangeTimer, this.#climbTimer]) this.#clock.clearTimer(timer);
     this.#calls.down();
     this.#outbox.down();
     wire?.close(closeCode);
@@ -578,20 +500,5 @@ export class Connection implements KonferencoClient {
         throw error;
       });
     }
-  }
-}
-
-function subFrame({ ch, hz, every, area }: SubscribeOptions, id: number): Extract<ClientFrame, { op: "sub" }> {
-  return { op: "sub", id, ch, ...(hz === undefined ? {} : { hz }), ...(every === undefined ? {} : { every }), ...(area === undefined ? {} : { area }) };
-}
-
-/** The server is trusted to keep the protocol; this catches what is not a frame at all, e.g. a proxy's error page. */
-function parseFrame(data: unknown): ServerFrame | null {
-  if (typeof data !== "string" || data.length > MAX_FRAME_BYTES) return null;
-  try {
-    const frame: unknown = JSON.parse(data);
-    return typeof frame === "object" && frame !== null && "op" in frame ? (frame as ServerFrame) : null;
-  } catch {
-    return null;
   }
 }

@@ -1,4 +1,4 @@
-import type { FloorPoint, TagId, VenueMap, ZoneId } from "@konferenco/protocol";
+import { ConfigError, type FloorPoint, type TagId, type VenueMap, type ZoneId } from "@konferenco/protocol";
 import { newNavigation, type Navigation } from "./navigation.ts";
 import { newRandom, type Random } from "./random.ts";
 
@@ -123,7 +123,7 @@ export function newCrowd(venue: VenueMap, seed: string | number, options: CrowdO
     const kind = kindOf.get(zoneId) as string;
     ofKind.set(kind, [...(ofKind.get(kind) ?? []), zoneId]);
   }
-  if (destinations.length === 0) throw new RangeError("nobody can stand anywhere: the venue has no zone with a polygon of at least 1 m2 (docs/venue-map.md)");
+  if (destinations.length === 0) throw new ConfigError("simulated people have nowhere to stand: the venue has no zone with a polygon of at least 1 m2. Draw some (docs/venue-map.md), or start without them (--no-simulation)");
 
   const walkers = new Map<TagId, Walker>();
   const groups = formGroups();

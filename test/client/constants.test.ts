@@ -1,7 +1,7 @@
 import { CLOSE_CODES, MAX_FRAME_BYTES, SUBPROTOCOL, digestOfIds } from "@konferenco/protocol";
 import { expect, it } from "vitest";
 import { verdictOfClose } from "../../client/src/close-verdict.ts";
-import * as connection from "../../client/src/connection.ts";
+import * as frames from "../../client/src/frames.ts";
 import * as viewDigest from "../../client/src/view-digest.ts";
 import * as webSocketWire from "../../client/src/websocket-wire.ts";
 
@@ -9,7 +9,7 @@ import * as webSocketWire from "../../client/src/websocket-wire.ts";
 
 it("the client speaks the sub-protocol and the frame size that the protocol defines", () => {
   expect(webSocketWire.SUBPROTOCOL).toBe(SUBPROTOCOL);
-  expect(connection.MAX_FRAME_BYTES).toBe(MAX_FRAME_BYTES);
+  expect(frames.MAX_FRAME_BYTES).toBe(MAX_FRAME_BYTES);
 });
 
 it("every close code of the protocol is understood by its family", () => {

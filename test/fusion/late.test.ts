@@ -51,7 +51,15 @@ function expectSane(told: Told): void {
     if (transition === "near") near.add(`${tagA} ${tagB}`);
     else near.delete(`${tagA} ${tagB}`);
   }
-  for (const { xM, yM, accuracy95M } of told.positions) expect([xM, yM, accuracy95M].every(Number.isFinite)).toBe(true);
+  const last = new Map<string, Told["positions"][number]>();
+  for (const position of told.positions) {
+    const { tagId, xM, yM, accuracy95M, atMs } = position;
+    expect([xM, yM, accuracy95M].every(Number.isFinite)).toBe(true);
+    const before = last.get(tagId);
+    // What comes late may tell that somebody was elsewhere: then by what the position before was unsure of.
+    if (before !== undefined && atMs - before.atMs <= 1_500) expect(Math.hypot(xM - before.xM, yM - before.yM)).toBeLessThan(5 + before.accuracy95M + accuracy95M);
+    last.set(tagId, position);
+  }
 }
 
 describe.each(Object.entries(RECORDINGS))("%s, in report time", (_, load) => {

@@ -19,6 +19,8 @@ describe("the map's view", () => {
   it("a floor covers what is on it: zones, gateways and walls, nothing of other floors", () => {
     expect(extentOfFloor(venue, 0)).toEqual({ minXM: 0, minYM: 0, maxXM: 30, maxYM: 12 });
     expect(extentOfFloor(venue, 1)).toEqual({ minXM: 0, minYM: 0, maxXM: 30, maxYM: 6 });
+    // Without a plan: its gateways, and room around them.
+    expect(extentOfFloor({ ...venue, zones: [], walls: [] }, 0)).toEqual({ minXM: 7, minYM: 3, maxXM: 28, maxYM: 9 });
   });
 
   it("zooming keeps the point under the pointer where it is", () => {

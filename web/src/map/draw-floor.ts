@@ -19,7 +19,7 @@ export function drawFloor(ink: Ink, venue: VenueMap, floor: number, view: View, 
       if (gateway.floor === floor) drawGateway(ink, toScreen(view, gateway.xM, gateway.yM), scene.gateways.get(gateway.gatewayId) ?? null, palette);
     }
   }
-  for (const zone of zones) drawZoneLabel(ink, zone, view, scene, palette);
+  for (const zone of zones) drawZoneLabel(ink, zone, labelPlace(zone, view) ?? placeByGateways(zone, venue, view), scene, palette);
 }
 
 function traceZone(ink: Ink, zone: Zone, view: View): void {
@@ -119,14 +119,22 @@ export function labelPlace(zone: Zone, view: View): LabelPlace | null {
   return best;
 }
 
+/** A zone that nobody has drawn is its gateways: its name stands beneath their middle. */
+function placeByGateways(zone: Zone, venue: VenueMap, view: View): LabelPlace | null {
+  const gateways = venue.gateways.filter((gateway) => gateway.zoneId === zone.zoneId);
+  if (gateways.length === 0) return null;
+  const mean = (pick: (gateway: VenueMap["gateways"][number]) => number): number => gateways.reduce((sum, gateway) => sum + pick(gateway), 0) / gateways.length;
+  const [xPx, yPx] = toScreen(view, mean(({ xM }) => xM), mean(({ yM }) => yM));
+  return { xPx, yPx: yPx + 1.6 * LINE_PX, widthPx: 9 * LINE_PX, heightPx: 3 * LINE_PX };
+}
+
 const NAME_FONT = '600 12.5px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 const SMALL_NAME_FONT = '600 10.5px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 const COUNT_FONT = '12px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 const BADGE_FONT = '700 11.5px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 const LINE_PX = 15;
 
-function drawZoneLabel(ink: Ink, zone: Zone, view: View, scene: Scene, palette: Palette): void {
-  const place = labelPlace(zone, view);
+function drawZoneLabel(ink: Ink, zone: Zone, place: LabelPlace | null, scene: Scene, palette: Palette): void {
   if (place === null) return;
   const lines = fitName(ink, zone.name, place.widthPx - 8, Math.max(1, Math.floor(place.heightPx / LINE_PX)));
   const count = scene.counts.get(zone.zoneId);

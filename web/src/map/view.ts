@@ -68,7 +68,9 @@ export function panView(view: View, extent: Extent, size: Size, byXPx: number, b
 export function extentOfFloor(venue: VenueMap, floor: number): Extent {
   const points: (readonly [number, number])[] = [];
   for (const zone of venue.zones) if (zone.floor === floor) points.push(...zone.polygons.flat());
-  for (const gateway of venue.gateways) if (gateway.floor === floor) points.push([gateway.xM, gateway.yM]);
+  // Without a plan there is room around a gateway: people stand there, and its zone's name.
+  const aroundM = points.length > 0 ? 0 : 3;
+  for (const { xM, yM, floor: on } of venue.gateways) if (on === floor) points.push([xM - aroundM, yM - aroundM], [xM + aroundM, yM + aroundM]);
   for (const [x0, y0, x1, y1, wallFloor] of venue.walls) {
     if (wallFloor === undefined || wallFloor === floor) points.push([x0, y0], [x1, y1]);
   }
