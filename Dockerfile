@@ -8,8 +8,9 @@ FROM node:20-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app /app
-# The secrets of the installation live here (docker-compose.yml mounts a volume).
-RUN mkdir /data && chown node:node /data
+# The secrets of the installation, and, apart from them and from their backups, the keys of its people (docker-compose.yml mounts a volume each).
+RUN mkdir /data /keys && chown node:node /data /keys
+ENV KONFERENCO_KEYS=/keys
 USER node
 ENTRYPOINT ["node", "cli/dist/main.js"]
 CMD ["up", "--data", "/data", "--host", "0.0.0.0"]

@@ -14,8 +14,6 @@ export interface OpenRequest {
   redis?: string;
   /** Folder of the embedded store's log; without it everything is in memory. */
   dataDir?: string;
-  /** The same for all processes of an event in Redis; without it keys are in memory. */
-  keysDir?: string;
   port?: number;
   /** The same for all bridges of an event. */
   secret?: Uint8Array;
@@ -40,8 +38,8 @@ let registry: Registry;
 let bridge: Bridge;
 
 answerQuestions({
-  async open({ redis, dataDir, keysDir, port = 0, secret = randomBytes(48), limits = {}, floors = 2 }: OpenRequest): Promise<number> {
-    const keys = await KeyRing.open({ folder: keysDir ?? null, secret });
+  async open({ redis, dataDir, port = 0, secret = randomBytes(48), limits = {}, floors = 2 }: OpenRequest): Promise<number> {
+    const keys = await KeyRing.open({ folder: dataDir === undefined ? null : `${dataDir}/keys`, secret });
     store = redis === undefined ? await openEmbeddedStore({ eventId, dataDir: dataDir ?? null, keys, origin, nowMs: Date.now }) : await openRedisStore({ eventId, url: redis, keys, origin });
     registry = redis === undefined ? await openEmbeddedRegistry({ dataDir: dataDir ?? null, keys }) : await openRedisRegistry({ eventId, url: redis, keys });
     bridge = await openBridge({

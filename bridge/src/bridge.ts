@@ -90,7 +90,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     else if (signal.kind === "resync") hub.tellResync(signal.who);
     else if (signal.kind === "counts_read") countAudit.heard(signal);
   }
-  const desk = new PeopleDesk({ registry, feed, nowMs });
+  const desk = new PeopleDesk({ registry, feed, hub, nowMs });
   const helloDelays = new RecentDelays();
   const greeted = (connection: Connection): void => {
     if (connection.wire.kind !== "poll") helloDelays.add(nowMs() - connection.openedAtMs);

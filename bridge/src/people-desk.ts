@@ -1,11 +1,14 @@
 import { BRIDGE_KEPT, MAX_BLOCKED, MAX_LOOKUPS, MAX_SHARES, applyPrivacyChange, type Consent, type Lookup, type Person, type PersonId, type PrivacyChange, type PrivacySettings, type Profile, type TagId } from "@konferenco/protocol";
 import { compilePolicy, raisesAnything } from "./core/privacy.ts";
+import { erasureReceipt, type ErasureReceipt } from "./erasure-receipt.ts";
+import type { Hub } from "./hub.ts";
 import type { Registry } from "./registry/registry.ts";
 import type { UpdateFeed } from "./update-feed.ts";
 
 export interface PeopleDeskOptions {
   registry: Registry;
   feed: UpdateFeed;
+  hub: Hub;
   nowMs: () => number;
 }
 
@@ -148,8 +151,9 @@ export class PeopleDesk {
     return true;
   }
 
-  async erase(personId: PersonId): Promise<boolean> {
-    const { registry, feed } = this.#options;
+  /** Null: no such person. */
+  async erase(personId: PersonId): Promise<ErasureReceipt | null> {
+    const { registry, feed, hub, nowMs } = this.#options;
     let erased: { tagId: TagId | null } | null;
     try {
       erased = await registry.erase(personId);
@@ -158,9 +162,10 @@ export class PeopleDesk {
       await feed.applyPerson({ kind: "person", personId });
       throw error;
     }
-    if (erased === null) return false;
+    if (erased === null) return null;
+    const closed = [...hub.byPerson.get(personId)].length;
     await feed.applyPerson({ kind: "erased", personId, tagId: erased.tagId });
-    return true;
+    return erasureReceipt({ atMs: nowMs(), hadTag: erased.tagId !== null, closed });
   }
 
   /** Writes about one person happen one after the other: what is read before a write is still so when it is written. */

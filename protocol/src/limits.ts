@@ -49,11 +49,25 @@ export const MAX_NEARBY_RESULTS = 20;
 export const MIN_RSSI_DBM = -120;
 export const MAX_RSSI_DBM = -1;
 
-/** Recent locations are kept this long (requirement A4). */
-export const RECENT_LOCATION_MS = 5 * 60_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** How long what is about people is kept, by purpose (requirements A4, D6, E8). docs/privacy.md has the same table, and a test compares them. */
+export const RETENTION_MS = {
+  "recent positions": 5 * MINUTE_MS,
+  "live location": HOUR_MS,
+  "others' whereabouts in a replay": HOUR_MS,
+  history: 24 * HOUR_MS,
+} as const;
+
+/** Recent locations are kept this long. */
+export const RECENT_LOCATION_MS = RETENTION_MS["recent positions"];
+
+/** Who is in a zone is forgotten when the tag gave no sign for so long; fusion says "exit" long before. */
+export const LIVE_LOCATION_MS = RETENTION_MS["live location"];
 
 /** Replay of others' zone and proximity updates (requirement E8). */
-export const WHEREABOUTS_REPLAY_MS = 60 * 60_000;
+export const WHEREABOUTS_REPLAY_MS = RETENTION_MS["others' whereabouts in a replay"];
 
 /** Replay of all other logged updates, and of one's own (requirement E8). */
-export const LOG_RETENTION_MS = 24 * 60 * 60_000;
+export const LOG_RETENTION_MS = RETENTION_MS.history;

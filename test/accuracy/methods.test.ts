@@ -52,8 +52,8 @@ describe("the reference methods", () => {
       const found = last(recording, "plainGrid");
       return Math.hypot((found?.xM as number) - 6, (found?.yM as number) - 4);
     };
-    expect(off(recordingAt(standing(6, 4), -60, 2.5))).toBeLessThan(2);
-    const quiet = recordingAt(standing(6, 4), -78, 3);
+    expect(off(recordingAt(standing(6, 4), -64, 2.5))).toBeLessThan(2);
+    const quiet = recordingAt(standing(6, 4), -82, 3);
     const links = venue.gateways.flatMap((from) =>
       venue.gateways.flatMap((by) => (from === by ? [] : [500, 600, 700].map((atMs) => ({ atMs, gatewayId: by.gatewayId, tagId: `gateway:${from.gatewayId}`, rssiDbm: -78 - 30 * Math.log10(Math.hypot(from.xM - by.xM, from.yM - by.yM)) - (from.zoneId === by.zoneId ? 0 : 5) })))),
     );

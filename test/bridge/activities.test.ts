@@ -149,7 +149,7 @@ describe("a meeting", () => {
     await own.event(doing("in_meeting"));
     await staff.event(doing("in_meeting"));
     expect(toldTo(own).at(-1)).toEqual({ kind: "in_meeting", meetingId: "m-1", name: "Ann and Ben", untilMs: ENDS_MS });
-    expect(staff.everything).not.toContain("m-1");
+    expect(staff.everything).not.toContain(`"m-1"`);
     expect(toldTo(staff).filter((activity) => activity?.kind === "in_meeting")).toEqual([{ kind: "in_meeting" }, { kind: "in_meeting" }]);
   });
 

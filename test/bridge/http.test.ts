@@ -151,7 +151,7 @@ describe("people and tags", () => {
     expect((await test.api("DELETE", "/api/v1/tags/t-1", { as: staff })).status).toBe(200);
     expect((await test.api("DELETE", "/api/v1/tags/t-1", { as: staff })).status).toBe(404);
     expect((await test.api("PUT", "/api/v1/tags/t-1", { as: staff, body: { personId: "nobody" } })).status).toBe(404);
-    expect((await test.api("DELETE", "/api/v1/people/anna", { as: operator })).body).toEqual({ erased: true });
+    expect((await test.api("DELETE", "/api/v1/people/anna", { as: operator })).body).toMatchObject({ erased: true });
     expect((await get("/api/v1/people/anna", staff)).status).toBe(404);
     expect((await test.api("DELETE", "/api/v1/people/anna", { as: staff })).status).toBe(403);
   });
@@ -227,12 +227,12 @@ describe("oneself", () => {
     await test.addPerson("anna", { tagId: "t-1" });
     const me = await get("/api/v1/me", anna);
     expect(me.body).toMatchObject({ profile: { personId: "anna" }, hasTag: true, consent: { given: true } });
-    expect(JSON.stringify(me.body)).not.toContain("t-1");
+    expect(JSON.stringify(me.body)).not.toContain(`"t-1"`);
     expect((await test.api("PATCH", "/api/v1/me/privacy", { as: anna, body: { audiences: { staff: "hidden" } } })).body).toMatchObject({ level: "zone", audiences: { staff: "hidden", attendees: "zone" } });
     expect((await get("/api/v1/me/privacy", anna)).body).toMatchObject({ audiences: { staff: "hidden" } });
     for (const body of [{ level: "everywhere" }, { audiences: { aliens: "zone" } }, { raisedAtMs: 0 }, [], null, "x"]) expect((await test.api("PATCH", "/api/v1/me/privacy", { as: anna, body })).status).toBe(400);
     expect((await test.api("PUT", "/api/v1/me/consent", { as: anna, body: { given: false, version: "2" } })).body).toMatchObject({ given: false, version: "2" });
-    expect((await test.api("DELETE", "/api/v1/me", { as: anna })).body).toEqual({ erased: true });
+    expect((await test.api("DELETE", "/api/v1/me", { as: anna })).body).toMatchObject({ erased: true });
     expect((await get("/api/v1/me", anna)).status).toBe(401);
   });
 

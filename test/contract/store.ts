@@ -1,4 +1,4 @@
-import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, RECENT_LOCATION_MS, StoreUnavailable, type Alert, type GatewayHealth, type Position, type ProximityTransition, type Signal, type StoredMessage, type Update, type VenueOrigin, type ZoneTransition } from "@konferenco/protocol";
+import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, RECENT_LOCATION_MS, RETENTION_MS, StoreUnavailable, type Alert, type GatewayHealth, type Position, type ProximityTransition, type Signal, type StoredMessage, type Update, type VenueOrigin, type ZoneTransition } from "@konferenco/protocol";
 import { emptyBatch, type CommitBatch, type FollowEvent, type Store } from "@konferenco/fusion";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -237,6 +237,20 @@ export function describeStore(name: string, harness: StoreHarness): void {
         const { end } = await store.commit(batchOf({ zoneTransitions: [zoneOf("enter", "late", "hall")] }), T0_MS + 101 * HOUR_MS);
         expect(end).toEqual({ ...first, offset: 11 });
         expect((await store.readLog({ ...first, offset: 10 }, 100)).updates).toHaveLength(1);
+      });
+
+      it("as the clock goes on, nothing is kept longer than its purpose", async () => {
+        const store = await open();
+        await store.commit(batchOf({ zoneTransitions: [zoneOf("enter", "anna", "hall")], positions: [positionOf("anna")], messages: [messageOf("hello")] }), T0_MS);
+        const kept = async (afterMs: number) => {
+          await store.sweep(T0_MS + afterMs);
+          const near = await store.nearby({ xM: 0, yM: 0, floor: 0, radiusM: 50, limit: 5 });
+          return [near.length, (await store.positions()).length, (await store.recentPositions("anna", 0)).length, (await store.occupants("hall")).length, (await store.readLog(null, 10)).updates.length];
+        };
+        expect(await kept(RETENTION_MS["recent positions"] - 1)).toEqual([1, 1, 1, 1, 2]);
+        expect(await kept(RETENTION_MS["recent positions"] + 1)).toEqual([0, 0, 0, 1, 2]);
+        expect(await kept(RETENTION_MS["live location"] + 1)).toEqual([0, 0, 0, 0, 2]);
+        expect(await kept(RETENTION_MS.history + 1)).toEqual([0, 0, 0, 0, 0]);
       });
 
       it("keeps what is exactly 24 hours old", async () => {

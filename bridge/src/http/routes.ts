@@ -39,6 +39,7 @@ import { KeyedBuckets } from "../core/token-bucket.ts";
 import type { Flow } from "../flow.ts";
 import type { Logins } from "../logins.ts";
 import type { PeopleCache } from "../people-cache.ts";
+import { erasureReceiptSchema, type ErasureReceipt } from "../erasure-receipt.ts";
 import type { PeopleDesk } from "../people-desk.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Signals } from "../signals.ts";
@@ -79,7 +80,6 @@ export interface RoutesOptions {
 
 const personParams = z.object({ personId: idSchema });
 const tagParams = z.object({ tagId: idSchema });
-const erasedSchema = z.object({ erased: z.literal(true) });
 const receiptsSchema = z.object({ delivered: z.number(), pending: z.number(), failed: z.number() });
 const okSchema = z.object({ ok: z.literal(true) });
 /** Settings as a person sees and changes them: what the bridge keeps beside them is not theirs to write. */
@@ -381,9 +381,9 @@ function peopleRoutes({ registry, desk, nowMs }: RoutesOptions): Route[] {
       summary: "Erase a person, at once and everywhere",
       access: OPERATOR,
       params: personParams,
-      answers: erasedSchema,
+      answers: erasureReceiptSchema,
       errors: ["not_found"],
-      handle: async ({ params }) => ((await desk.erase(params.personId)) ? { status: 200, body: { erased: true } } : notFound()),
+      handle: async ({ params }) => receiptOf(await desk.erase(params.personId)),
     }),
     route({
       method: "PUT",
@@ -433,8 +433,8 @@ function ownRoutes({ registry, desk, surroundings, people, nowMs }: RoutesOption
       path: "/api/v1/me",
       summary: "Erase me, at once and everywhere",
       access: "person",
-      answers: erasedSchema,
-      handle: async ({ claims }) => ((await desk.erase(personIdOf(claims))) ? { status: 200, body: { erased: true } } : notFound()),
+      answers: erasureReceiptSchema,
+      handle: async ({ claims }) => receiptOf(await desk.erase(personIdOf(claims))),
     }),
     route({
       method: "GET",
@@ -496,6 +496,10 @@ export function personIdOf(claims: Claims | null): string {
 
 function shownPerson(person: z.output<typeof personSchema>): z.output<typeof shownPersonSchema> {
   return { ...person, settings: settingsSchema.parse(person.settings) };
+}
+
+function receiptOf(receipt: ErasureReceipt | null) {
+  return receipt === null ? notFound() : { status: 200, body: receipt };
 }
 
 export function notFound(): never {

@@ -135,7 +135,9 @@ export class PeopleJournal {
     }
     for (const person of book.all()) {
       const { personId } = person.profile;
-      if ((this.#numbers.get(personId) ?? 0) >= this.#keys.markOf(personSubject(personId))) continue;
+      const acknowledged = this.#keys.markOf(personSubject(personId));
+      if ((this.#numbers.get(personId) ?? 0) >= acknowledged) continue;
+      this.#numbers.set(personId, acknowledged);
       this.#outdated++;
       book.apply({ person: hiddenUntilConfirmed(person) });
     }
@@ -156,7 +158,7 @@ export class PeopleJournal {
   }
 
   #numberOf(personId: PersonId): number {
-    return Math.max(this.#numbers.get(personId) ?? 0, this.#keys.markOf(personSubject(personId)));
+    return this.#numbers.get(personId) ?? this.#keys.markOf(personSubject(personId));
   }
 
   #lineOf(people: readonly Person[]): string {

@@ -16,6 +16,13 @@ export const consent: Attack = {
       for (const personId of people) await world.addPerson(personId, { settings: { level: "precise", audiences: { staff: "precise" } } });
       const watcher = await world.socket("operator", null);
       await watcher.ask({ op: "sub", ch: "venue", every: true });
+      // The naive system looks once, when somebody subscribes, whom they may see.
+      const allowed = new Set<string>();
+      for (const personId of people) if ((await world.registry.person(personId))?.consent.given === true) allowed.add(personId);
+      const naively: { personId: string; at: number }[] = [];
+      const follower = await world.store.follow((event) => {
+        for (const { body } of event.kind === "updates" ? event.updates : []) if (body.kind === "zone" && allowed.has(body.zone.tagId.slice(2))) naively.push({ personId: body.zone.tagId.slice(2), at: body.zone.atMs });
+      });
       let [after, naive, shown] = [0, 0, 0];
       for (let done = 0; done < interleavings; done += PEOPLE) {
         world.pass(1_000);
@@ -40,11 +47,11 @@ export const consent: Attack = {
             // Whatever is stored from here on is after the acknowledgement, beyond doubt.
             world.pass(1);
             await world.commit({ zoneTransitions: [{ transition: "enter", tagId: `t-${personId}`, zoneId: "room-1-0", floor: 0, atMs: world.nowMs, confidence: 0.9 }] });
-            naive++; // a filter read once per connection shows it
           }),
         );
         await watcher.settled();
         const atAck = watcher.frames.length;
+        for (const { personId, at } of naively.splice(0)) if (at > (acked.get(personId) ?? Infinity)) naive++;
         for (const { d, at } of watcher.events(began)) {
           const personId = (d["subj"] as { personId?: string } | undefined)?.personId ?? "";
           const ackedAtMs = acked.get(personId);
@@ -60,6 +67,7 @@ export const consent: Attack = {
         await watcher.settled();
         watcher.frames.length = 0;
       }
+      await follower.close();
       if (shown === 0) throw new Error("nothing was shown before the withdrawals: the attack looked at nothing");
       return { metric: "events shown that were created after the acknowledged withdrawal, or left a queue after it", value: after, threshold: 0, bound: "most", naive, samples: interleavings };
     } finally {

@@ -159,7 +159,7 @@ export interface FusionConfig {
   enterHoldMs: number;
   /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
   closeCallNats: number;
-  /** …and more must add up to this over time: 1.5 nats for a second, 3 for half of one. */
+  /** …and more must add up to this over time: a clear case at the next tick, one of 1 nat in a second (docs/decisions/0065). */
   enterNatS: number;
   /** Times so much across floors. */
   floorNatShare: number;
@@ -264,8 +264,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   tagOffsetPriorDb: -3,
   offsetLookKept: 0.97,
   settledVarianceDb2: 18,
-  gridRadiusScale: 0.9,
-  gridRadiusFloorM: 1,
+  gridRadiusScale: 0.75,
+  gridRadiusFloorM: 1.8,
 
   speedSigmaMps: 0.7,
   velocityMemoryMs: 6_000,
@@ -278,9 +278,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterBelief: 0.95,
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
-  closeCallNats: 0.7,
-  enterNatS: 0.8,
-  floorNatShare: 3,
+  closeCallNats: 0.8,
+  enterNatS: 0.2,
+  floorNatShare: 12,
   dwellMs: 60_000,
 
   nearProbability: 0.5,

@@ -55,7 +55,10 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
   const gateways = index.gateways.length;
   const measurements: (LinkMeasurement & { spot: number })[] = [];
   spots.forEach((spot, i) => {
+    const packets = spot.count.reduce((most, count) => Math.max(most, count), 0);
     for (let by = 0; by < gateways; by++) {
+      // Of a spot that was passed in a second nobody knows who would have heard it.
+      if (spot.count[by] === 0 && packets < PACKETS_FOR_SILENCE) continue;
       const gateway = index.gateways[by] as VenueIndex["gateways"][number];
       const floors = Math.abs(gateway.floor - spot.floor);
       if (floors > 1) continue;
@@ -111,6 +114,8 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
 }
 
 const UNHEARD_BELOW_DB = 2;
+/** Packets that another gateway heard from a spot before silence there is a finding. One in five is lost well within reach. */
+const PACKETS_FOR_SILENCE = 4;
 
 /** Shadowing forgets exponentially with distance (Gudmundson 1991). */
 function covarianceDb2(distanceM: number, config: FusionConfig): number {

@@ -1,12 +1,6 @@
-import { MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, type GatewayHealth, type Position, type TagId, type ZoneId, type ZoneTransition } from "@konferenco/protocol";
+import { LIVE_LOCATION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, type GatewayHealth, type Position, type TagId, type ZoneId, type ZoneTransition } from "@konferenco/protocol";
 import { GeoGrid, type NearbyTag } from "./geo-grid.ts";
 import { RecentPositions } from "./recent-positions.ts";
-
-/**
- * Who is in a zone is forgotten when the tag gave no sign for so long (requirement D6: live location,
- * rolling 1 h). Fusion says "exit" long before; this holds when fusion died.
- */
-export const OCCUPANCY_SILENT_MS = 60 * 60_000;
 
 /** Venue maps end at 100 km from their origin; what is further out is kept, but it is near nobody. */
 export const GEO_RANGE_M = 100_000;
@@ -108,7 +102,7 @@ export class LiveState {
 
   sweep(nowMs: number): void {
     for (const [tagId, signAtMs] of this.#signAtMs) if (signAtMs < nowMs - RECENT_LOCATION_MS) this.#forgetPosition(tagId);
-    for (const [tagId, stay] of this.#stays) if (stay.signAtMs < nowMs - OCCUPANCY_SILENT_MS) this.#leaveZone(tagId, stay);
+    for (const [tagId, stay] of this.#stays) if (stay.signAtMs < nowMs - LIVE_LOCATION_MS) this.#leaveZone(tagId, stay);
     this.#recent.sweep(nowMs - RECENT_LOCATION_MS);
   }
 

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
+import { LIVE_LOCATION_MS, LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
 import { assertStorable, keyIdOf, keyOf, speakersOf, withoutErased } from "./commit-batch.ts";
 import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
 import { nearestFirst, type NearbyTag } from "./geo-grid.ts";
 import { tagSubject, type KeyRing } from "./key-ring.ts";
 import { currentEra, epochOf, resumeAfter } from "./lineage.ts";
-import { isInGeoRange, OCCUPANCY_SILENT_MS } from "./live-state.ts";
+import { isInGeoRange } from "./live-state.ts";
 import { MAX_RECENT_ROWS } from "./recent-positions.ts";
 import { RedisFeed, type LogState } from "./redis-feed.ts";
 import { geoOriginOf, geoPlaceOf, geoScalesAround } from "./redis-geo.ts";
@@ -207,7 +207,7 @@ class StoreInRedis implements RedisStore {
   async sweep(nowMs: number): Promise<number> {
     let gone = 0;
     for (let more = 1; more === 1; ) {
-      const round = await this.#run((client) => client.konferencoSweep(this.#keys.meta, this.#keys.log, this.#keys.prefix, nowMs, LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS));
+      const round = await this.#run((client) => client.konferencoSweep(this.#keys.meta, this.#keys.log, this.#keys.prefix, nowMs, LOG_RETENTION_MS, RECENT_LOCATION_MS, LIVE_LOCATION_MS));
       gone += round[0];
       more = round[1];
     }
@@ -293,7 +293,7 @@ class StoreInRedis implements RedisStore {
 }
 
 const NO_PLACE = { lon: "", lat: "" };
-const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS];
+const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, LIVE_LOCATION_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS];
 
 function liveEntriesFor(batch: CommitBatch): number {
   const bytes = 370 * batch.positions.length + 150 * batch.gateways.length + 450 * (batch.signals?.length ?? 0) + 100;

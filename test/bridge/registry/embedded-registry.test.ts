@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { openEmbeddedRegistry, type Registry } from "@konferenco/bridge";
 import { KeyRing } from "@konferenco/fusion";
 import { ConfigError, StoreUnavailable } from "@konferenco/protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { followedRegistry, profileOf } from "../../contract/registry.ts";
 
 let folder: string;
@@ -145,9 +145,9 @@ describe("the journal", () => {
 
   it("shares a sync among changes that come together: 2,000 at once in a few writes", async () => {
     const registry = await open();
-    const startMs = performance.now();
+    const sync = vi.spyOn(keys, "sync");
     await Promise.all(Array.from({ length: 2_000 }, (_, i) => registry.putPerson({ profile: profileOf(`p${i}`) })));
-    expect(performance.now() - startMs).toBeLessThan(2_000);
+    expect(sync.mock.calls.length).toBeLessThan(10);
     expect(await registry.countPeople()).toBe(2_000);
   });
 });
@@ -174,9 +174,9 @@ describe("erasure", () => {
   it("of many at once shares the syncs", async () => {
     const registry = await open();
     await Promise.all(Array.from({ length: 500 }, (_, i) => registry.putPerson({ profile: profileOf(`p${i}`) })));
-    const startMs = performance.now();
+    const erase = vi.spyOn(keys, "erase");
     await Promise.all(Array.from({ length: 499 }, (_, i) => registry.erase(`p${i}`)));
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(erase).toHaveBeenCalledOnce();
     expect(await readable()).not.toMatch(/"p[0-3]/);
     expect(await registry.countPeople()).toBe(1);
   });

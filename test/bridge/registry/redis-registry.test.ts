@@ -3,6 +3,8 @@ import { StoreUnavailable } from "@konferenco/protocol";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { followedRegistry, profileOf } from "../../contract/registry.ts";
+import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { personSubject } from "@konferenco/fusion";
 import { keysOf } from "../../support/keys.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
@@ -160,5 +162,49 @@ describe("what stands in Redis", () => {
     // Put again, the person begins with the defaults, not with what could be made of the rest.
     expect(await registry.putPerson({ profile: profileOf("a") })).toMatchObject({ settings: { level: "zone" } });
     expect(await registry.person("a")).toMatchObject({ settings: { level: "zone" }, consent: { given: false } });
+  });
+});
+
+describe("an older copy of Redis' files", () => {
+  it("brings no erased person back, and shows of nobody more than they acknowledged since; no file ever held a name", async () => {
+    const durable = await startRedis({ durable: true });
+    try {
+      const consent = { given: true, atMs: 1, version: "1" };
+      const registry = await open("older", durable.url);
+      await registry.putPerson({ profile: profileOf("canary-1", { name: "Canary One" }), consent });
+      await registry.putPerson({ profile: profileOf("canary-2", { name: "Canary Two" }), consent });
+      await registry.putPerson({ profile: profileOf("canary-3", { name: "Canary Three" }), consent });
+      await registry.assignTag("canary-tag", "canary-1");
+      await registry.changeSettings("canary-2", { level: "precise" });
+      const copy = join(durable.folder(), "..", `copy-of-${basename(durable.folder())}`);
+      await cp(durable.folder(), copy, { recursive: true });
+      expect(await registry.erase("canary-1")).toEqual({ tagId: "canary-tag" });
+      expect([await registry.erase("canary-1"), await registry.holderOf("canary-tag"), await registry.hidesTag("canary-tag")]).toEqual([null, null, true]);
+      await registry.changeSettings("canary-2", { level: "hidden" });
+      await registry.close();
+      for (const folder of [copy, durable.folder()]) {
+        const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((file) => file.isFile());
+        const bytes = await Promise.all(files.map((file) => readFile(join(file.parentPath, file.name), "latin1")));
+        expect(bytes.join("").length).toBeGreaterThan(1_000);
+        expect(bytes.join("")).not.toMatch(/canary/i);
+      }
+      await durable.kill();
+      await rm(durable.folder(), { recursive: true });
+      await rename(copy, durable.folder());
+      await durable.restart();
+      const again = await open("older", durable.url);
+      expect(await again.person("canary-1")).toBeNull();
+      expect(await again.countPeople()).toBe(2);
+      expect([await again.holderOf("canary-tag"), await again.hidesTag("canary-tag")]).toEqual([null, true]);
+      expect(await again.person("canary-2")).toMatchObject({ consent: { given: false }, settings: { level: "hidden" } });
+      expect(await again.person("canary-3")).toMatchObject({ consent: { given: true }, settings: { level: "zone" } });
+      // Choosing anew is in force; consent is given anew too, and staff cannot do it for them.
+      await again.changeSettings("canary-2", { level: "venue" });
+      expect(await again.person("canary-2")).toMatchObject({ consent: { given: false }, settings: { level: "venue", audiences: { staff: "hidden" } } });
+      await again.setConsent("canary-2", { given: true, atMs: 9, version: "1" });
+      expect(await again.person("canary-2")).toMatchObject({ consent: { given: true }, settings: { level: "venue" } });
+    } finally {
+      await durable.stop();
+    }
   });
 });

@@ -63,6 +63,20 @@ describe("what is calibrated, and from what", () => {
     expect(state.gateways.find(({ gatewayId }) => gatewayId === "left-corner")?.offsetDb).toBeLessThan(-2);
   });
 
+  it("a spot that was passed in a second tells nothing of who would not have heard it; one with many packets does", () => {
+    const map = twoRooms();
+    const survey = (packets: number): SurveyPoint[] =>
+      Array.from({ length: 50 }, (_, i) => [1 + (i % 10) * 2, 1 + Math.floor(i / 10) * 2] as const).flatMap(([xM, yM], spot) =>
+        map.gateways
+          // One spot in the middle has no row of this gateway, which hears its neighbours well.
+          .filter(({ gatewayId }) => spot !== 22 || gatewayId !== "left-corner")
+          .map((gateway) => ({ xM, yM, floor: 0, gatewayId: gateway.gatewayId, rssiDbm: levelDbm(Math.hypot(gateway.xM - xM, gateway.yM - yM)), count: packets })),
+      );
+    const whole = prepared(survey(1)).state(0).residualDb as number;
+    expect(whole).toBeLessThan(1.5);
+    expect(prepared(survey(20)).state(0).residualDb).toBeGreaterThan(1.5 * whole);
+  });
+
   it("a gateway is listening while it hears; one that used to hear its neighbours and does not is dead, until it hears again", () => {
     const calibration = prepared();
     const link = { tagId: "gateway:left-corner", gatewayId: "left-middle", rssiDbm: -70, heardAtMs: 1_000 };

@@ -12,6 +12,8 @@ const MARGIN_M = 0.5;
 const NOISE_DB = 5;
 const TAIL_DEGREES = 4;
 const ROOM_LOSS_DB = 5;
+/** A tag on a person against a gateway's own transmitter. */
+const WEARER_LOSS_DB = 4;
 const FLOOR_LOSS_DB = 15;
 /** Until gateways hear each other; a free regression on heard links alone comes out too flat, so the exponent is kept within the last two. */
 const REF_DBM = -60;
@@ -69,7 +71,7 @@ export const newPlainGrid: NewLocator = ({ venue, gateways }) => {
           const zoneId = cells.zone[i] as ZoneId | null;
           let log = 0;
           for (const gateway of receivers) {
-            const expected = refDbm - lossDb(gateway, cxM, cyM, cells.floor, zoneId);
+            const expected = refDbm - WEARER_LOSS_DB - lossDb(gateway, cxM, cyM, cells.floor, zoneId);
             const rssiDbm = levels.get(gateway.gatewayId);
             if (rssiDbm === undefined) log -= LOOK_SHARE * SILENCE_SHARE * Math.log(1 + Math.exp((expected - SENSITIVITY_DBM) / 3));
             else log -= LOOK_SHARE * ((TAIL_DEGREES + 1) / 2) * Math.log(1 + ((rssiDbm - expected) / NOISE_DB) ** 2 / TAIL_DEGREES);
