@@ -121,7 +121,7 @@ describe("an attendee who does not feel safe", () => {
     expect(await page.getByRole("radio", { name: "My spot" }).isChecked()).toBe(true);
     await page.getByLabel("Speakers", { exact: true }).last().uncheck();
     await expect.poll(async () => (await settingsOf("ada"))?.doNotDisturbAllow, PATIENCE).toEqual(["connections"]);
-    await page.getByRole("switch", { name: "Do not disturb while I sit in a session" }).uncheck();
+    await page.getByRole("switch", { name: "Quiet while I sit in a session" }).uncheck();
     await expect.poll(async () => (await settingsOf("ada"))?.autoDoNotDisturb, PATIENCE).toBe(false);
     expect(await text(page, "consent-fact")).toMatch(/^Given on .*wording “test”\.$/);
   });

@@ -101,7 +101,7 @@ export function PrivacyCard({ live, session, consent, onConsent }: PrivacyCardPr
             <span class="muted small">Nobody's coming near is announced to you. Alerts from the venue still arrive.</span>
           </label>
           <label class="switch">
-            <span>Do not disturb while I sit in a session</span>
+            <span>Quiet while I sit in a session</span>
             <input type="checkbox" role="switch" checked={settings.autoDoNotDisturb} onChange={(event) => live.change({ autoDoNotDisturb: event.currentTarget.checked })} />
             <span class="muted small">Turns itself on and off by the timetable.</span>
           </label>
