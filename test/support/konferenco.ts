@@ -76,9 +76,11 @@ export function jsonLines(text: string): Record<string, unknown>[] {
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-/** An empty folder that goes with the test. */
+/** An empty folder that goes with the test, and with it the keys that an installation there keeps beside it. */
 export function temporaryFolder(name: string): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), `konferenco-${name}-`));
-  onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => {
+    for (const place of [folder, `${folder}.keys`]) fs.rmSync(place, { recursive: true, force: true });
+  });
   return folder;
 }
