@@ -3,6 +3,7 @@ import { Activities } from "./activities.ts";
 import { AlertReceipts } from "./alert-receipts.ts";
 import { newTokenAuthority } from "./auth.ts";
 import { Channels } from "./channels.ts";
+import { CountAudit } from "./count-audit.ts";
 import { ClientFrames } from "./client-frames.ts";
 import { DEFAULT_LIMITS, type Bridge, type BridgeConfig, type BridgeStats, type LaneName } from "./config.ts";
 import type { Connection } from "./connection.ts";
@@ -67,6 +68,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
   const surroundings: Surroundings = new Surroundings({ venue, store, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
+  const countAudit = new CountAudit({ hub, signals, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
   const presence: Presence = new Presence({ hub, people, signals, nowMs, log });
   const talk: Talk = new Talk({ hub, people, presence, eventRefKey: keys.eventRef, nowMs });
@@ -86,6 +88,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     if (signal.kind === "presence") presence.heard(signal);
     else if (signal.kind === "receipts") receipts.heardReceipts(signal);
     else if (signal.kind === "resync") hub.tellResync(signal.who);
+    else if (signal.kind === "counts_read") countAudit.heard(signal);
   }
   const desk = new PeopleDesk({ registry, feed, hub, nowMs });
   const helloDelays = new RecentDelays();
@@ -93,7 +96,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     if (connection.wire.kind !== "poll") helloDelays.add(nowMs() - connection.openedAtMs);
     transport.greeted(connection);
   };
-  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
+  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, countAudit, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
@@ -121,7 +124,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   }));
   config.expose?.(metrics);
   const logins = new Logins(keys.password, config.logins, pinboard);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -153,6 +156,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     streams.tickSecond();
     receipts.tickSecond();
     flow.tickSecond();
+    countAudit.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
     surroundings.tickParted();

@@ -4,6 +4,7 @@ import type { Store } from "@konferenco/fusion";
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { BridgeLimits } from "./config.ts";
 import type { Channels } from "./channels.ts";
+import type { CountAudit } from "./count-audit.ts";
 import { FRAME_RATE, MAX_WAITING_FRAMES, RESUME_WITHIN_MS, type Connection } from "./connection.ts";
 import { areaOf } from "./core/area.ts";
 import { rightsOf, type ChannelRights } from "./core/channel-rights.ts";
@@ -31,6 +32,7 @@ export interface ClientFramesOptions {
   feed: UpdateFeed;
   replayer: Replayer;
   surroundings: Surroundings;
+  countAudit: CountAudit;
   channels: Channels;
   authority: TokenAuthority;
   cursorKey: Uint8Array;
@@ -325,6 +327,7 @@ export class ClientFrames {
       case "alerts":
         return feed.recentAlerts().map((alert) => showAlert(alert));
       case "occupancy":
+        if (seesThings(viewer)) this.#options.countAudit.read(connection.subject, "live");
         return surroundings.occupancy(viewer, connection.areaOf("occupancy"));
       case "presence":
         return talk.whoIsThere(connection, channel);

@@ -93,6 +93,10 @@ export class Connection {
   shown: Set<PersonId> | null = null;
   /** People whose words or presence were shown: whom a `forget` concerns when they are erased. */
   heardOf: Set<PersonId> | null = null;
+  /** On `presence`: the viewer's connections that it was told are here. Nobody else is told of as having left. */
+  seenHere: Set<PersonId> | null = null;
+  /** Who it was last told is writing, by channel: the same list twice would tell that somebody writes who may not be named. */
+  typingTold: Map<Channel, string> | null = null;
   waiting: string[] | null = null;
   busy = false;
 

@@ -158,10 +158,10 @@ export class Presence {
   policyChanged({ personId, before, after }: PolicyChange): void {
     const { channels, state } = this.#board.of(personId);
     if (state === "offline") return;
+    this.#moved.add(personId);
     const named = after !== null && isNamedIn(after);
     const wasNamed = before !== null && isNamedIn(before);
     if (!named && !wasNamed) return;
-    this.#moved.add(personId);
     for (const channel of channels) {
       const pending = this.#pendingOf(channel);
       if (named) pending.came.add(personId);
@@ -260,10 +260,13 @@ export class Presence {
         for (const connection of hub.byPerson.get(friendId)) {
           const { self } = connection.viewer;
           if (!connection.has("presence") || self === null) continue;
-          const list = byConnection.get(connection) ?? { people: [], left: [] };
           const state = shownState(policy, this.#board.of(personId).state, self);
-          if (state === null || state === "offline") list.left.push(personId);
-          else list.people.push(viewOf({ policy, state }));
+          const isHere = state !== null && state !== "offline";
+          // Who was not seen here does not leave: coming and going of somebody hidden, or who has blocked the viewer, is no event.
+          if (!isHere && connection.seenHere?.has(personId) !== true) continue;
+          const list = byConnection.get(connection) ?? { people: [], left: [] };
+          if (isHere) list.people.push(viewOf({ policy, state }));
+          else list.left.push(personId);
           byConnection.set(connection, list);
         }
       }
@@ -271,6 +274,8 @@ export class Presence {
     for (const [connection, list] of byConnection) {
       const { self } = connection.viewer;
       if (self === null) continue;
+      for (const { personId } of list.people) (connection.seenHere ??= new Set()).add(personId);
+      for (const personId of list.left) connection.seenHere?.delete(personId);
       const view: PresenceView = { whole: false, count: this.#friendsOf(self).length, people: list.people.slice(0, MAX_NAMES), left: list.left.slice(0, MAX_NAMES), more: Math.max(0, list.people.length + list.left.length - 2 * MAX_NAMES) };
       this.#offer(connection, view, showPresence(view, nowMs()));
     }
@@ -325,6 +330,7 @@ export class Presence {
     const atMs = this.#options.nowMs();
     if (channel === "presence" && viewer.self === null) return [showPresence(seesThings(viewer) ? this.#numbers() : EMPTY, atMs)];
     const named = channel === "presence" && viewer.self !== null ? this.#friendsOf(viewer.self) : withoutBlocked(this.#namedOf(this.#board.members(channel)), ({ policy }) => policy, viewer);
+    if (channel === "presence") connection.seenHere = new Set(named.map(({ policy }) => policy.personId));
     const view: PresenceView = {
       ...(channel === "presence" ? {} : { ch: channel as AppChannel }),
       whole: true,

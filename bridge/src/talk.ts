@@ -1,6 +1,6 @@
 import type { Channel, Update } from "@konferenco/protocol";
 import type { Connection } from "./connection.ts";
-import { isVenue, projectUpdate, showTyping, withoutBlocked, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { isNamedIn, isVenue, projectUpdate, showTyping, withoutBlocked, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentTalk, inboxOf } from "./core/recent-talk.ts";
 import { TypingBoard } from "./core/typing-board.ts";
 import type { Hub } from "./hub.ts";
@@ -42,14 +42,14 @@ export class Talk {
 
   tick(): void {
     const { hub, people, nowMs } = this.#options;
-    for (const { channel, who, more } of this.#typing.tick(nowMs())) {
+    for (const { channel, who } of this.#typing.tick(nowMs())) {
       const watching = hub.byApp.get(channel);
       if (watching === undefined) continue;
-      const typing = who.flatMap((personId) => people.policyOf(personId) ?? []);
-      const shown = showTyping(channel, typing, more, nowMs());
+      const named = who.flatMap((personId) => people.policyOf(personId) ?? []).filter(isNamedIn);
+      const shown = showTyping(channel, named, nowMs());
       for (const connection of watching) {
-        const forThem = withoutBlocked(typing, (policy) => policy, connection.viewer);
-        hub.offer(connection, forThem === typing ? shown : showTyping(channel, forThem, more, nowMs()));
+        const theirs = withoutBlocked(named, (policy) => policy, connection.viewer);
+        if (isNews(connection, channel, theirs)) hub.offer(connection, theirs === named ? shown : showTyping(channel, theirs, nowMs()));
       }
     }
   }
@@ -74,8 +74,19 @@ export class Talk {
 
   /** Who is in the channel, or which of the viewer's connections are here. */
   whoIsThere(connection: Connection, channel: Channel): VisibleUpdate[] {
+    connection.typingTold?.delete(channel);
     return this.#options.presence.snapshot(connection, channel);
   }
+}
+
+/** Somebody hidden, or blocked, who begins to write makes no event for those who may not know. */
+function isNews(connection: Connection, channel: Channel, typing: readonly SubjectPolicy[]): boolean {
+  const list = typing.map(({ personId }) => personId).join(" ");
+  const told = (connection.typingTold ??= new Map<Channel, string>());
+  if ((told.get(channel) ?? "") === list) return false;
+  if (list === "") told.delete(channel);
+  else told.set(channel, list);
+  return true;
 }
 
 function placeOf(channel: Channel, { personId }: Viewer): string {

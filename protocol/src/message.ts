@@ -30,6 +30,8 @@ export type Signal =
   | { kind: "presence"; bridge: string; whole: boolean; people: PresenceEntry[] }
   | { kind: "receipts"; bridge: string; alertId: string; counts: ReceiptCounts }
   | { kind: "resync"; who: string | null }
+  /** Somebody of the staff has exact counts before them. */
+  | { kind: "counts_read"; by: string; how: "asked" | "live" }
   /** What one process has counted since it started, by stage. */
   | { kind: "flow"; from: string; counts: Record<string, number> };
 

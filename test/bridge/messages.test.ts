@@ -334,5 +334,20 @@ describe("who is writing", () => {
     expect(lists(ben).at(-1)?.people.length).toBeLessThanOrEqual(5);
     expect(ben.everything).not.toContain("dora");
   });
+
+  it("somebody blocked who writes makes no event, in either direction; for others nothing changes", async () => {
+    await test.registry.changeSettings("anna", { blocked: ["ben"] });
+    const [anna, ben, cleo] = [await attendee("anna"), await attendee("ben"), await attendee("cleo")];
+    for (const client of [anna, ben, cleo]) await client.subscribe("app:lobby");
+    await types(ben);
+    await cleo.until(() => lists(cleo).length === 1);
+    test.skewMs(500);
+    await types(anna);
+    await cleo.until(() => lists(cleo).length === 2);
+    await Promise.all([anna.settled(), ben.settled()]);
+    expect(lists(cleo).at(-1)?.people.map(({ personId }) => personId)).toEqual(["anna", "ben"]);
+    expect(lists(anna).map(({ people, more }) => [people.map(({ personId }) => personId), more])).toEqual([[["anna"], 0]]);
+    expect(lists(ben).map(({ people, more }) => [people.map(({ personId }) => personId), more])).toEqual([[["ben"], 0]]);
+  });
 });
 

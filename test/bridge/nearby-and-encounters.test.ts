@@ -274,6 +274,15 @@ describe("the safety of a person", () => {
     expect(await placeOf("ben", "anna")).not.toBeNull();
   });
 
+  it("whom one has blocked is no viewer; of who has blocked them a person learns nothing from the list of their viewers", async () => {
+    const viewers = async (personId: string) => (await test.api("GET", "/api/v1/me/viewers", { as: as(personId) })).body;
+    const before = await viewers("anna");
+    expect(before).toMatchObject({ connections: [{ personId: "ben" }], people: [{ personId: "ben" }] });
+    await test.api("PUT", "/api/v1/me/blocks/anna", { as: as("ben") });
+    expect(await viewers("anna")).toEqual(before);
+    expect(await viewers("ben")).toMatchObject({ connections: [], people: [], blocked: ["anna"] });
+  });
+
   it("staff give a reason, and the person reads who asked and why", async () => {
     const look = (reason: string) => test.api("GET", `/api/v1/people/anna/whereabouts${reason}`, { as: { role: "staff", personId: null } });
     expect((await look("")).status).toBe(400);

@@ -85,6 +85,48 @@ describe("presence", () => {
     await sees(ben, { ben: "online", dora: "online" });
   });
 
+  it("of two of whom one has blocked the other says nothing to either, in channels and among connections: no name, no number, no leaving", async () => {
+    await test.registry.changeSettings("anna", { blocked: ["ben"] });
+    const [ben, cleo] = [await attendee("ben"), await attendee("cleo")];
+    for (const client of [ben, cleo]) for (const channel of ["presence", "app:lobby"]) await client.subscribe(channel);
+    await cleo.until(() => views(cleo).some(({ ch, count }) => ch === "app:lobby" && count === 2));
+    const anna = await attendee("anna");
+    await anna.subscribe("app:lobby");
+    await cleo.until(() => views(cleo).some(({ ch, count }) => ch === "app:lobby" && count === 3));
+    await anna.until(() => shown(anna).length > 0);
+    anna.socket.terminate();
+    await anna.closed;
+    await cleo.settled();
+    test.skewMs(6_000);
+    await cleo.until(() => {
+      if (views(cleo).some(({ left }) => left.includes("anna"))) return true;
+      test.skewMs(500);
+      return false;
+    }, 20_000);
+    await ben.settled();
+    expect(ben.everything).not.toContain("anna");
+    expect(Math.max(...shown(ben).map(({ count }) => count))).toBe(2);
+    expect(shown(anna).flatMap(({ people }) => people.map(({ personId }) => personId))).not.toContain("ben");
+  });
+
+  it("one who hides their presence does not come and go for their connections either", async () => {
+    await test.registry.changeSettings("anna", { presence: { online: false } });
+    const ben = await attendee("ben");
+    await ben.subscribe("presence");
+    const [anna, cleo] = [await attendee("anna"), await attendee("cleo")];
+    await sees(ben, { cleo: "online" });
+    anna.socket.terminate();
+    cleo.socket.terminate();
+    await Promise.all([anna.closed, cleo.closed]);
+    await ben.settled();
+    test.skewMs(6_000);
+    await ben.until(() => {
+      test.skewMs(500);
+      return views(ben).some(({ left }) => left.includes("cleo"));
+    }, 20_000);
+    expect(ben.everything).not.toContain("anna");
+  });
+
   it("is one event a second and channel, however many come; and a number alone where there is a crowd", async () => {
     const ben = await attendee("ben");
     await ben.subscribe("app:lobby");

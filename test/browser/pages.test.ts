@@ -429,7 +429,8 @@ describe("on a phone 360 pixels wide", () => {
     await isLive(page);
     await page.getByRole("radio", { name: "Hidden" }).waitFor();
     const faults = await page.evaluate(() =>
-      [...document.querySelectorAll<HTMLElement>("button, input, select, textarea, a[href]")].flatMap((control) => {
+      [...document.querySelectorAll<HTMLElement>("button, input, select, textarea, summary, a[href]")].flatMap((control) => {
+        if (control.closest("dialog:not([open])") !== null) return [];
         const labels = "labels" in control ? [...((control as HTMLInputElement).labels ?? [])] : [];
         const name = control.getAttribute("aria-label") ?? [control, ...labels].map((node) => node.textContent).join("");
         // What counts for a finger is the label around a control.

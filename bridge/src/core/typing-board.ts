@@ -4,15 +4,14 @@ import type { AppChannel } from "@konferenco/protocol";
 export const TYPING_ENDS_MS = 5_000;
 /** Between two lists of one channel. */
 const TELL_EVERY_MS = 500;
-/** Names of one list; more are counted. */
-const MAX_NAMES = 5;
+/** People of one list who are looked at; further ones are writing in a crowd. */
+const MAX_LISTED = 50;
 /** People writing at once over all channels, about 100 bytes each; further ones are not shown. */
 const MAX_WRITING = 10_000;
 
 export interface Typing {
   channel: AppChannel;
-  who: string[];
-  more: number;
+  who: readonly string[];
 }
 
 interface Place {
@@ -50,12 +49,12 @@ export class TypingBoard {
     for (const [channel, place] of this.#places) {
       for (const [who, untilMs] of place.untilMs) if (untilMs <= nowMs) this.stopped(channel, who);
       if (nowMs < place.tellAtMs) continue;
-      const who = [...place.untilMs.keys()].sort();
-      const list = JSON.stringify(who);
-      if (list !== (place.told === "" ? "[]" : place.told)) {
+      const who = [...place.untilMs.keys()].sort().slice(0, MAX_LISTED);
+      const list = who.join(" ");
+      if (list !== place.told) {
         place.told = list;
         place.tellAtMs = nowMs + TELL_EVERY_MS;
-        changed.push({ channel, who: who.slice(0, MAX_NAMES), more: Math.max(0, who.length - MAX_NAMES) });
+        changed.push({ channel, who });
       }
       if (who.length === 0) this.#places.delete(channel);
     }

@@ -34,6 +34,7 @@ import { RENEWABLE_S, type Claims, type TokenAuthority } from "../auth.ts";
 import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
 import { seesThings, type Viewer } from "../core/privacy.ts";
+import type { CountAudit } from "../count-audit.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
 import type { Flow } from "../flow.ts";
 import type { Logins } from "../logins.ts";
@@ -68,6 +69,7 @@ export interface RoutesOptions {
   surroundings: Surroundings;
   receipts: AlertReceipts;
   signals: Signals;
+  countAudit: CountAudit;
   flow: Flow;
   authority: TokenAuthority;
   tickets: Tickets;
@@ -160,7 +162,7 @@ function renewed(claims: Claims, logins: Logins): Bearer {
 
 // --- the venue ------------------------------------------------------------------------------------
 
-function venueRoutes({ venue, store, surroundings, receipts, signals, flow, people, publishAlert, nowMs }: RoutesOptions): Route[] {
+function venueRoutes({ venue, store, surroundings, receipts, signals, countAudit, flow, people, publishAlert, nowMs }: RoutesOptions): Route[] {
   // No tag id ever leaves to attendees, and notes are the venue's own.
   const { notes: _notes, ...shown } = venue;
   const publicVenue = { ...shown, tags: [] };
@@ -218,10 +220,20 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, flow, peop
       access: EVERYBODY,
       answers: z.object({ zones: z.array(zoneCountSchema), sessions: z.array(sessionCountSchema).optional().describe("attendance; for operators and staff") }),
       handle({ claims }) {
-        const parts = surroundings.occupancy(viewerOf(claims, people)).map((part) => (JSON.parse(part.json) as { d: { zones: ZoneCount[]; sessions?: SessionCount[] } }).d);
+        const viewer = viewerOf(claims, people);
+        if (seesThings(viewer)) countAudit.read(claims?.subject ?? "", "asked");
+        const parts = surroundings.occupancy(viewer).map((part) => (JSON.parse(part.json) as { d: { zones: ZoneCount[]; sessions?: SessionCount[] } }).d);
         const { sessions } = parts[0] ?? {};
         return { status: 200, body: { zones: parts.flatMap(({ zones }) => zones), ...(sessions === undefined ? {} : { sessions }) } };
       },
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/occupancy/readers",
+      summary: "Who has had exact counts before them, from when until when, at any bridge; the latest first",
+      access: OPERATOR,
+      answers: z.object({ readings: z.array(z.object({ by: z.string(), how: z.enum(["asked", "live"]), fromMs: z.number(), untilMs: z.number() })) }),
+      handle: () => ({ status: 200, body: { readings: countAudit.list() } }),
     }),
     route({
       method: "GET",

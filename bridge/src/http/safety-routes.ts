@@ -69,6 +69,7 @@ export function safetyRoutes({ registry, desk, surroundings, people, nowMs }: Ro
       answers: z.object({
         audiences: z.array(z.object({ audience: z.enum(AUDIENCES), level: z.enum(LEVELS) })),
         people: z.array(z.object({ personId: idSchema, name: z.string(), audience: z.enum(AUDIENCES), level: z.enum(LEVELS), untilMs: z.number().nullable() })),
+        connections: z.array(z.object({ personId: idSchema, name: z.string() })).describe("mutual ones, whom a precise place can be shown"),
         blocked: z.array(z.string()),
         findableBy: z.string(),
       }),
@@ -76,16 +77,16 @@ export function safetyRoutes({ registry, desk, surroundings, people, nowMs }: Ro
         const person = await self(claims);
         const policy = compilePolicy(person, { nowMs: nowMs() });
         const known = await Promise.all(person.profile.connections.map((personId) => people.loadPerson(personId)));
-        const seen = known.flatMap((other) => {
-          if (other === null || !other.profile.connections.includes(policy.personId)) return [];
-          const viewer = asViewer(compilePolicy(other));
-          const level = levelFor(policy, viewer);
-          if (level === "hidden") return [];
+        const friends = known.filter((other) => other !== null).filter(({ profile: { personId, connections } }) => connections.includes(policy.personId) && policy.blocked?.has(personId) !== true);
+        const seen = friends.flatMap((other) => {
           const { personId, name } = other.profile;
-          return [{ personId, name, audience: "connections" as const, level, untilMs: policy.shares?.get(personId) ?? null }];
+          // Blocking is silent: whether they have blocked me makes no difference to this list.
+          const level = levelFor(policy, asViewer({ ...compilePolicy(other), blocked: null }));
+          return level === "hidden" ? [] : [{ personId, name, audience: "connections" as const, level, untilMs: policy.shares?.get(personId) ?? null }];
         });
+        const connections = friends.map(({ profile: { personId, name } }) => ({ personId, name }));
         const audiences = AUDIENCES.map((audience) => ({ audience, level: policy.levels[audience] }));
-        return { status: 200, body: { audiences, people: seen, blocked: person.settings.blocked ?? [], findableBy: policy.discoverability } };
+        return { status: 200, body: { audiences, people: seen, connections, blocked: person.settings.blocked ?? [], findableBy: policy.discoverability } };
       },
     }),
     route({

@@ -87,6 +87,8 @@ export function signalRecord(signal: Signal, keys: KeyRing): string | null {
     }
     case "resync":
       return signal.who === null ? JSON.stringify(signal) : sealedRecord(signal, keyed([personSubject(signal.who)]), keys);
+    case "counts_read":
+      return sealedRecord(signal, keyed([personSubject(signal.by)]), keys);
     default:
       return JSON.stringify(signal);
   }
@@ -154,6 +156,8 @@ function asSignal(value: unknown, keys: KeyRing): Signal | Erased | null {
       return typeof value.bridge === "string" && typeof value.alertId === "string" && isObject(value.counts) ? (value as unknown as Signal) : null;
     case "resync":
       return value.who === null || typeof value.who === "string" ? (value as unknown as Signal) : null;
+    case "counts_read":
+      return typeof value.by === "string" && (value.how === "asked" || value.how === "live") ? (value as unknown as Signal) : null;
     case "flow":
       return typeof value.from === "string" && isObject(value.counts) && Object.values(value.counts).every((count) => typeof count === "number") ? (value as unknown as Signal) : null;
     default:

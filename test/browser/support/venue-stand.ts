@@ -20,7 +20,7 @@ export interface VenueStand {
   tagMovesTo(tagId: string, from: string | null, place: { xM: number; yM: number; zoneId: string; floor?: number }): Promise<void>;
   gatewayIs(gatewayId: string, state: GatewayHealth["state"]): Promise<void>;
   alert(alert: Pick<Alert, "severity" | "title" | "text">): Promise<void>;
-  addPerson(person: { personId: string; name: string; tagId: string; level?: Level; staff?: Level; interests?: string[] }): Promise<void>;
+  addPerson(person: { personId: string; name: string; tagId: string; level?: Level; staff?: Level; interests?: string[]; connections?: string[] }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -97,10 +97,10 @@ export async function openVenueStand(options: { webRoot: string | null }): Promi
       const atMs = nowMs();
       await store.commit({ ...emptyBatch(), alerts: [{ alertId: `alert-${atMs}`, zoneIds: [], atMs, ...alert }] }, atMs);
     },
-    async addPerson({ personId, name, tagId, level = "zone", staff = "zone", interests = [] }) {
+    async addPerson({ personId, name, tagId, level = "zone", staff = "zone", interests = [], connections = [] }) {
       const settings = defaultPrivacySettings();
       await registry.putPerson({
-        profile: { personId, name, role: "attendee", company: "", interests, lookingFor: "", connections: [] },
+        profile: { personId, name, role: "attendee", company: "", interests, lookingFor: "", connections },
         consent: { given: true, atMs: nowMs() - 60_000, version: "test" },
         settings: { ...settings, level, audiences: { ...settings.audiences, staff } },
       });

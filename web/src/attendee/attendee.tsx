@@ -6,10 +6,12 @@ import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
 import { AlertsCard, unreadOf, UrgentAlerts } from "./alerts-card.tsx";
 import { ChannelsCard } from "./channels-card.tsx";
 import { openLiveMe } from "./live-me.ts";
+import { ForgetMe, type Receipt } from "./forget-me.tsx";
 import { NoticesCard } from "./notices-card.tsx";
 import { NearbyCard } from "./nearby-card.tsx";
 import { PlaceCard } from "./place-card.tsx";
 import { PrivacyCard } from "./privacy-card.tsx";
+import { SafetyBar, SafetyCard } from "./safety-card.tsx";
 
 /** What the server keeps about me, as far as the page needs it. */
 interface Me {
@@ -21,9 +23,10 @@ interface Me {
 interface AttendeeProps {
   session: Session;
   onLeave: (message: string | null) => void;
+  onForgotten: (receipt: Receipt) => void;
 }
 
-export function Attendee({ session, onLeave }: AttendeeProps) {
+export function Attendee({ session, onLeave, onForgotten }: AttendeeProps) {
   const [loaded, setLoaded] = useState<{ venue: VenueMap; me: Me } | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   useEffect(() => {
@@ -40,7 +43,7 @@ export function Attendee({ session, onLeave }: AttendeeProps) {
       },
     );
   }, [session]);
-  if (loaded !== null) return <OpenAttendee session={session} onLeave={onLeave} {...loaded} />;
+  if (loaded !== null) return <OpenAttendee session={session} onLeave={onLeave} onForgotten={onForgotten} {...loaded} />;
   return (
     <main class="door" aria-busy={fault === null}>
       {fault === null ? (
@@ -62,15 +65,16 @@ export function Attendee({ session, onLeave }: AttendeeProps) {
   );
 }
 
-function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: VenueMap; me: Me }) {
+function OpenAttendee({ session, onLeave, onForgotten, venue, me }: AttendeeProps & { venue: VenueMap; me: Me }) {
   const live = useMemo(() => openLiveMe(session, onLeave), [session]);
   useEffect(() => () => live.close(), [live]);
-  const [consent, setConsent] = useState(me.consent.given);
+  const [consent, setConsent] = useState(me.consent);
   const { alerts } = live.state.value;
   const unread = unreadOf(alerts, live.read).length;
   return (
     <>
       <ConnectionBanner link={live.link} />
+      <SafetyBar live={live} />
       <header class="my-head">
         <BrandMark />
         <div class="my-title">
@@ -82,14 +86,16 @@ function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: 
       <main class="my-page">
         <UrgentAlerts alerts={alerts} venue={venue} read={live.read} />
         <div class="my-column">
-          <PlaceCard live={live} venue={venue} hasTag={me.hasTag} hasConsent={consent} />
-          <NearbyCard live={live} hasConsent={consent} />
+          <PlaceCard live={live} venue={venue} hasTag={me.hasTag} hasConsent={consent.given} />
+          <NearbyCard live={live} hasConsent={consent.given} />
           <ChannelsCard live={live} />
           <AlertsCard alerts={alerts} venue={venue} read={live.read} />
         </div>
         <div class="my-column">
+          <SafetyCard live={live} hasConsent={consent.given} />
           <PrivacyCard live={live} session={session} consent={consent} onConsent={setConsent} />
           <NoticesCard notices={live.notices} />
+          <ForgetMe session={session} onForgotten={onForgotten} />
           <button type="button" class="button quiet my-leave" onClick={() => onLeave(null)}>
             Log out
           </button>
@@ -113,6 +119,10 @@ function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: 
               <span class="visually-hidden"> not read yet</span>
             </span>
           )}
+        </a>
+        <a href="#safety">
+          <NavIcon path="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm0 1.600a5.400 5.400 0 0 1 3.300 1.200L3.800 11.300A5.400 5.400 0 0 1 8 2.600Zm0 10.800a5.400 5.400 0 0 1-3.200-1.100l7.500-7.500A5.400 5.400 0 0 1 8 13.400Z" />
+          Safety
         </a>
         <a href="#privacy">
           <NavIcon path="M8 1 2.500 3v4.500c0 3.300 2.300 6.100 5.500 7 3.200-.9 5.500-3.700 5.500-7V3Zm-.8 9.400L4.800 8l1-1 1.400 1.400 3-3 1 1Z" />

@@ -7,6 +7,7 @@ import { openLiveLink, type LiveLink } from "../common/live-link.ts";
 import type { FloorMap } from "../map/floor-map.ts";
 import { forgetPerson, newMyState, noteMyEvent, type MyState } from "./my-place.ts";
 import { openNotices, type Notices } from "./notices.ts";
+import { openSafety, type Safety } from "./safety.ts";
 
 /** How the last change of a setting stands. */
 export type Saving = { kind: "idle" } | { kind: "saving" } | { kind: "saved" } | { kind: "failed"; message: string };
@@ -18,6 +19,11 @@ export interface LiveMe {
   settings: ReadonlySignal<PrivacySettings | null>;
   saving: Signal<Saving>;
   change: (change: PrivacyChange) => void;
+  /** While “hide me everywhere” is on its way to the server. */
+  hiding: ReadonlySignal<boolean>;
+  /** How I was shown before I hid, kept on this device for the way back. */
+  beforeHiding: Kept<PrivacyChange | null>;
+  safety: Safety;
   notices: Notices;
   /** Ids of the alerts that were read. */
   read: Kept<readonly string[]>;
@@ -84,6 +90,7 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     if (membership !== undefined) setMembership(channelId, { ...membership, people: event.d.count });
   }
 
+  const safety = openSafety(session, state);
   const stopPresence = followAttention(link);
 
   return {
@@ -93,6 +100,9 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     notices,
     read: keep<readonly string[]>(`konferenco.attendee.read.${personId}`, []),
     settings: computed(() => (state.value.settings === null ? null : onTheirWay.value.reduce(withChange, state.value.settings))),
+    hiding: computed(() => onTheirWay.value.some(({ preset }) => preset === "high")),
+    beforeHiding: keep<PrivacyChange | null>(`konferenco.attendee.before-hiding.${personId}`, null),
+    safety,
     change(change) {
       onTheirWay.value = [...onTheirWay.value, change];
       saving.value = { kind: "saving" };
@@ -126,6 +136,7 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     useMap: (next) => (map = next),
     close() {
       stopPresence();
+      safety.close();
       link.close();
     },
   };
@@ -150,7 +161,8 @@ function followAttention({ client }: LiveLink): () => void {
   };
 }
 
-function withChange(settings: PrivacySettings, { audiences, presence, ...rest }: PrivacyChange): PrivacySettings {
+/** What a preset is made of is the server's to say; it does, in the settings that follow. */
+function withChange(settings: PrivacySettings, { preset: _preset, audiences, presence, ...rest }: PrivacyChange): PrivacySettings {
   const given = <T extends object>(part: T): T => Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined)) as T;
   return { ...settings, ...given(rest), audiences: { ...settings.audiences, ...given(audiences ?? {}) }, presence: { ...settings.presence, ...given(presence ?? {}) } } as PrivacySettings;
 }

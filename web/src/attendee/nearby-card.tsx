@@ -67,6 +67,12 @@ export function NearbyCard({ live, hasConsent }: { live: LiveMe; hasConsent: boo
                           </span>
                         )}
                       </span>
+                      <details class="person-more">
+                        <summary aria-label={`More about ${person.name}`}>⋯</summary>
+                        <button type="button" class="button slim" onClick={() => live.safety.block(person.personId, person.name)}>
+                          Block {person.name}
+                        </button>
+                      </details>
                     </li>
                   ))}
                 </ul>

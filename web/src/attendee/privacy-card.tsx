@@ -1,14 +1,14 @@
 import type { Level, PrivacySettings } from "@konferenco/client";
-import type { Audience, Consent, Session } from "@konferenco/protocol";
+import type { Audience, Consent, Preset, Session } from "@konferenco/protocol";
 import { useState } from "preact/hooks";
 import { callApi, inWords } from "../common/api.ts";
-import { LEVEL_WORDS } from "../common/words.ts";
+import { dateAndTime, LEVEL_WORDS } from "../common/words.ts";
 import type { LiveMe } from "./live-me.ts";
 
 const LEVELS: Level[] = ["precise", "zone", "venue", "hidden"];
 const COARSE_TO_FINE: Level[] = ["hidden", "venue", "zone", "precise"];
 
-const AUDIENCES: { audience: Audience; word: string; who: string }[] = [
+export const AUDIENCES: { audience: Audience; word: string; who: string }[] = [
   { audience: "connections", word: "My connections", who: "people who are connected with you on both sides" },
   { audience: "attendees", word: "Other attendees", who: "everybody who takes part" },
   { audience: "speakers", word: "Speakers", who: "people who speak at the event" },
@@ -23,14 +23,25 @@ const FINDABLE: { value: PrivacySettings["discoverability"]; word: string }[] = 
   { value: "hidden", word: "Nobody" },
 ];
 
+const ALLOWED: { who: PrivacySettings["doNotDisturbAllow"][number]; word: string }[] = [
+  { who: "connections", word: "My connections" },
+  { who: "speakers", word: "Speakers" },
+];
+
+const PRESETS: { preset: Preset; word: string; what: string }[] = [
+  { preset: "high", word: "Private", what: "nobody sees you" },
+  { preset: "balanced", word: "Balanced", what: "your area, to people here" },
+  { preset: "optimized", word: "Open", what: "easy to find and meet" },
+];
+
 /** Names the sentence beside the switch: whoever agrees has agreed to this wording. */
 const CONSENT_VERSION = "page-1";
 
 interface PrivacyCardProps {
   live: LiveMe;
   session: Session;
-  consent: boolean;
-  onConsent: (given: boolean) => void;
+  consent: Consent;
+  onConsent: (consent: Consent) => void;
 }
 
 export function PrivacyCard({ live, session, consent, onConsent }: PrivacyCardProps) {
@@ -45,9 +56,10 @@ export function PrivacyCard({ live, session, consent, onConsent }: PrivacyCardPr
       {settings === null ? (
         <p class="muted">Loading your settings…</p>
       ) : (
-        <fieldset class="my-settings" disabled={!consent}>
+        <fieldset class="my-settings" disabled={!consent.given}>
+          <Presets onChoose={(preset) => live.change({ preset })} />
           <LevelChoice settings={settings} onChange={(level) => live.change({ level })} />
-          <WhoSeesMe settings={settings} consent={consent} onChange={(audience, level) => live.change({ audiences: { [audience]: level } })} />
+          <WhoSeesMe settings={settings} consent={consent.given} onChange={(audience, level) => live.change({ audiences: { [audience]: level } })} />
           <div class="field">
             <label for="findable">Who finds me among people nearby</label>
             <select
@@ -74,13 +86,58 @@ export function PrivacyCard({ live, session, consent, onConsent }: PrivacyCardPr
             <span class="muted small">Such as the session that you sit in, to whoever may see your area; to nobody more.</span>
           </label>
           <label class="switch">
+            <span>Show that I am online</span>
+            <input type="checkbox" role="switch" checked={settings.presence.online} onChange={(event) => live.change({ presence: { online: event.currentTarget.checked } })} />
+            <span class="muted small">In channels, and to your connections.</span>
+          </label>
+          <label class="switch">
+            <span>Show whether I am busy</span>
+            <input type="checkbox" role="switch" checked={settings.presence.availability} onChange={(event) => live.change({ presence: { availability: event.currentTarget.checked } })} />
+            <span class="muted small">Otherwise you are simply online.</span>
+          </label>
+          <label class="switch">
             <span>Do not disturb</span>
             <input type="checkbox" role="switch" checked={settings.doNotDisturb} onChange={(event) => live.change({ doNotDisturb: event.currentTarget.checked })} />
             <span class="muted small">Nobody's coming near is announced to you. Alerts from the venue still arrive.</span>
           </label>
+          <label class="switch">
+            <span>Quiet while I sit in a session</span>
+            <input type="checkbox" role="switch" checked={settings.autoDoNotDisturb} onChange={(event) => live.change({ autoDoNotDisturb: event.currentTarget.checked })} />
+            <span class="muted small">Turns itself on and off by the timetable.</span>
+          </label>
+          <fieldset class="allowed">
+            <legend class="label">Who may still come through</legend>
+            {ALLOWED.map(({ who, word }) => (
+              <label key={who} class="check">
+                <input
+                  type="checkbox"
+                  checked={settings.doNotDisturbAllow.includes(who)}
+                  onChange={(event) => live.change({ doNotDisturbAllow: ALLOWED.map((other) => other.who).filter((other) => (other === who ? event.currentTarget.checked : settings.doNotDisturbAllow.includes(other))) })}
+                />
+                {word}
+              </label>
+            ))}
+          </fieldset>
         </fieldset>
       )}
     </section>
+  );
+}
+
+/** Everything below at once, to begin with; each choice can be changed afterwards. */
+function Presets({ onChoose }: { onChoose: (preset: Preset) => void }) {
+  return (
+    <div>
+      <p class="label">Set everything at once</p>
+      <div class="presets">
+        {PRESETS.map(({ preset, word, what }) => (
+          <button type="button" key={preset} class="button preset" onClick={() => onChoose(preset)}>
+            <b>{word}</b>
+            <span class="muted small">{what}</span>
+          </button>
+        ))}
+      </div>
+    </div>
   );
 }
 
@@ -109,7 +166,7 @@ function ConsentSwitch({ session, consent, onConsent }: Omit<PrivacyCardProps, "
     setFault(null);
     try {
       const answer = await callApi<Consent>("me/consent", { method: "PUT", token: session.token, body: { given, version: CONSENT_VERSION } });
-      onConsent(answer.given);
+      onConsent(answer);
     } catch (error) {
       setFault(`Not saved. ${inWords(error)}`);
     } finally {
@@ -120,9 +177,14 @@ function ConsentSwitch({ session, consent, onConsent }: Omit<PrivacyCardProps, "
     <div>
       <label class="switch">
         <span>The event may use my location</span>
-        <input type="checkbox" role="switch" checked={wanted ?? consent} disabled={wanted !== null} onChange={(event) => void change(event.currentTarget.checked)} data-testid="consent" />
+        <input type="checkbox" role="switch" checked={wanted ?? consent.given} disabled={wanted !== null} onChange={(event) => void change(event.currentTarget.checked)} data-testid="consent" />
         <span class="muted small">Without this, nothing about you is shown to anybody. You can take it back at any time.</span>
       </label>
+      {consent.atMs > 1 && (
+        <p class="muted small" data-testid="consent-fact">
+          {consent.given ? "Given" : "Taken back"} on {dateAndTime(consent.atMs)}, wording “{consent.version}”.
+        </p>
+      )}
       {fault !== null && (
         <p class="note bad" role="alert">
           {fault}
@@ -153,7 +215,7 @@ function LevelChoice({ settings, onChange }: { settings: PrivacySettings; onChan
 function WhoSeesMe({ settings, consent, onChange }: { settings: PrivacySettings; consent: boolean; onChange: (audience: Audience, level: Level) => void }) {
   return (
     <div>
-      <p class="label">Who can see me</p>
+      <p class="label">Who may see me, and how much</p>
       <ul class="audiences" data-testid="who-sees-me">
         {AUDIENCES.map(({ audience, word, who }) => {
           const chosen = settings.audiences[audience];

@@ -5,6 +5,11 @@ export function clockTime(atMs: number, { seconds = false } = {}): string {
   return new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", ...(seconds ? { second: "2-digit" } : {}) }).format(atMs);
 }
 
+/** For what may have happened on another day. */
+export function dateAndTime(atMs: number): string {
+  return new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(atMs);
+}
+
 /** How long ago, coarse as people say it. */
 export function ago(atMs: number, nowMs: number): string {
   const elapsedS = Math.max(0, Math.round((nowMs - atMs) / 1_000));

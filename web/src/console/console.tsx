@@ -6,6 +6,7 @@ import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
 import { counted } from "../common/words.ts";
 import { ActivityPanel } from "./activity-panel.tsx";
 import { AlertForm } from "./alert-form.tsx";
+import { CountReaders } from "./count-readers.tsx";
 import { FlowPanel } from "./flow-panel.tsx";
 import { GatewaysPanel } from "./gateways-panel.tsx";
 import { LiveMap } from "./live-map.tsx";
@@ -97,6 +98,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
                 {!isDisplay && <GatewaysPanel live={live} venue={venue} onSelect={select} />}
                 {!isDisplay && <SessionsPanel token={session.token} live={live} venue={venue} />}
                 <ZonesPanel live={live} venue={venue} selected={selected} onSelect={select} />
+                {!isDisplay && <CountReaders session={session} />}
               </>
             )}
             {tab === "alert" && <AlertForm session={session} venue={venue} live={live} />}

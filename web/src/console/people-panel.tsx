@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { activityInWords, counted, zoneName } from "../common/words.ts";
 import type { Target } from "../map/scene.ts";
 import type { LiveVenue } from "./live-venue.ts";
+import { LookUp } from "./look-up.tsx";
 import { PeopleImport } from "./people-import.tsx";
 
 /** Rows that a person can take in; the rest is found by typing. */
@@ -50,6 +51,7 @@ export function PeoplePanel({ session, venue, live, selected, onSelect }: People
           {found.length > MAX_ROWS && <li class="muted small">… and {counted(found.length - MAX_ROWS, "more", "more")}</li>}
         </ul>
       </section>
+      <LookUp session={session} venue={venue} live={live} />
       <PeopleImport session={session} />
     </>
   );
