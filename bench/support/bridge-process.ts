@@ -12,7 +12,7 @@ import { benchVenue } from "./venue.ts";
 
 export interface OpenRequest {
   redis?: string;
-  /** Folder of the embedded store's log; without it everything is in memory. */
+  /** Folder of the keys and of the embedded store's log; without it these are in memory. */
   dataDir?: string;
   port?: number;
   /** The same for all bridges of an event. */

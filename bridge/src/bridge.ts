@@ -156,6 +156,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     streams.tickSecond();
     receipts.tickSecond();
     flow.tickSecond();
+    void feed.tickSecond();
     countAudit.tickSecond();
     surroundings.tickOccupancy();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);

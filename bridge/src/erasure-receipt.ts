@@ -30,7 +30,8 @@ export function erasureReceipt({ atMs, hadTag, closed }: { atMs: number; hadTag:
       0,
       { where: "live state and geo sets", what: "position, zone, last five minutes; the tag is hidden until it is handed out anew", how: "removed" },
       { where: "log and replay", what: "changes of zone and of nearness", how: "unreadable" },
-      { where: "spools of gateways", what: "what the tag sent while a gateway was cut off; refused when it arrives", how: "expires", untilMs: atMs + RECENT_LOCATION_MS },
+      { where: "fusion's memory", what: "where the tag was going, within a second; what it sends from now on is refused and counted", how: "removed" },
+      { where: "spools of gateways", what: "what the tag sent while a gateway was cut off; refused and counted by fusion when it arrives", how: "expires", untilMs: atMs + RECENT_LOCATION_MS },
     );
   }
   places.push({ where: "log", what: "the unreadable bytes themselves", how: "expires", untilMs: atMs + LOG_RETENTION_MS });

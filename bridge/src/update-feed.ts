@@ -60,8 +60,9 @@ export class UpdateFeed {
   gaps = 0;
   /** The end of the log, as far as it has been dispatched. */
   readonly recent: RecentLog;
-  /** True while the store or the registry does not answer. */
-  failing = false;
+  #logFailing = false;
+  #silent = false;
+  #asking = false;
 
   constructor(options: UpdateFeedOptions) {
     this.#options = options;
@@ -71,6 +72,24 @@ export class UpdateFeed {
   /** Up to where in the log everything has been dispatched. */
   get at(): UpdateId {
     return this.#at;
+  }
+
+  /** True while the store or the registry does not answer. */
+  get failing(): boolean {
+    return this.#logFailing || this.#silent;
+  }
+
+  /** Asks both whether they answer: a follower of a store that is away hears just nothing. */
+  async tickSecond(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    const { store, registry, log } = this.#options;
+    const [lost] = (await Promise.allSettled([store.ping(), registry.ping()])).filter((answer) => answer.status === "rejected");
+    this.#asking = false;
+    const silent = lost !== undefined;
+    if (this.#closed || silent === this.#silent) return;
+    this.#silent = silent;
+    log(silent ? { event: "store silent", remedy: "nothing new is shown until it answers", error: String(lost.reason) } : { event: "store answers" });
   }
 
   get pending(): number {
@@ -291,12 +310,12 @@ export class UpdateFeed {
     for (let waitMs = RETRY_MS; !this.#closed; waitMs = Math.min(5_000, waitMs * 2)) {
       try {
         await work();
-        if (this.failing) this.#options.log({ event: "store back" });
-        this.failing = false;
+        if (this.#logFailing) this.#options.log({ event: "store back" });
+        this.#logFailing = false;
         return;
       } catch (error) {
-        if (!this.failing) this.#options.log({ event: "store lost", while: `reading ${what}`, error: String(error) });
-        this.failing = true;
+        if (!this.#logFailing) this.#options.log({ event: "store lost", while: `reading ${what}`, error: String(error) });
+        this.#logFailing = true;
         await delay(waitMs);
       }
     }

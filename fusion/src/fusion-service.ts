@@ -42,6 +42,7 @@ import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } f
 import type { WifiModel } from "./core/wifi-model.ts";
 import type { RotatingTags } from "./rotating-tags.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
+import { tagSubject, type KeyRing } from "./store/key-ring.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
 export interface FusionServiceConfig {
@@ -72,6 +73,8 @@ export interface FusionServiceConfig {
   schedule?: PipelineOptions["schedule"];
   /** Who is behind names that change. None: such names are refused. */
   rotatingTags?: RotatingTags;
+  /** Who is erased, by tag: nothing of them is taken, and what is held is let go. Absent: nobody, as in recordings. */
+  keys?: KeyRing;
 }
 
 export interface FusionMessage {
@@ -171,6 +174,20 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   /** In report time: the largest sending time seen. -Infinity before the first. */
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
+  let erasuresSeen = 0;
+
+  function isErased(tagId: TagId): boolean {
+    return config.keys?.isErased(tagSubject(tagId)) ?? false;
+  }
+
+  /** Looks at all tags only when somebody was erased since. */
+  function dropErased(): void {
+    const erasures = config.keys?.erasures ?? 0;
+    if (erasures === erasuresSeen) return;
+    erasuresSeen = erasures;
+    const gone = pipeline.tagIds().filter(isErased);
+    if (gone.length > 0) timeline.drop(gone);
+  }
 
   function refuseAs(code: RefusalCode, by = 1): void {
     countRefusal(refused, code, by);
@@ -198,6 +215,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     lastTickMs = nowMs;
     counts.ticks++;
     config.rotatingTags?.prepare(nowMs);
+    dropErased();
     const output = timeline.tick(nowMs);
     const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
     for (const position of positions) stored.set(position.tagId, position);
@@ -273,7 +291,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     }
     for (const [dueMs, heard] of heardOfDue) {
       const apply = (): void => {
-        for (const observation of heard) pipeline.step(observation, dueMs);
+        for (const observation of heard) if (!isErased(observation.tagId)) pipeline.step(observation, dueMs);
       };
       timeline.take({ dueMs, from: `${gatewayId} ${bootId}`, seq, apply });
     }
@@ -287,13 +305,13 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     });
   }
 
-  /** The tag behind a name that changes, the name itself of a tag that keeps it, or null: refused and counted. */
+  /** The tag behind a name that changes, the name itself of a tag that keeps it, or null: unknown or erased, refused and counted. */
   function lastingName(tagId: TagId, atMs: number): TagId | null {
     const ephemeral = ephemeralOfTag(tagId);
-    if (ephemeral === null) return tagId;
-    const lasting = config.rotatingTags?.tagOf(ephemeral, atMs) ?? null;
-    if (lasting === null) refuseAs("TAG_NAME_UNKNOWN");
-    return lasting;
+    const lasting = ephemeral === null ? tagId : (config.rotatingTags?.tagOf(ephemeral, atMs) ?? null);
+    if (lasting !== null && !isErased(lasting)) return lasting;
+    refuseAs(lasting === null ? "TAG_NAME_UNKNOWN" : "TAG_ERASED");
+    return null;
   }
 
   function ingestSensor(sensorType: SensorType, message: FusionMessage): void {
@@ -305,12 +323,14 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         const { scan } = parsed.value;
         // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
         if (scan.tagId === null) return;
+        if (isErased(scan.tagId)) return refuseAs("TAG_ERASED");
         return locate({ from: `wifi-scan ${scan.tagId}`, measuredAtMs: scan.heardAtMs }, message, (atMs) => locateScan(scan, atMs));
       }
       case "position": {
         const parsed = parsePositionReport(message.payload);
         if (!parsed.ok) return refuseAs(parsed.code);
         const report: PositionReport = parsed.value;
+        if (isErased(report.tagId)) return refuseAs("TAG_ERASED");
         return locate({ from: `${report.source} ${report.tagId}`, measuredAtMs: report.atMs }, message, (atMs) =>
           report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
         );
@@ -320,13 +340,14 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         if (!parsed.ok) return refuseAs(parsed.code);
         addRefusals(parsed.value.refusedRows);
         const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
+        if (isErased(tagId)) return refuseAs("TAG_ERASED");
         const atMs = deviceTime(heardAtMs, message);
         if (atMs === null) return;
         const sighted = heardTagId.flatMap((heard, row) => {
           const tagB = lastingName(heard, atMs);
           return tagB === null ? [] : [{ tagA: tagId, tagB, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }];
         });
-        return timeline.take({ dueMs: atMs, from: `tag-sightings ${tagId}`, seq: 0, apply: () => sighted.forEach((sighting) => pipeline.sight(sighting)) });
+        return timeline.take({ dueMs: atMs, from: `tag-sightings ${tagId}`, seq: 0, apply: () => sighted.forEach((sighting) => isErased(tagId) || isErased(sighting.tagB) || pipeline.sight(sighting)) });
       }
       case "environment": {
         const parsed = parseEnvironmentReport(message.payload);
@@ -348,6 +369,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     if (atMs === null) return;
     const apply = (): void => {
       const fix = makeFix(atMs);
+      if (fix !== null && isErased(fix.tagId)) return;
       if (fix !== null) pipeline.locate(fix, atMs);
       else if (!timeline.isReplaying) counts.unplaceable++;
     };

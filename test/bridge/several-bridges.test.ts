@@ -71,6 +71,20 @@ it("guesses of a password are counted over both bridges", async () => {
   expect(answers).toEqual([...Array<number>(10).fill(401), 429, 429]);
 });
 
+it("what is measured says that Redis is away while readiness does, and that it is back", async () => {
+  const [here] = pair();
+  const failing = async () => /^bridge_feed_failing (\d)$/m.exec(String((await here.api("GET", "/metrics")).body))?.[1];
+  const ready = async () => (await here.api("GET", "/health/ready")).status;
+  expect([await failing(), await ready()]).toEqual(["0", 200]);
+  await redis.kill();
+  await expect.poll(failing, { timeout: 20_000 }).toBe("1");
+  expect(await ready()).toBe(503);
+  await redis.restart();
+  await expect.poll(failing, { timeout: 20_000 }).toBe("0");
+  await expect.poll(ready, { timeout: 20_000 }).toBe(200);
+  expect(here.logged.filter((line) => /^store (silent|answers)$/.test((line as { event: string }).event))).toMatchObject([{ event: "store silent" }, { event: "store answers" }]);
+});
+
 it("without Redis nobody logs in, and is told to try again", async () => {
   const [here] = pair();
   redis.freeze();

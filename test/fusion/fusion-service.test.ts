@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { alertTopic, beaconTopic, formatBeaconReport, gatewayStatusTopic, lonLatOfVenuePoint, NO_ORIGIN, sensorTopic, tagOfEphemeral, venueMapSchema, type BeaconReport } from "@konferenco/protocol";
-import { KeyRing, ephemeralId, newRotatingTags, openEmbeddedStore, openFusionService, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
+import { KeyRing, ephemeralId, newRotatingTags, openEmbeddedStore, openFusionService, tagSubject, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
 import { fakeStore, type FakeStore } from "./fake-store.ts";
 import { heardAt, twoRooms } from "./venues.ts";
 
@@ -86,6 +86,37 @@ describe("fusion in report time", () => {
     expect(new Set(told().map((line) => line.split(" ")[0]))).toEqual(new Set(["ann"]));
     expect(told()).not.toContain("ann enter right");
     expect(service.stats().refused).toEqual({ TAG_NAME_UNKNOWN: 16 * venue.gateways.length });
+  });
+
+  it("an erased tag is let go with the next tick, and heard again once it is handed out anew", async () => {
+    const keys = KeyRing.inMemory();
+    open({ keys });
+    for (const tagId of ["ann", "bob"]) stand(tagId, 5, 0, 10_000);
+    keys.keyFor(tagSubject("ann"));
+    await keys.erase([tagSubject("ann")], { forGood: true });
+    passTime(service, 10_500);
+    await service.flush();
+    expect(service.stats()).toMatchObject({ tags: 1, pipeline: { candidates: 0 }, refused: {} });
+    expect(store.dropped).toEqual(["ann"]);
+
+    // It is still worn, and phones tell of it.
+    const rows = service.stats().observations;
+    stand("ann", 5, 11_000, 13_000);
+    const sensor = (type: "position" | "wifi-scan" | "tag-sightings", body: object) => void service.ingest({ topic: sensorTopic(EVENT, type), payload: encode({ v: 1, ...body }), gatewayId: null, receivedAtMs: 13_000 });
+    sensor("position", { source: "check-in", tagId: "ann", atMs: 12_900, zoneId: "left" });
+    sensor("wifi-scan", { tagId: "ann", heardAtMs: 12_900, bssid: ["AA:BB:CC:DD:EE:FF"], rssiDbm: [-50] });
+    sensor("tag-sightings", { tagId: "ann", heardAtMs: 12_900, heardTagId: ["bob"], rssiDbm: [-50] });
+    sensor("tag-sightings", { tagId: "bob", heardAtMs: 12_900, heardTagId: ["ann"], rssiDbm: [-50] });
+    passTime(service, 14_000);
+    await service.flush();
+    const refused = service.stats().refused["TAG_ERASED"];
+    expect(service.stats()).toMatchObject({ tags: 1, observations: rows, pipeline: { candidates: 0 } });
+    expect(refused).toBe(4 * venue.gateways.length + 4);
+
+    keys.keyAnew(tagSubject("ann"));
+    stand("ann", 5, 15_000, 18_000);
+    await service.flush();
+    expect(service.stats()).toMatchObject({ tags: 2, refused: { TAG_ERASED: refused } });
   });
 
   it("a pause of a day costs nothing: with nobody there, no ticks are run", async () => {

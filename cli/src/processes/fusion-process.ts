@@ -28,7 +28,7 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
     closers.add("keys", async () => keys.close());
     const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine });
     closers.add("store", () => store.close());
-    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
+    const fusion = openFusionService({ eventId, venue, schedule, store, keys, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
     const source = await openMqttSource({
       url: options.broker,

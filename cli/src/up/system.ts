@@ -61,7 +61,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("registry", () => registry.close());
     const pinboard = await openPinboardAt(place);
     closers.add("pinboard", () => pinboard.close());
-    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs, time: "wall", log, ...options.surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
+    const fusion = openFusionService({ eventId, venue, schedule, store, keys, nowMs, time: "wall", log, ...options.surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
     const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });

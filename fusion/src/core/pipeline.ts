@@ -9,7 +9,7 @@ import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
-import { copyProximity, detectProximity, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
+import { copyProximity, detectProximity, dropDirectSightings, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
@@ -75,7 +75,10 @@ export interface Pipeline {
   tick(nowMs: number): FusionOutput;
   /** Takes up a tag where an earlier process left it, so that enter and exit alternate across a restart. */
   restore(position: Position): void;
+  /** Lets the tag go as if it had long been silent: the next tick tells its exit and aparts, and holds nothing of it any more. */
+  drop(tagId: TagId): void;
   counts(): PipelineCounts;
+  tagIds(): TagId[];
   tagCount(): number;
   standing(nowMs: number): Standing;
   /** Keeps the state as it is now; returns how to go back to it, as often as is wanted. Counters that were told do not go back. */
@@ -366,6 +369,14 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return output;
     },
 
+    drop(tagId) {
+      candidates.delete(tagId);
+      dropDirectSightings(proximity, tagId);
+      const tag = tags.get(tagId);
+      if (tag !== undefined) tag.lastHeardAtMs = tag.lastLocatedAtMs = -Infinity;
+    },
+
+    tagIds: () => [...tags.keys(), ...candidates.keys()],
     tagCount: () => tags.size,
 
     standing: (nowMs) => ({

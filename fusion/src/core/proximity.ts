@@ -167,6 +167,17 @@ export function leaveProximity(state: ProximityState, tagId: TagId, nowMs: numbe
   return transitions.sort(byPair);
 }
 
+/** Nothing is known any more of what phones heard of the tag, nor its own of others. */
+export function dropDirectSightings(state: ProximityState, tagId: TagId): void {
+  state.directCount -= state.directOf.get(tagId)?.size ?? 0;
+  state.directOf.delete(tagId);
+  for (const [tagA, others] of state.directOf) {
+    if (!others.delete(tagId)) continue;
+    state.directCount--;
+    if (others.size === 0) state.directOf.delete(tagA);
+  }
+}
+
 /** A phone heard another's tag. Kept as a mean of some seconds, because single levels scatter by 6 dB. */
 export function noteDirectSighting(state: ProximityState, sighting: DirectSighting, config: FusionConfig): void {
   if (sighting.tagA === sighting.tagB) return;

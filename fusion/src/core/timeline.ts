@@ -41,6 +41,8 @@ export interface Timeline {
   /** Whether nothing waits and nobody is there, so that ticks would do nothing. */
   isIdle(): boolean;
   tick(nowMs: number): FusionOutput;
+  /** The tags leave with the next tick. What is kept to go back to holds them too and goes: what is late until then is taken as it comes. */
+  drop(tagIds: readonly TagId[]): void;
   /** An earlier process told a tag to be where this position says. */
   noteTold(position: Position): void;
   /** While ticks are run again nothing of them is told. */
@@ -244,6 +246,14 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
       }
       noteOutput(output);
       return output;
+    },
+
+    drop(tagIds) {
+      for (const tagId of tagIds) pipeline.drop(tagId);
+      checkpoints = [];
+      taken = [];
+      settle(misplaced);
+      misplaced = [];
     },
 
     noteTold({ tagId, zoneId, floor, atMs, confidence }) {

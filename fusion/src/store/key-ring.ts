@@ -186,8 +186,13 @@ export class KeyRing {
   }
 
   isErased(subject: string): boolean {
-    if (this.#bySubject.has(subject)) return false;
-    return this.#erased.size > 0 && this.#erased.has(this.#hashOf(subject));
+    if (this.#erased.size === 0 || this.#bySubject.has(subject) || !this.#erased.has(this.#hashOf(subject))) return false;
+    return this.held(subject) === null; // another process may have handed it out anew
+  }
+
+  /** Grows with every erasure that is known here, also of other processes: who keeps something by subject looks again when it has. */
+  get erasures(): number {
+    return this.#erased.size + this.#dead.size;
   }
 
   /** Ids of all people and speakers that have a key, in their order. */

@@ -75,6 +75,7 @@ describe("an erasure", () => {
     while (other.find(anna.handle) !== null) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(other.open(sealed)).toBeNull();
     expect(other.isErased("person:anna")).toBe(true);
+    expect(other.erasures).toBe(ring.erasures);
     // Whose it was is known a while longer, for telling those who still show them.
     expect(other.lately(anna.handle)).toBe("person:anna");
     const again = await open();
@@ -83,6 +84,8 @@ describe("an erasure", () => {
     expect(bytes.subarray(0, bytes.length / 2).every((byte) => byte === 0)).toBe(true);
     expect(bytes.subarray(bytes.length / 2).every((byte) => byte === 0)).toBe(false);
     expect(readFileSync(fileOf("erased"), "utf8")).not.toContain("anna");
+    ring.keyAnew("person:anna"); // registered again, which the other process has not heard of
+    expect(other.isErased("person:anna")).toBe(false);
   });
 
   it("holds when the ring is restored from before it, and ends when the subject comes back on purpose, with another key", async () => {
