@@ -94,7 +94,7 @@ describe("broker, fusion, bridge and simulator as processes of their own", () =>
       const answer = await fetch(`http://127.0.0.1:${httpPort}/api/v1/flow`, { headers: { authorization } });
       return (await answer.json()) as { stages: Record<string, number>; lanes: Record<string, number> };
     };
-    await expect.poll(async () => Object.values((await flow()).stages).filter((count) => count > 0).length, { timeout: 20_000, interval: 500 }).toBeGreaterThanOrEqual(7);
+    await expect.poll(async () => Object.values((await flow()).stages).filter((count) => count > 0).length, { timeout: 60_000, interval: 500 }).toBeGreaterThanOrEqual(7);
 
     for (const run of [simulator, second, fusion, broker]) expect(await run.stop(), run.stderr()).toBe(0);
   }, 120_000);

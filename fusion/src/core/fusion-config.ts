@@ -159,7 +159,7 @@ export interface FusionConfig {
   enterHoldMs: number;
   /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
   closeCallNats: number;
-  /** …and more must add up to this over time: a clear case at the next tick, one of 1 nat in a second (docs/decisions/0065). */
+  /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
   enterNatS: number;
   /** Times so much across floors. */
   floorNatShare: number;
@@ -278,9 +278,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterBelief: 0.95,
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
-  closeCallNats: 0.8,
-  enterNatS: 0.2,
-  floorNatShare: 12,
+  closeCallNats: 1,
+  enterNatS: 0.4,
+  floorNatShare: 6,
   dwellMs: 60_000,
 
   nearProbability: 0.5,
