@@ -58,7 +58,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard, policyChanged: (change) => presence.policyChanged(change), eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
-  const surroundings: Surroundings = new Surroundings({ venue, store, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
+  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
   const presence: Presence = new Presence({ hub, people, signals, nowMs, log });
@@ -115,7 +115,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     receipts.tick();
     hub.tick();
     replayer.tick();
-    void surroundings.tickNearby();
+    surroundings.tickNearby();
     surroundings.tickEncounters();
   }, TICK_MS);
   const half = setInterval(() => presence.tickHere(), SECOND_MS / 2);

@@ -333,7 +333,7 @@ export class ClientFrames {
         if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.whoIsThere(connection, channel)];
         // "nearby": the list takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
-        connection.lastNearby = null;
+        connection.lastNearby = connection.heldNearby = null;
         return [];
     }
   }

@@ -1,4 +1,4 @@
-import type { Channel, PersonId, ServerFrame } from "@konferenco/protocol";
+import type { Channel, NearbyPerson, PersonId, ServerFrame } from "@konferenco/protocol";
 import { NO_RIGHTS, type ChannelRights } from "./core/channel-rights.ts";
 import type { Area, AreaView } from "./core/area.ts";
 import type { Outbox } from "./core/outbox.ts";
@@ -77,8 +77,9 @@ export class Connection {
   positionsDueAtMs = 0;
   telemetryDueAtMs = 0;
   nearbyDueAtMs = 0;
-  /** The list as it was told last. */
+  /** The list as it was told last, and who was in it how near. */
   lastNearby: string | null = null;
+  heldNearby: ReadonlyMap<PersonId, NearbyPerson["within"]> | null = null;
   probedBytes = 0;
   /** The rest of a snapshot too large for the reply: walked as the reader makes room. */
   pump: Iterator<Standing> | null = null;

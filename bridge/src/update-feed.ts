@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isLogged, type Alert, type PersonId, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
 import type { FollowEvent, Store } from "@konferenco/fusion";
+import { Fifo } from "./core/fifo.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { isVenue, projectUpdate } from "./core/privacy.ts";
 import { eventRefOf } from "./keys.ts";
@@ -46,7 +47,7 @@ export interface UpdateFeedOptions {
  */
 export class UpdateFeed {
   readonly #options: UpdateFeedOptions;
-  readonly #jobs: Job[] = [];
+  readonly #jobs = new Fifo<Job>();
   readonly #alerts: Alert[] = [];
   readonly #followers: { close(): Promise<void> }[] = [];
   #pendingUpdates = 0;
@@ -93,7 +94,7 @@ export class UpdateFeed {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#followers.map((follower) => follower.close()));
-    for (const job of this.#jobs.splice(0)) if (job.kind === "change") job.done?.();
+    for (let job = this.#jobs.take(); job !== undefined; job = this.#jobs.take()) if (job.kind === "change") job.done?.();
   }
 
   /** Applies a change that this process made; when it resolves, nothing more is shown than the change allows. */
@@ -114,7 +115,7 @@ export class UpdateFeed {
     this.#pendingUpdates += event.updates.length;
     if (this.#pendingUpdates <= MAX_PENDING_UPDATES) return this.#push({ kind: "updates", updates: event.updates });
     // Too many wait: the log has the logged ones, and of positions only the latest counts.
-    for (let index = this.#jobs.length - 1; index >= 0; index--) if (this.#jobs[index]?.kind === "updates") this.#jobs.splice(index, 1);
+    this.#jobs.keep((job) => job.kind !== "updates");
     this.#pendingUpdates = 0;
     this.#push({ kind: "gap", why: "overflow" });
   }
@@ -131,7 +132,7 @@ export class UpdateFeed {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    for (let job = this.#jobs.shift(); job !== undefined && !this.#closed; job = this.#jobs.shift()) {
+    for (let job = this.#jobs.take(); job !== undefined && !this.#closed; job = this.#jobs.take()) {
       if (job.kind === "updates") {
         this.#pendingUpdates = Math.max(0, this.#pendingUpdates - job.updates.length);
         // No await when everybody is known: the update is on its way in the turn in which it was stored.
