@@ -82,6 +82,11 @@ answerQuestions({
       await store.commit({ alerts: [], proximityTransitions: [], gateways: [], positions, zoneTransitions }, Date.now());
     }
   },
+  /** Resolves when the bridge has seen all that is in the log. */
+  async caughtUp() {
+    const { offset } = await store.end();
+    while (bridge.stats().feed.offset < offset) await new Promise((resolve) => setTimeout(resolve, 100));
+  },
   tokens: ({ bearers }: { bearers: Bearer[] }) => Promise.all(bearers.map((bearer) => bridge.issueToken(bearer))),
   traffic: (request: TrafficRequest) => runTraffic(store, request),
   /** What clients must be told of, as it stands in the log. */

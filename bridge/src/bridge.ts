@@ -1,6 +1,8 @@
-import { ConfigError, type Update } from "@konferenco/protocol";
+import { ConfigError, EMPTY_SCHEDULE, type Update } from "@konferenco/protocol";
+import { Activities } from "./activities.ts";
 import { AlertReceipts } from "./alert-receipts.ts";
 import { newTokenAuthority } from "./auth.ts";
+import { Channels } from "./channels.ts";
 import { ClientFrames } from "./client-frames.ts";
 import { DEFAULT_LIMITS, type Bridge, type BridgeConfig, type BridgeStats, type LaneName } from "./config.ts";
 import type { Connection } from "./connection.ts";
@@ -13,6 +15,7 @@ import { listen, newHttpServer } from "./http/http-server.ts";
 import { messageRoutes } from "./http/message-routes.ts";
 import { operationsRoutes } from "./http/operations.ts";
 import { openPages } from "./http/pages.ts";
+import { programmeRoutes } from "./http/programme-routes.ts";
 import { apiRoutes } from "./http/routes.ts";
 import { Hub, TICK_MS } from "./hub.ts";
 import { MessageDesk } from "./message-desk.ts";
@@ -21,7 +24,7 @@ import { Talk } from "./talk.ts";
 import { deriveKeys, publicDice } from "./keys.ts";
 import { Logins } from "./logins.ts";
 import { LANES, newMetrics } from "./metrics.ts";
-import { PeopleCache } from "./people-cache.ts";
+import { PeopleCache, type PolicyChange } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
 import { newInProcessPinboard } from "./pinboard/index.ts";
 import { Poller } from "./poll.ts";
@@ -54,16 +57,23 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
-  const hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset });
-  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard, policyChanged: (change) => presence.policyChanged(change), eventRefKey: keys.eventRef, nowMs, log });
+  const schedule = config.schedule ?? EMPTY_SCHEDULE;
+  const activities: Activities = new Activities({ venue, schedule, people, picture, hub: () => hub, nowMs });
+  const hub: Hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset, activityOf: (tagId, viewer) => activities.shownTo(tagId, viewer) });
+  const channels = new Channels({ venue, schedule, people, picture, hub, nowMs });
+  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard, policyChanged, eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
-  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
+  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
   const presence: Presence = new Presence({ hub, people, signals, nowMs, log });
   const talk: Talk = new Talk({ hub, people, presence, eventRefKey: keys.eventRef, nowMs });
   const receipts = new AlertReceipts({ hub, signals, eventRefKey: keys.eventRef, nowMs });
+  function policyChanged(change: PolicyChange): void {
+    presence.policyChanged(change);
+    activities.policyChanged(change);
+  }
   const flow = new Flow({ signals, delivered: () => hub.counts.delivered, nowMs });
   function heard(update: Update, when: "before" | "now"): void {
     talk.heard(update, when);
@@ -77,11 +87,14 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     else if (signal.kind === "resync") hub.tellResync(signal.who);
   }
   const desk = new PeopleDesk({ registry, feed, nowMs });
-  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
-  feed.onErased = (personId) => surroundings.forget(personId);
+  feed.onErased = (personId, tagId) => {
+    surroundings.forget(personId, tagId);
+    activities.forget(personId);
+  };
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
@@ -98,7 +111,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     feedFailing: feed.failing,
   }));
   const logins = new Logins(keys.password, config.logins, pinboard);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -117,8 +130,12 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     replayer.tick();
     surroundings.tickNearby();
     surroundings.tickEncounters();
+    activities.tick();
   }, TICK_MS);
-  const half = setInterval(() => presence.tickHere(), SECOND_MS / 2);
+  const half = setInterval(() => {
+    presence.tickHere();
+    channels.tick();
+  }, SECOND_MS / 2);
   const second = setInterval(() => {
     transport.tickSecond();
     streams.tickSecond();

@@ -3,6 +3,7 @@ import { CLIENT_ERRORS, CLOSE_CODES, MAX_SUBSCRIPTIONS_PER_CONNECTION, clientFra
 import type { Store } from "@konferenco/fusion";
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { BridgeLimits } from "./config.ts";
+import type { Channels } from "./channels.ts";
 import { FRAME_RATE, MAX_WAITING_FRAMES, RESUME_WITHIN_MS, type Connection } from "./connection.ts";
 import { areaOf } from "./core/area.ts";
 import { rightsOf, type ChannelRights } from "./core/channel-rights.ts";
@@ -30,6 +31,7 @@ export interface ClientFramesOptions {
   feed: UpdateFeed;
   replayer: Replayer;
   surroundings: Surroundings;
+  channels: Channels;
   authority: TokenAuthority;
   cursorKey: Uint8Array;
   limits: BridgeLimits;
@@ -331,10 +333,10 @@ export class ClientFrames {
         return isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel);
       default:
         if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.whoIsThere(connection, channel)];
-        // "nearby": the list takes a question to the store and follows within a tick.
+        // "nearby": the list of people takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
         connection.lastNearby = connection.heldNearby = null;
-        return [];
+        return this.#options.channels.begin(connection);
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Alert, VenueMap } from "@konferenco/protocol";
+import type { Alert, Schedule, VenueMap } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { Registry } from "./registry/registry.ts";
 import type { Pinboard } from "./pinboard/pinboard.ts";
@@ -36,6 +36,8 @@ export interface BridgeConfig {
   /** 0 picks a free port. */
   port: number;
   venue: VenueMap;
+  /** What is on where, who meets, and which places have a channel; absent: nothing. */
+  schedule?: Schedule;
   store: Store;
   registry: Registry;
   /** Shared by all bridges of the event; absent: this is the only one. */

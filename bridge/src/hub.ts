@@ -6,7 +6,7 @@ import { ConnectionsBySubject } from "./connections-by-subject.ts";
 import { AreaView } from "./core/area.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { HARD_WINDOW_BYTES, Outbox, newOutboxCounts, type TakeOptions } from "./core/outbox.ts";
-import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type Standing, type VisibleUpdate } from "./core/privacy.ts";
+import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type Standing, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import { Subscriptions, type Subscription } from "./subscriptions.ts";
@@ -30,6 +30,8 @@ export interface HubOptions {
   seal: (connection: Connection, offset: number) => string;
   /** How far the feed has dispatched. */
   feedOffset: () => number;
+  /** What the tag's carrier is doing, as this viewer may see it; null: nothing is known. */
+  activityOf: (tagId: TagId, viewer: Viewer) => VisibleUpdate | null;
 }
 
 /** All connections that have said hello: who is interested in what, and what is written when. */
@@ -236,8 +238,9 @@ export class Hub {
     for (let next = standings.next(); next.done !== true; next = standings.next()) {
       const standing = showStanding(next.value, people.holderOf(next.value.tagId), connection.viewer);
       if (standing === null || !this.#isInView(connection, standing, connection.view)) continue;
-      shown.push(standing);
-      bytes += standing.bytes;
+      const activity = this.#options.activityOf(next.value.tagId, connection.viewer);
+      shown.push(standing, ...(activity === null ? [] : [activity]));
+      bytes += standing.bytes + (activity?.bytes ?? 0);
       if (bytes < SNAPSHOT_BYTES) continue;
       connection.pump = standings;
       this.#withPositions.add(connection);
@@ -252,7 +255,8 @@ export class Hub {
     if (person === null) return [];
     const standing = person.tagId === null ? null : picture.standing(person.tagId);
     const shown = standing === null ? null : showStanding(standing, people.holderOf(standing.tagId), connection.viewer);
-    return [showOwnSettings(person.settings, nowMs), ...(shown === null ? [] : [shown])];
+    const activity = shown === null || standing === null ? null : this.#options.activityOf(standing.tagId, connection.viewer);
+    return [showOwnSettings(person.settings, nowMs), ...(shown === null ? [] : [shown]), ...(activity === null ? [] : [activity])];
   }
 
   /** After a hole that the log cannot fill: everybody is told, and what is true now is sent again. */
@@ -355,7 +359,16 @@ export class Hub {
   /** On `venue`, as far as the viewer may see and where they look. */
   #offerStanding(connection: Connection, standing: Standing): void {
     const shown = showStanding(standing, this.#options.people.holderOf(standing.tagId), connection.viewer);
-    if (shown !== null && this.#isInView(connection, shown, connection.view)) this.offer(connection, shown);
+    if (shown === null || !this.#isInView(connection, shown, connection.view)) return;
+    this.offer(connection, shown);
+    this.offer(connection, this.#options.activityOf(standing.tagId, connection.viewer));
+  }
+
+  /** Whether what is shown of this one lies where the viewer looks. */
+  looksAt(connection: Connection, standing: Standing): boolean {
+    if (connection.view === null) return true;
+    const shown = showStanding(standing, this.#options.people.holderOf(standing.tagId), connection.viewer);
+    return shown !== null && this.#isInView(connection, shown, connection.view);
   }
 
   /** A tag has not been heard for five minutes: recent locations are not kept longer, by clients neither. */

@@ -1,8 +1,10 @@
-import { MAX_NEARBY_RESULTS, zoneCentre, type NearbyPerson, type PersonId, type TagId, type VenueMap, type ZoneId } from "@konferenco/protocol";
+import { MAX_NEARBY_RESULTS, zoneCentre, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
+import type { Activities } from "./activities.ts";
 import type { Connection } from "./connection.ts";
 import type { Area } from "./core/area.ts";
 import { shownStay, type Trail, type WindowDice } from "./core/coarse-times.ts";
 import { COMPATIBLE, type Match } from "./core/compatibility.ts";
+import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type Attendance, type HotSpots } from "./core/crowding.ts";
 import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
@@ -45,6 +47,8 @@ const ENCOUNTERS_EVERY_MS = 250;
 const MAX_UNTOLD = 10_000;
 /** Zones of one occupancy event: 500 are about 20 KB. */
 const ZONES_PER_EVENT = 500;
+/** 100,000 tags cost 15 ms. */
+const CROWD_EVERY_MS = 5_000;
 
 export interface SurroundingsOptions {
   venue: VenueMap;
@@ -54,6 +58,7 @@ export interface SurroundingsOptions {
   nowMs: () => number;
   nearbyEveryMs: number;
   dice: (zoneId: ZoneId, window: number) => [number, number];
+  activities: Activities;
   /** At which moment of a window strangers are shown a tag. */
   whenShown: WindowDice;
   log: (event: object) => void;
@@ -76,6 +81,11 @@ export class Surroundings {
   readonly #centres: ReadonlyMap<ZoneId, Place>;
   readonly #smallZones: ReadonlySet<ZoneId>;
   readonly #encounters: Encounters;
+  readonly #exactSpots: HotSpots;
+  readonly #publicSpots: HotSpots;
+  readonly #attendance: Attendance = new Map();
+  #sessions: SessionCount[] = [];
+  #crowdedAtMs = -Infinity;
   #untold: Untold[] = [];
   #encounteredAtMs = 0;
   #toldExact = "";
@@ -96,7 +106,8 @@ export class Surroundings {
       zoneWidthM: (zoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity,
       isSmall: (zoneId) => this.#smallZones.has(zoneId),
     });
-    people.isInSession = newTimetable(venue, options);
+    this.#exactSpots = newHotSpots(venue, options.activities.plan);
+    this.#publicSpots = newHotSpots(venue, options.activities.plan);
     this.#centres = new Map(
       venue.zones.flatMap((zone) => {
         const centre = zoneCentre(zone, venue);
@@ -133,7 +144,8 @@ export class Surroundings {
   }
 
   #select(standings: Iterable<Standing & Trail>, viewer: Viewer, from: Place, query: NearbyQuery): NearbyPerson[] {
-    return selectNearby(this.#candidates(standings, viewer), viewer, from, query, (zoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity);
+    const widthOf = (zoneId: ZoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity;
+    return selectNearby(this.#candidates(standings, viewer), viewer, from, query, widthOf).map((person) => this.#withActivity(person, viewer));
   }
 
   *#candidates(standings: Iterable<Standing & Trail>, viewer: Viewer): Iterable<Candidate> {
@@ -143,6 +155,15 @@ export class Surroundings {
       const at = this.#placeSeenBy(standing, subject, viewer);
       if (at !== null) yield { subject, at };
     }
+  }
+
+  #withActivity(person: NearbyPerson, viewer: Viewer): NearbyPerson {
+    const { people, picture, activities } = this.#options;
+    const [subject, tagId] = [people.policyOf(person.personId), people.tagOf(person.personId)];
+    const standing = tagId === null ? null : picture.trailOf(tagId);
+    if (subject === null || tagId === null || standing === null) return person;
+    const activity = activities.seenIn(this.#placeSeenBy(standing, subject, viewer)?.zoneId ?? null, tagId, subject, viewer);
+    return activity === null ? person : { ...person, activity };
   }
 
   #placeOf({ position, zoneId, floor, gridXM, gridYM }: Standing & Trail): Place | null {
@@ -199,7 +220,8 @@ export class Surroundings {
   }
 
   /** Nothing of the person is kept. */
-  forget(personId: PersonId): void {
+  forget(personId: PersonId, tagId: TagId | null): void {
+    if (tagId !== null) forgetAttendance(this.#attendance, tagId);
     this.#encounters.forget(personId);
     this.#untold = this.#untold.filter(({ to, other }) => to !== personId && other !== personId);
   }
@@ -282,31 +304,46 @@ export class Surroundings {
   /** The counts that this viewer may see now. */
   occupancy(viewer: Viewer, area: Area | null = null): VisibleUpdate[] {
     const nowMs = this.#options.nowMs();
-    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs);
+    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs, this.#sessions);
     this.#release(nowMs);
-    return inParts(this.#publicOccupancy.zones, area, nowMs);
+    return inParts(this.#publicZones(), area, nowMs);
   }
 
   /** Once a second: exact counts when they changed, public ones when their window ends. */
   tickOccupancy(): void {
     const { hub, nowMs } = this.#options;
+    this.#lookAtCrowd(nowMs());
     const watching = [...hub.byChannel.occupancy];
     if (watching.length === 0) return;
     const zones = this.#exactZones();
-    const exact = JSON.stringify(zones);
+    const exact = JSON.stringify([zones, this.#sessions]);
     const atMs = nowMs();
-    const exactParts = partsByArea(exact === this.#toldExact ? [] : zones, atMs);
+    const exactParts = exact === this.#toldExact ? null : partsByArea(zones, atMs, this.#sessions);
     this.#toldExact = exact;
-    const publicParts = partsByArea(this.#release(atMs) ? this.#publicOccupancy.zones : [], atMs);
+    const publicParts = this.#release(atMs) ? partsByArea(this.#publicZones(), atMs) : null;
     for (const connection of watching) {
       const parts = seesThings(connection.viewer) ? exactParts : publicParts;
-      for (const part of parts(connection.areaOf("occupancy"))) hub.offer(connection, part);
+      for (const part of parts?.(connection.areaOf("occupancy")) ?? []) hub.offer(connection, part);
     }
   }
 
-  #exactZones(): { zoneId: ZoneId; count: number }[] {
+  /** Whether anybody watches or not: how long a room has been full, and who has stayed, cannot be told afterwards. */
+  #lookAtCrowd(atMs: number): void {
+    if (Math.abs(atMs - this.#crowdedAtMs) < CROWD_EVERY_MS) return;
+    this.#crowdedAtMs = atMs;
+    const { picture, activities } = this.#options;
+    const counts = picture.countByZone(() => true);
+    markHotSpots(this.#exactSpots, (zoneId) => counts.get(zoneId) ?? 0, atMs);
+    this.#sessions = noteAttendance(this.#attendance, picture.standings(), activities.plan, atMs);
+  }
+
+  #exactZones(): ZoneCount[] {
     const counts = this.#options.picture.countByZone(() => true);
-    return this.#zoneIds.map((zoneId) => ({ zoneId, count: counts.get(zoneId) ?? 0 }));
+    return this.#zoneIds.map((zoneId) => withMark({ zoneId, count: counts.get(zoneId) ?? 0 }, this.#exactSpots));
+  }
+
+  #publicZones(): ZoneCount[] {
+    return this.#publicOccupancy.zones.map((zone) => withMark(zone, this.#publicSpots));
   }
 
   /** Of people who show their zone to attendees; true when a new window began. */
@@ -318,6 +355,9 @@ export class Surroundings {
       return typeof holder === "object" && atLeast(holder.levels.attendees, "zone");
     });
     this.#publicOccupancy.release(this.#zoneIds, counts, nowMs);
+    // Of what was released, so the mark says nothing more.
+    const released = new Map(this.#publicOccupancy.zones.map(({ zoneId, count }) => [zoneId, count === "few" ? 0 : count]));
+    markHotSpots(this.#publicSpots, (zoneId) => released.get(zoneId) ?? 0, nowMs);
     return true;
   }
 }
@@ -330,25 +370,28 @@ function* first<T>(limit: number, all: Iterable<T>): Iterable<T> {
   }
 }
 
-interface ZoneCount {
-  zoneId: ZoneId;
-  count: number | "few";
+function withMark(zone: ZoneCount, spots: HotSpots): ZoneCount {
+  const spot = spots.get(zone.zoneId);
+  return spot?.hot === true ? { ...zone, hot: true, capacity: spot.capacity } : zone;
 }
 
 /** Those of each area are made once, for all who look at it. */
-function partsByArea(zones: ZoneCount[], atMs: number): (area: Area | null) => VisibleUpdate[] {
+function partsByArea(zones: ZoneCount[], atMs: number, sessions: SessionCount[] = []): (area: Area | null) => VisibleUpdate[] {
   const made = new Map<Area | null, VisibleUpdate[]>();
   return (area) => {
-    const parts = made.get(area) ?? inParts(zones, area, atMs);
+    const parts = made.get(area) ?? inParts(zones, area, atMs, sessions);
     made.set(area, parts);
     return parts;
   };
 }
 
-function inParts(all: ZoneCount[], area: Area | null, atMs: number): VisibleUpdate[] {
+/** Sessions go with the first part; they are of the whole venue. */
+function inParts(all: ZoneCount[], area: Area | null, atMs: number, sessions: SessionCount[] = []): VisibleUpdate[] {
   const zones = area === null ? all : all.filter(({ zoneId }) => area.zoneIds.has(zoneId));
   const parts: VisibleUpdate[] = [];
-  for (let from = 0; from < zones.length; from += ZONES_PER_EVENT) parts.push(showOccupancy(zones.slice(from, from + ZONES_PER_EVENT), atMs, parts.length));
+  for (let from = 0; from < zones.length; from += ZONES_PER_EVENT) {
+    parts.push(showOccupancy({ zones: zones.slice(from, from + ZONES_PER_EVENT), ...(from > 0 || sessions.length === 0 ? {} : { sessions }) }, atMs, parts.length));
+  }
   return parts;
 }
 
@@ -370,16 +413,4 @@ function areaM2(polygons: readonly (readonly (readonly [number, number])[])[]): 
 function wordsOf({ name }: SubjectPolicy, { topic, score, reasons }: Match): { topic: string | null; text: string; compatibility: number; reasons: string[] } {
   const text = topic === null ? `You're near ${name}: ${reasons[0] ?? "you have much in common"}` : `You're near ${name}, who shares your interest in ${topic}`;
   return { topic, text, compatibility: Math.max(COMPATIBLE, score), reasons };
-}
-
-/** Whether the tag is where a session of the timetable is on now. */
-function newTimetable({ sessions = [] }: VenueMap, { picture, nowMs }: Pick<SurroundingsOptions, "picture" | "nowMs">): (tagId: TagId) => boolean {
-  const byZone = new Map<ZoneId, { fromMs: number; toMs: number }[]>();
-  for (const session of sessions) byZone.set(session.zoneId, [...(byZone.get(session.zoneId) ?? []), session]);
-  return (tagId) => {
-    if (byZone.size === 0) return false;
-    const zoneId = picture.standing(tagId)?.zoneId ?? null;
-    const atMs = nowMs();
-    return zoneId !== null && (byZone.get(zoneId)?.some(({ fromMs, toMs }) => fromMs <= atMs && atMs < toMs) ?? false);
-  };
 }

@@ -56,7 +56,7 @@ export class UpdateFeed {
   #at: UpdateId = { epoch: "", offset: 0 };
   #peopleFailing = false;
   /** The person is erased: whoever keeps something about them lets it go. */
-  onErased: (personId: string) => void = () => {};
+  onErased: (personId: string, tagId: TagId | null) => void = () => {};
   updatesIn = 0;
   gaps = 0;
   /** The end of the log, as far as it has been dispatched. */
@@ -210,7 +210,7 @@ export class UpdateFeed {
       return job.failed?.(change.error);
     }
     try {
-      if (change.erased) this.onErased(change.personId);
+      if (change.erased) this.onErased(change.personId, change.tagBefore);
       if (change.erased && change.tagBefore !== null) await store.dropTag(change.tagBefore);
       job.done?.();
     } catch (error) {

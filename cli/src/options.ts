@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { demoVenue } from "@konferenco/simulators";
-import { ConfigError, isId, NO_ORIGIN, parseVenueMap, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
+import { demoSchedule, demoVenue } from "@konferenco/simulators";
+import { ConfigError, EMPTY_SCHEDULE, isId, NO_ORIGIN, parseSchedule, parseVenueMap, venueFromGeoJson, type Schedule, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
 
 // How the words of the command line become values. Each refusal says what would be right.
 
@@ -37,14 +37,26 @@ export function parsePositive(text: string): number {
   return value;
 }
 
+/** A venue map of ours or, by its name, GeoJSON. */
 export function readVenueFile(file: string): VenueMap {
-  let text: string;
+  return /\.geojson$/i.test(file) ? venueFromGeoJson(readJson(file), file) : parseVenueMap(readText("venue", file), file);
+}
+
+export function readJson(file: string): unknown {
   try {
-    text = fs.readFileSync(file, "utf8");
+    return JSON.parse(readText("venue", file));
   } catch (error) {
-    throw new ConfigError(`the venue file ${file} cannot be read: ${(error as Error).message}`);
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`${file} is not JSON: ${(error as Error).message}`);
   }
-  return parseVenueMap(text, file);
+}
+
+function readText(what: string, file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError(`the ${what} file ${file} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 export function originOf(venue: VenueMap): VenueOrigin {
@@ -56,6 +68,7 @@ export interface EventOptions {
   event: string;
   data: string;
   venue?: string;
+  schedule?: string;
 }
 
 export interface HealthOption {
@@ -67,7 +80,8 @@ export function addEventOptions(command: Command, also: { broker?: boolean; stor
   command
     .addOption(new Option("--event <id>", "the event id, second segment of every topic").env("KONFERENCO_EVENT").default("demo").argParser(parseEventId))
     .addOption(new Option("--data <folder>", "folder of secrets, log and people").env("KONFERENCO_DATA").default("data"))
-    .addOption(new Option("--venue <file>", "venue map (docs/venue-map.md); without it the demo venue").env("KONFERENCO_VENUE"));
+    .addOption(new Option("--venue <file>", "venue map (docs/venue-map.md); without it the demo venue").env("KONFERENCO_VENUE"))
+    .addOption(new Option("--schedule <file>", "sessions, exhibitors, meetings and regions (docs/schedule.md); the demo venue has its own").env("KONFERENCO_SCHEDULE"));
   if (also.broker) command.addOption(new Option("--broker <url>", "the MQTT broker").env("BROKER_URL").default("mqtt://127.0.0.1:1883"));
   if (also.store) command.addOption(new Option("--store <url>", "redis://host:port").env("STORE_URL").default("redis://127.0.0.1:6379"));
   return command;
@@ -93,4 +107,10 @@ export function addHealthOption(command: Command): Command {
 /** The user's own venue, or the demo venue. */
 export function venueOf(options: { venue?: string }): VenueMap {
   return options.venue === undefined ? demoVenue() : readVenueFile(options.venue);
+}
+
+/** The user's own schedule, the demo venue's, or that nothing is on. */
+export function scheduleOf(options: { venue?: string; schedule?: string }, venue: VenueMap, nowMs: number): Schedule {
+  if (options.schedule !== undefined) return parseSchedule(readText("schedule", options.schedule), options.schedule, new Set(venue.zones.map(({ zoneId }) => zoneId)));
+  return options.venue === undefined ? demoSchedule(nowMs) : EMPTY_SCHEDULE;
 }

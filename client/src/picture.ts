@@ -109,6 +109,10 @@ function placeOf(event: ClientEvent): { channel: Channel; key: string; subject: 
       return { channel: "alerts", key: `alert ${event.d.alertId}`, subject: null };
     case "occupancy":
       return { channel: "occupancy", key: "occupancy", subject: null };
+    case "activity":
+      return about("activity", event.d.subj, "venue");
+    case "channels":
+      return { channel: "nearby", key: "channels", subject: null };
     case "gateway":
       return { channel: "venue", key: `gateway ${event.d.gatewayId}`, subject: null };
     case "nearby":
@@ -146,5 +150,5 @@ function withPeople(before: DeliveredEvent | undefined, event: DeliveredEvent & 
 function withZones(before: DeliveredEvent | undefined, event: DeliveredEvent & { t: "occupancy" }): DeliveredEvent {
   if (before?.t !== "occupancy") return event;
   const zones = new Map([...before.d.zones, ...event.d.zones].map((zone) => [zone.zoneId, zone]));
-  return { ...event, d: { zones: [...zones.values()] } };
+  return { ...event, d: { ...before.d, ...event.d, zones: [...zones.values()] } };
 }

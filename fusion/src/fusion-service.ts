@@ -32,7 +32,7 @@ import type { CalibrationState } from "./core/calibration.ts";
 import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { locateByGps } from "./core/gps-fix.ts";
-import { newPipeline, type CalibrationLink, type PipelineCounts } from "./core/pipeline.ts";
+import { newPipeline, type CalibrationLink, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 import type { PairState } from "./core/proximity.ts";
 import type { SurveyPoint } from "./core/radio-map.ts";
 import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
@@ -65,6 +65,8 @@ export interface FusionServiceConfig {
   wifiSurvey?: WifiModel;
   /** A survey of the venue, if somebody walked one: the radio map is made of it. */
   survey?: readonly SurveyPoint[];
+  /** What is on where, for what people are doing; absent: nothing is. */
+  schedule?: PipelineOptions["schedule"];
   /** Who is behind names that change. None: such names are refused. */
   rotatingTags?: RotatingTags;
 }
@@ -137,7 +139,7 @@ const MAX_DEVICE_AHEAD_MS = 60_000;
 /** Opens the service: bytes of one event in, transitions and positions to the store. */
 export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
-  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null });
+  const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null, ...(config.schedule === undefined ? {} : { schedule: config.schedule }) });
   const { tickMs } = pipeline.config;
   if (config.onPair !== undefined) pipeline.watchPairs(config.onPair);
   const acceptor = newAcceptor();

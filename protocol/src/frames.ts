@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Activity } from "./activity.ts";
 import type { Alert } from "./alert.ts";
 import type { ClientErrorCode } from "./errors.ts";
 import { PRESENCE_STATES, pubFrameSchema, type PresenceState, type ReceiptCounts } from "./message.ts";
@@ -13,7 +14,7 @@ import type { GatewayHealth } from "./update.ts";
  */
 export const SUBPROTOCOL = "konferenco-v1";
 
-/** What the venue tells. `me`: own position, zone, near and apart, own settings. `alerts`: alerts. `nearby`: people near me.
+/** What the venue tells. `me`: own position, zone, activity, near and apart, own settings. `alerts`: alerts. `nearby`: people and channels near me.
  *  `venue`: everybody and everything as far as the viewer may see it (staff and displays). `occupancy`: counts per zone.
  *  `direct`: messages to me. `presence`: which of my connections are here. */
 export const CHANNELS = ["me", "nearby", "alerts", "venue", "occupancy", "direct", "presence"] as const;
@@ -74,7 +75,9 @@ export type ClientEvent =
   | { t: "near" | "apart"; at: number; d: { subj: SubjectView } }
   | { t: "serendipity"; at: number; d: SerendipityView }
   | { t: "alert"; at: number; d: Alert }
-  | { t: "occupancy"; at: number; d: { zones: { zoneId: string; count: number | "few" }[] } }
+  | { t: "occupancy"; at: number; d: { zones: ZoneCount[]; sessions?: SessionCount[] } }
+  | { t: "activity"; at: number; d: { subj: SubjectView; activity: ActivityView | null } }
+  | { t: "channels"; at: number; d: { channels: NearbyChannel[]; entered: string[]; left: string[] } }
   | { t: "gateway"; at: number; d: GatewayHealth }
   | { t: "nearby"; at: number; d: { people: NearbyPerson[] } }
   | { t: "settings"; at: number; d: PrivacySettings }
@@ -161,6 +164,50 @@ export interface NearbyPerson {
   /** How much speaks for meeting them, 0 to 1, and what; nothing in it is finer than `within`. */
   relevance?: number;
   reasons?: string[];
+  /** As far as they show it. */
+  activity?: ActivityView;
+}
+
+/** What somebody is doing. Ids only as far as the viewer may know them: of a meeting, its own people alone. */
+export interface ActivityView {
+  kind: Activity["kind"];
+  sessionId?: string;
+  exhibitorId?: string;
+  meetingId?: string;
+  /** Of the session, stand or meeting. */
+  name?: string;
+  /** When the session or meeting ends. */
+  untilMs?: number;
+}
+
+/** How full a zone is. `hot` (a hot spot) and how many it holds stand there only while it is one. */
+export interface ZoneCount {
+  zoneId: string;
+  count: number | "few";
+  hot?: true;
+  capacity?: number;
+}
+
+/** How many are in a session now, how many stayed for five minutes or more, and the most there were: for staff. */
+export interface SessionCount {
+  sessionId: string;
+  present: number;
+  attended: number;
+  peak: number;
+}
+
+/** A channel that the viewer could join from where they are: `app:<channelId>`. */
+export interface NearbyChannel {
+  channelId: string;
+  name: string;
+  /** To the edge of its region, 0 inside; where only its signal was heard, by that. Whole metres. */
+  distanceM: number;
+  /** 0-1: being there, being near, and sharing interests. */
+  relevance: number;
+  /** How well its transmitter is heard, when the phone said so. */
+  signalPct: number | null;
+  /** Its organiser suggests that whoever enters joins. */
+  autoJoin: boolean;
 }
 
 /** Of logged events only: `i` is the id for deduplication, `st` when it was stored (ms), so that a client can tell how long it was on its way. */

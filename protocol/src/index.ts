@@ -17,6 +17,7 @@ export * from "./geo.ts";
 export * from "./bssid.ts";
 export * from "./venue-geojson.ts";
 export * from "./schedule.ts";
+export * from "./activity.ts";
 export * from "./regions.ts";
 // what fusion makes and the store keeps
 export * from "./update.ts";

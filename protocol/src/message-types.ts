@@ -104,7 +104,7 @@ export const MESSAGE_TYPES = {
   "marketplace/transaction": marketplace,
   // K 4, 5, 7: presence, serendipity, synchronisation
   "presence/connectivity": made("presence", { priority: "normal", delivery: "best_effort", retentionMs: 7 * DAY, lane: 3 }),
-  "presence/context": made("presence", { priority: "normal", delivery: "best_effort", retentionMs: 7 * DAY, lane: 3 }),
+  "presence/context": made("activity", { priority: "normal", delivery: "best_effort", retentionMs: 7 * DAY, lane: 2 }),
   "presence/joined": made("presence", { priority: "low", delivery: "best_effort", retentionMs: DAY, lane: 3 }),
   "presence/left": made("presence", { priority: "low", delivery: "best_effort", retentionMs: DAY, lane: 3 }),
   "serendipity/match": { ...notification, priority: "high", senders: SYSTEM, targets: ["user"] },
@@ -122,7 +122,7 @@ export const MESSAGE_TYPES = {
   "ranking/update": { ...live, priority: "normal" },
   "channel/stabilization": { ...live, priority: "normal" },
   "channel/detected": { ...notification, priority: "high", delivery: "best_effort", retentionMs: 0, lane: 3, senders: SYSTEM, targets: ["user"] },
-  "location/channels_update": { ...notification, priority: "low", delivery: "best_effort", retentionMs: 0, lane: 3, senders: SYSTEM, targets: ["user"] },
+  "location/channels_update": made("channels", { priority: "low", delivery: "best_effort", retentionMs: 0, lane: 1 }),
   "location/place_nearby": { ...notification, priority: "high", delivery: "best_effort", retentionMs: 0, lane: 3, senders: SYSTEM, targets: ["user"] },
   "verification/result": { ...notification, senders: SYSTEM, targets: ["user"] },
   // S: discussions and notifications
@@ -141,7 +141,7 @@ export const MESSAGE_TYPES = {
   "alert/emergency": made("alert", { priority: "critical", delivery: "exactly_once", retentionMs: DAY, lane: 0 }),
   "alert/mode": { ...live, priority: "critical", lane: 0, senders: VENUE },
   "alert/update": made("alert", { priority: "critical", delivery: "exactly_once", retentionMs: DAY, lane: 0 }),
-  "occupancy/hot_spot": { ...live, priority: "normal", delivery: "best_effort", retentionMs: 0, lane: 3 },
+  "occupancy/hot_spot": made("occupancy", { priority: "normal", delivery: "best_effort", retentionMs: 0, lane: 3 }),
   "occupancy/count": made("occupancy", { priority: "low", delivery: "best_effort", retentionMs: 0, lane: 3 }),
   "contact/request": { ...meeting, rate: { group: "contact", count: 20, withinMs: HOUR }, targets: ["user"] },
   "contact/accept": { ...meeting, rate: { group: "contact", count: 20, withinMs: HOUR }, targets: ["user"] },

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { depthInZoneM, type FloorPoint } from "./geometry.ts";
+import { APP_CHANNEL_PATTERN } from "./message-types.ts";
 import { idSchema } from "./sensors.ts";
 import type { Zone } from "./venue.ts";
 
@@ -14,11 +15,14 @@ export const regionSchema = z.object({
     z.object({ zoneIds: z.array(idSchema).min(1).max(200) }),
     z.object({ xM: z.number().finite(), yM: z.number().finite(), floor: z.number().int(), radiusM: z.number().positive().max(100_000) }),
   ]),
-  /** The channel of the region, and whether whoever enters joins it unasked. */
-  channelId: idSchema.nullable().default(null),
+  /** The application channel `app:<channelId>` of the region, and whether whoever enters joins it unasked. */
+  channelId: idSchema
+    .refine((channelId) => APP_CHANNEL_PATTERN.test(`app:${channelId}`), { message: "1-60 of A-Z a-z 0-9 . _ : -" })
+    .nullable()
+    .default(null),
   autoJoin: z.boolean().default(false),
   topics: z.array(z.string().max(120)).max(32).default([]),
-  /** Transmitters by which a phone finds the channel: BSSIDs in lower case, or ids of fixed beacons. */
+  /** Transmitters by which a phone finds the channel: BSSIDs, or ids of fixed beacons. */
   signals: z.array(z.string().max(64)).max(200).default([]),
 });
 export type Region = z.infer<typeof regionSchema>;

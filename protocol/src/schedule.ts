@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { ConfigError } from "./errors.ts";
+import { regionSchema } from "./regions.ts";
 import { idSchema } from "./sensors.ts";
 
 /** One programme: 5,000 sessions of 200 B are 1 MB. */
 const MAX_SESSIONS = 5_000;
 const MAX_BOOTHS = 2_000;
 const MAX_MEETINGS = 20_000;
+/** Each is looked at for everybody who watches what is near: 200 cost 20 µs. */
+const MAX_REGIONS = 200;
 
 const name = z.string().min(1).max(200);
 const times = { startMs: z.number().finite(), endMs: z.number().finite() };
@@ -34,13 +37,14 @@ export const meetingSchema = z.object({
 });
 export type Meeting = z.infer<typeof meetingSchema>;
 
-/** Requirement B11: what is on where, who shows what where, and who meets. Times in ms since 1970. */
+/** Requirements B10, B11: what is on where, who shows what where, who meets, and which places have a channel. Times in ms since 1970. */
 export const scheduleSchema = z
   .object({
     v: z.literal(1),
     sessions: z.array(sessionItemSchema).max(MAX_SESSIONS).default([]),
     booths: z.array(boothSchema).max(MAX_BOOTHS).default([]),
     meetings: z.array(meetingSchema).max(MAX_MEETINGS).default([]),
+    regions: z.array(regionSchema).max(MAX_REGIONS).default([]),
   })
   .superRefine((schedule, context) => {
     const once = (path: string, ids: readonly string[]): void => {
@@ -51,7 +55,9 @@ export const scheduleSchema = z
       }
     };
     once("sessions", schedule.sessions.map((session) => session.sessionId));
+    once("booths", schedule.booths.map((booth) => booth.exhibitorId));
     once("meetings", schedule.meetings.map((meeting) => meeting.meetingId));
+    once("regions", schedule.regions.map((region) => region.regionId));
     for (const { sessionId, startMs, endMs } of schedule.sessions) {
       if (endMs <= startMs) context.addIssue({ code: "custom", path: ["sessions"], message: `session "${sessionId}" ends before it begins` });
     }
@@ -61,8 +67,11 @@ export const scheduleSchema = z
   });
 export type Schedule = z.infer<typeof scheduleSchema>;
 
+/** Nothing is on: activities then follow from places and company alone. */
+export const EMPTY_SCHEDULE: Schedule = { v: 1, sessions: [], booths: [], meetings: [], regions: [] };
+
 /** Reads a schedule from the text of a file; `zoneIds` are those of the venue map. Throws `ConfigError` naming the first fault. */
-export function parseSchedule(text: string, fileName: string, zoneIds?: ReadonlySet<string>): Schedule {
+export function parseSchedule(text: string, fileName: string, zoneIds: ReadonlySet<string>): Schedule {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -74,33 +83,12 @@ export function parseSchedule(text: string, fileName: string, zoneIds?: Readonly
     const issue = result.error.issues[0];
     throw new ConfigError(`${fileName} is not a schedule: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""} (format: docs/schedule.md)`);
   }
-  const unknown = [...result.data.sessions, ...result.data.booths, ...result.data.meetings].find(({ zoneId }) => zoneId !== null && zoneIds !== undefined && !zoneIds.has(zoneId));
-  if (unknown !== undefined) throw new ConfigError(`${fileName}: "${unknown.name}" is in zone "${String(unknown.zoneId)}", which the map does not have`);
+  const { sessions, booths, meetings, regions } = result.data;
+  const places = [
+    ...[...sessions, ...booths, ...meetings].map(({ name, zoneId }) => ({ name, zoneId })),
+    ...regions.flatMap(({ name, area }) => ("zoneIds" in area ? area.zoneIds.map((zoneId) => ({ name, zoneId })) : [])),
+  ];
+  const lost = places.find(({ zoneId }) => zoneId !== null && !zoneIds.has(zoneId));
+  if (lost !== undefined) throw new ConfigError(`${fileName}: "${lost.name}" is in zone "${String(lost.zoneId)}", which the map does not have`);
   return result.data;
-}
-
-/** What somebody is doing, as far as place and schedule tell (requirement B9). */
-export type Activity =
-  | { kind: "in_session"; sessionId: string }
-  | { kind: "networking" }
-  | { kind: "at_booth"; exhibitorId: string }
-  | { kind: "in_meeting"; meetingId: string }
-  | { kind: "exploring" };
-
-export function sameActivity(a: Activity | null, b: Activity | null): boolean {
-  return a === b || (a !== null && b !== null && activityKey(a) === activityKey(b));
-}
-
-/** A string that two activities share only if they are the same: `in_session/keynote`. */
-export function activityKey(activity: Activity): string {
-  switch (activity.kind) {
-    case "in_session":
-      return `in_session/${activity.sessionId}`;
-    case "at_booth":
-      return `at_booth/${activity.exhibitorId}`;
-    case "in_meeting":
-      return `in_meeting/${activity.meetingId}`;
-    default:
-      return activity.kind;
-  }
 }

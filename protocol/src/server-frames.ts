@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ACTIVITY_KINDS } from "./activity.ts";
 import { CLIENT_ERRORS, type ClientErrorCode } from "./errors.ts";
 import { channelSchema, type ClientEvent, type ServerFrame } from "./frames.ts";
 import { PRESENCE_STATES, payloadSchema } from "./message.ts";
@@ -39,6 +40,25 @@ const messageView = z.object({
 
 export const gatewayCalibrationSchema = z.object({ basis: z.enum(CALIBRATION_BASES), offsetDb: z.number(), residualDb: z.number().nullable() });
 
+export const activityViewSchema = z.object({
+  kind: z.enum(ACTIVITY_KINDS),
+  sessionId: idSchema.optional(),
+  exhibitorId: idSchema.optional(),
+  meetingId: idSchema.optional().describe("of one's own meetings alone"),
+  name: z.string().optional().describe("of the session, stand or meeting"),
+  untilMs: z.number().optional(),
+});
+export const zoneCountSchema = z.object({ zoneId: idSchema, count: z.union([z.number(), z.literal("few")]), hot: z.literal(true).optional().describe("a hot spot"), capacity: z.number().optional().describe("of a hot spot") });
+export const sessionCountSchema = z.object({ sessionId: idSchema, present: z.number(), attended: z.number().describe("stayed for five minutes or more"), peak: z.number() });
+export const nearbyChannelSchema = z.object({
+  channelId: idSchema,
+  name: z.string(),
+  distanceM: z.number().describe("to the edge of its region, 0 inside; by its signal where only that is known"),
+  relevance: z.number(),
+  signalPct: z.number().nullable(),
+  autoJoin: z.boolean(),
+});
+
 export const EVENT_SCHEMAS = {
   position: event(
     ["position"],
@@ -48,7 +68,9 @@ export const EVENT_SCHEMAS = {
   proximity: event(["near", "apart"], z.object({ subj: subject })),
   serendipity: event(["serendipity"], z.object({ subj: z.object({ who: z.literal("person"), ...personView }), topic: z.string().nullable(), text: z.string(), compatibility: z.number(), reasons: z.array(z.string()) })),
   alert: event(["alert"], z.object({ alertId: idSchema, severity: z.enum(ALERT_SEVERITIES), title: z.string(), text: z.string(), zoneIds: z.array(idSchema), atMs: z.number() })),
-  occupancy: event(["occupancy"], z.object({ zones: z.array(z.object({ zoneId: idSchema, count: z.union([z.number(), z.literal("few")]) })) })),
+  occupancy: event(["occupancy"], z.object({ zones: z.array(zoneCountSchema), sessions: z.array(sessionCountSchema).optional() })),
+  activity: event(["activity"], z.object({ subj: subject, activity: activityViewSchema.nullable() })),
+  channels: event(["channels"], z.object({ channels: z.array(nearbyChannelSchema), entered: z.array(idSchema), left: z.array(idSchema) })),
   gateway: event(
     ["gateway"],
     z.object({ gatewayId: idSchema, state: z.enum(["online", "silent", "offline"]), atMs: z.number(), lastReportAtMs: z.number().nullable(), observationsPerS: z.number(), clockOffsetMs: z.number().nullable(), calibration: gatewayCalibrationSchema.optional() }),
@@ -57,7 +79,7 @@ export const EVENT_SCHEMAS = {
     ["nearby"],
     z.object({
       people: z.array(
-        z.object({ ...personView, company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(["10m", "50m", "same_zone", "same_venue"]), relevance: z.number().optional(), reasons: z.array(z.string()).optional() }),
+        z.object({ ...personView, company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(["10m", "50m", "same_zone", "same_venue"]), relevance: z.number().optional(), reasons: z.array(z.string()).optional(), activity: activityViewSchema.optional() }),
       ),
     }),
   ),

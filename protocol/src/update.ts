@@ -1,3 +1,4 @@
+import type { Activity } from "./activity.ts";
 import type { Alert } from "./alert.ts";
 import type { Signal, StoredMessage } from "./message.ts";
 import type { GatewayId, TagId, ZoneId } from "./ids.ts";
@@ -21,6 +22,8 @@ export interface Position {
   source: FixSource;
   /** The zone that the tag was last reported to have entered, null outside of all. */
   zoneId: ZoneId | null;
+  /** What its carrier is doing by place, company and schedule; absent until that has held for a while. */
+  activity?: Activity;
 }
 
 /** A tag entered, stayed in or left a zone. Enter and exit of one tag alternate. */

@@ -31,10 +31,6 @@ export const gatewaySchema = z.object({
 });
 export type Gateway = z.infer<typeof gatewaySchema>;
 
-/** A session of the timetable: what is on, where and when. */
-export const sessionTimeSchema = z.object({ sessionId: idSchema, title: z.string().max(200), zoneId: idSchema, fromMs: z.number(), toMs: z.number() });
-export type SessionTime = z.infer<typeof sessionTimeSchema>;
-
 export const venueMapSchema = z
   .object({
     venueId: idSchema,
@@ -49,8 +45,6 @@ export const venueMapSchema = z
     /** Segments [x0M, y0M, x1M, y1M] and, where there are several floors, the floor as a fifth number. */
     walls: z.array(z.union([z.tuple([metre, metre, metre, metre]), z.tuple([metre, metre, metre, metre, floorNumber])])).max(20_000).default([]),
     notes: z.string().max(10_000).optional(),
-    /** The timetable, where there is one: people in a session are not disturbed unless they want to be. */
-    sessions: z.array(sessionTimeSchema).max(5_000).optional(),
   })
   .superRefine((venue, context) => {
     const zoneIds = new Set<string>();

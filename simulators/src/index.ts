@@ -2,6 +2,7 @@
 export * from "./random.ts";
 export * from "./demo-venue.ts";
 export * from "./demo-people.ts";
+export * from "./demo-schedule.ts";
 export * from "./navigation.ts";
 export * from "./crowd.ts";
 // radio

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { venueMapSchema, type ClientEvent, type Profile } from "@konferenco/protocol";
+import { scheduleSchema, venueMapSchema, type ClientEvent, type Profile } from "@konferenco/protocol";
 import { openTestBridge, venue as plainVenue, type TestBridge, type TestClient } from "./support/harness.ts";
 
 const square = (xM: number, yM: number, sideM: number) => [[[xM, yM], [xM + sideM, yM], [xM + sideM, yM + sideM], [xM, yM + sideM]]];
@@ -13,12 +13,12 @@ const venue = venueMapSchema.parse({
     { zoneId: "networking-lounge", name: "Networking lounge", kind: "lounge", floor: 0, polygons: square(40, 0, 20) },
     { zoneId: "booth-1", name: "Booth 1", kind: "booth", floor: 0, polygons: square(60, 0, 3) },
   ],
-  sessions: [{ sessionId: "keynote", title: "Keynote", zoneId: "room-b", fromMs: NOON_MS - 3_600_000, toMs: NOON_MS + 3_600_000 }],
 });
+const schedule = scheduleSchema.parse({ v: 1, sessions: [{ sessionId: "keynote", name: "Keynote", zoneId: "room-b", startMs: NOON_MS - 3_600_000, endMs: NOON_MS + 3_600_000 }] });
 
 let test: TestBridge;
 beforeEach(async () => {
-  test = await openTestBridge({ venue });
+  test = await openTestBridge({ venue, schedule });
 });
 afterEach(() => test.close());
 

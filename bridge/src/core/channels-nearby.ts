@@ -1,22 +1,11 @@
-import { depthInRegionM, type FloorPoint, type Region, type Zone } from "@konferenco/protocol";
-
-/** A channel that somebody could join from where they are (requirement B10). */
-export interface NearbyChannel {
-  channelId: string;
-  name: string;
-  /** To the edge of its region; 0 inside. Null when only its signal was heard and nobody knows where. */
-  distanceM: number | null;
-  /** 0-1: being there, being near, and sharing interests. */
-  relevance: number;
-  /** How well its transmitter is heard, when the phone said so. */
-  signalPct: number | null;
-  autoJoin: boolean;
-}
+import type { NearbyChannel, Region, Zone } from "@konferenco/protocol";
+import { fold } from "./compatibility.ts";
+import { distanceToRegionM, type RegionPlace } from "./regions.ts";
 
 export interface ChannelsAsker {
-  at: FloorPoint | null;
+  at: RegionPlace;
   interests: readonly string[];
-  /** What the phone hears: transmitter to level. Empty for badges. */
+  /** What the phone hears: transmitter, in lower case, to level. Empty for badges. */
   signalsDbm: ReadonlyMap<string, number>;
 }
 
@@ -27,23 +16,28 @@ const INTEREST_SHARE = 0.3;
 /** Farther channels are another part of the venue. */
 const MAX_DISTANCE_M = 60;
 const MAX_CHANNELS = 20;
+/** An iBeacon at 1 m, and the exponent that makes -70 dBm about 3 m (requirement A6). */
+const RSSI_AT_1M_DBM = -59;
+const PATH_LOSS_EXPONENT = 2.5;
 
-/** Nearest and most fitting first; ties by channel id. Pure: rooms and interests in, list out. */
+/** Channels that somebody could join from where they are (requirement B10), most relevant first; ties by channel id. */
 export function findChannelsNearby(asker: ChannelsAsker, regions: readonly Region[], zoneOf: (zoneId: string) => Zone | undefined): NearbyChannel[] {
   const wanted = new Set(asker.interests.map(fold));
   const best = new Map<string, NearbyChannel>();
   for (const region of regions) {
     if (region.channelId === null) continue;
-    const distanceM = asker.at === null ? null : Math.max(0, -depthInRegionM(asker.at, region, zoneOf));
-    const signalPct = loudestPct(region, asker.signalsDbm);
-    const reachable = distanceM !== null && distanceM <= MAX_DISTANCE_M;
-    if (!reachable && signalPct === null) continue;
-    const nearness = Math.max(reachable ? 0.5 ** (distanceM / HALVING_M) : 0, (signalPct ?? 0) / 100);
+    const placedM = distanceToRegionM(region, asker.at, zoneOf);
+    const reachM = placedM !== null && placedM <= MAX_DISTANCE_M ? placedM : null;
+    const levelDbm = loudestDbm(region, asker.signalsDbm);
+    if (reachM === null && levelDbm === null) continue;
+    const signalPct = levelDbm === null ? null : signalPctOf(levelDbm);
+    const nearness = Math.max(reachM === null ? 0 : 0.5 ** (reachM / HALVING_M), (signalPct ?? 0) / 100);
     const shared = wanted.size === 0 ? 0 : region.topics.filter((topic) => wanted.has(fold(topic))).length / wanted.size;
-    const relevance = (1 - INTEREST_SHARE) * nearness + INTEREST_SHARE * Math.min(1, shared);
+    const relevance = Math.round(100 * ((1 - INTEREST_SHARE) * nearness + INTEREST_SHARE * Math.min(1, shared))) / 100;
     const before = best.get(region.channelId);
     if (before !== undefined && before.relevance >= relevance) continue;
-    best.set(region.channelId, { channelId: region.channelId, name: region.name, distanceM: reachable ? distanceM : null, relevance, signalPct, autoJoin: region.autoJoin });
+    const distanceM = Math.round(reachM ?? distanceByLevelM(levelDbm as number));
+    best.set(region.channelId, { channelId: region.channelId, name: region.name, distanceM, relevance, signalPct, autoJoin: region.autoJoin });
   }
   return [...best.values()].sort((a, b) => b.relevance - a.relevance || (a.channelId < b.channelId ? -1 : 1)).slice(0, MAX_CHANNELS);
 }
@@ -53,11 +47,11 @@ export function signalPctOf(rssiDbm: number): number {
   return Math.round(Math.max(0, Math.min(100, 100 - (100 * (-40 - rssiDbm)) / 60)));
 }
 
-function loudestPct(region: Region, signalsDbm: ReadonlyMap<string, number>): number | null {
-  const levels = region.signals.flatMap((signal) => signalsDbm.get(signal) ?? []);
-  return levels.length === 0 ? null : signalPctOf(Math.max(...levels));
+function distanceByLevelM(rssiDbm: number): number {
+  return Math.min(MAX_DISTANCE_M, 10 ** ((RSSI_AT_1M_DBM - rssiDbm) / (10 * PATH_LOSS_EXPONENT)));
 }
 
-function fold(topic: string): string {
-  return topic.trim().toLowerCase();
+function loudestDbm(region: Region, signalsDbm: ReadonlyMap<string, number>): number | null {
+  const levels = region.signals.flatMap((signal) => signalsDbm.get(fold(signal)) ?? []);
+  return levels.length === 0 ? null : Math.max(...levels);
 }

@@ -1,4 +1,4 @@
-import { RECENT_LOCATION_MS, type GatewayHealth, type Position, type TagId, type Update, type ZoneId } from "@konferenco/protocol";
+import { RECENT_LOCATION_MS, sameActivity, type GatewayHealth, type Position, type TagId, type Update, type ZoneId } from "@konferenco/protocol";
 import { Cells, type Placed } from "./cells.ts";
 import { LONGEST_DELAY_MS, type Stay, type Trail } from "./coarse-times.ts";
 import { snap, type Place, type Standing } from "./privacy.ts";
@@ -28,6 +28,7 @@ export class LivePicture {
   readonly #byZone = new Map<ZoneId, Set<TagState>>();
   readonly #byFloor = new Map<number, Cells<TagState>>();
   readonly #entered = new Map<TagId, Standing>();
+  readonly #busy = new Set<TagId>();
   readonly #gateways = new Map<string, GatewayHealth>();
 
   apply({ body }: Update, nowMs: number): void {
@@ -54,6 +55,7 @@ export class LivePicture {
   setPosition(position: Position, nowMs: number): void {
     const tag = this.#tagState(position.tagId, position.floor, nowMs);
     if (tag.position !== null && tag.position.atMs > position.atMs) return;
+    if (!sameActivity(tag.position?.activity ?? null, position.activity ?? null)) this.#busy.add(position.tagId);
     tag.position = position;
     tag.floor = position.floor;
     if (Math.hypot(position.xM - tag.gridXM, position.yM - tag.gridYM) > LEAVE_GRID_POINT_M || Number.isNaN(tag.gridXM)) {
@@ -131,6 +133,13 @@ export class LivePicture {
     return entered;
   }
 
+  /** Whose activity is another one since the last call. */
+  takeBusy(): TagId[] {
+    const busy = [...this.#busy];
+    this.#busy.clear();
+    return busy;
+  }
+
   standing(tagId: TagId): Standing | null {
     return this.#tags.get(tagId) ?? null;
   }
@@ -153,6 +162,7 @@ export class LivePicture {
     this.#tags.delete(tagId);
     this.#entered.delete(tagId);
     tag.cells?.remove(tag);
+    this.#busy.delete(tagId);
     for (const stay of tag.stays.splice(0)) this.#leave(tag, stay);
   }
 
@@ -169,6 +179,7 @@ export class LivePicture {
     this.#byZone.clear();
     this.#byFloor.clear();
     this.#entered.clear();
+    this.#busy.clear();
   }
 
   /** People and things per zone, of those that `counts` says yes to. */

@@ -6,17 +6,23 @@ import type { Activity, Meeting, PersonId, ZoneId } from "@konferenco/protocol";
  * in its zone or, where none was agreed, near them.
  */
 export interface MeetingSight {
-  zoneIdOf: (personId: PersonId) => ZoneId | null;
-  areNear: (a: PersonId, b: PersonId) => boolean;
+  ownZoneId: ZoneId | null;
+  /** Where the other is, as far as the person may know it at once. */
+  zoneIdOf: (other: PersonId) => ZoneId | null;
+  isNear: (other: PersonId) => boolean;
 }
 
 /** People come early and finish late. */
 const EARLY_MS = 5 * 60_000;
 const LINGER_MS = 10 * 60_000;
 
+export function isMeetingTime({ startMs, endMs }: Meeting, nowMs: number): boolean {
+  return startMs - EARLY_MS <= nowMs && nowMs < endMs + LINGER_MS;
+}
+
 /** The meeting that a person is in at this instant, or null. The one that began last wins: it is where they went. */
 export function meetingOf(personId: PersonId, meetings: readonly Meeting[], sight: MeetingSight, nowMs: number): Activity | null {
-  const on = meetings.filter((meeting) => meeting.personIds.includes(personId) && meeting.startMs - EARLY_MS <= nowMs && nowMs < meeting.endMs + LINGER_MS && hasCompany(personId, meeting, sight));
+  const on = meetings.filter((meeting) => meeting.personIds.includes(personId) && isMeetingTime(meeting, nowMs) && hasCompany(personId, meeting, sight));
   const running = on.filter(({ startMs, endMs }) => startMs <= nowMs && nowMs < endMs);
   const latest = (running.length > 0 ? running : on).sort((a, b) => b.startMs - a.startMs || (a.meetingId < b.meetingId ? -1 : 1))[0];
   return latest === undefined ? null : { kind: "in_meeting", meetingId: latest.meetingId };
@@ -24,8 +30,8 @@ export function meetingOf(personId: PersonId, meetings: readonly Meeting[], sigh
 
 function hasCompany(personId: PersonId, meeting: Meeting, sight: MeetingSight): boolean {
   const others = meeting.personIds.filter((other) => other !== personId);
-  if (meeting.zoneId === null) return others.some((other) => sight.areNear(personId, other));
-  return sight.zoneIdOf(personId) === meeting.zoneId && others.some((other) => sight.zoneIdOf(other) === meeting.zoneId);
+  if (meeting.zoneId === null) return others.some((other) => sight.isNear(other));
+  return sight.ownZoneId === meeting.zoneId && others.some((other) => sight.zoneIdOf(other) === meeting.zoneId);
 }
 
 export interface MeetingState {
@@ -42,14 +48,13 @@ export function newMeetingState(): MeetingState {
   return { inMeeting: null, candidate: null, candidateSinceMs: 0 };
 }
 
-/** The activity that is shown: a meeting that has held, else what fusion found by the tag. */
-export function activityWithMeetings(state: MeetingState, byTag: Activity | null, now: { meeting: Activity | null; nowMs: number }): Activity | null {
-  const key = now.meeting?.kind === "in_meeting" ? now.meeting.meetingId : null;
+/** The meeting that has held, given the one that it looks like now; null: none. */
+export function followMeeting(state: MeetingState, looksLike: Activity | null, nowMs: number): Activity | null {
+  const key = looksLike?.kind === "in_meeting" ? looksLike.meetingId : null;
   if (key !== state.candidate) {
     state.candidate = key;
-    state.candidateSinceMs = now.nowMs;
+    state.candidateSinceMs = nowMs;
   }
-  const holdMs = key === null ? LEAVE_HOLD_MS : ENTER_HOLD_MS;
-  if (now.nowMs - state.candidateSinceMs >= holdMs) state.inMeeting = now.meeting;
-  return state.inMeeting ?? byTag;
+  if (nowMs - state.candidateSinceMs >= (key === null ? LEAVE_HOLD_MS : ENTER_HOLD_MS)) state.inMeeting = looksLike;
+  return state.inMeeting;
 }

@@ -8,6 +8,7 @@ import {
   minLevel,
   replayMsOf,
   windowMsOf,
+  type ActivityView,
   type Alert,
   type AppChannel,
   type Audience,
@@ -16,6 +17,7 @@ import {
   type Level,
   type MessageType,
   type MessageView,
+  type NearbyChannel,
   type NearbyPerson,
   type Person,
   type PersonId,
@@ -28,10 +30,12 @@ import {
   type ReceiptCounts,
   type Role,
   type SerendipityView,
+  type SessionCount,
   type StoredMessage,
   type SubjectView,
   type TagId,
   type Update,
+  type ZoneCount,
   type ZoneId,
   type ZoneTransition,
 } from "@konferenco/protocol";
@@ -543,9 +547,42 @@ export function showOwnSettings(settings: PrivacySettings, atMs: number): Visibl
   return reveal(1, { t: "settings", at: atMs, d: chosen }, null);
 }
 
+/** What somebody is doing: as it is, and as the zone that is shown and the programme say it of everybody there. */
+export interface Doing {
+  exact: ActivityView | null;
+  ofZone: ActivityView | null;
+}
+
+/** An activity is never finer than the place: at level zone it is what the zone alone tells, below it nothing. Who shows no session shows none. */
+export function activityFor(subject: SubjectPolicy, viewer: Viewer, doing: Doing): ActivityView | null {
+  const level = levelFor(subject, viewer);
+  if (!atLeast(level, "zone")) return null;
+  if (audienceOf(subject, viewer) === "self") return doing.exact;
+  if (!subject.presence.session) return null;
+  if (level !== "precise") return doing.ofZone;
+  // Which meeting is its people's to know.
+  return doing.exact?.kind === "in_meeting" ? { kind: "in_meeting" } : doing.exact;
+}
+
+/** The activity of a tag's carrier as this viewer may see it: null in it is "nothing is known", which is also what who hides it looks like. */
+export function showActivity(tagId: TagId, holder: Holder, viewer: Viewer, doing: Doing, atMs: number): VisibleUpdate | null {
+  if (holder === "unknown") return null;
+  const show = (subj: SubjectView, subject: string, activity: ActivityView | null) => reveal(2, { t: "activity", at: atMs, d: { subj, activity } }, subject, undefined, `activity ${subj.who === "me" ? "me" : subject}`);
+  if (holder === "nobody") return seesThings(viewer) ? show({ who: "tag", tagId }, tagId, doing.exact) : null;
+  if (!atLeast(levelFor(holder, viewer), "zone")) return null;
+  const subj: SubjectView = audienceOf(holder, viewer) === "self" ? { who: "me" } : { who: "person", personId: holder.personId, name: holder.name };
+  return show(subj, holder.personId, activityFor(holder, viewer, doing));
+}
+
+/** Channels near the viewer, and the regions that they themselves have entered and left since: theirs alone. */
+export function showChannels(d: { channels: NearbyChannel[]; entered: string[]; left: string[] }, atMs: number): VisibleUpdate {
+  // What was entered counts one by one, so it is no "latest wins".
+  return reveal(1, { t: "channels", at: atMs, d }, null, undefined, null, windowMsOf("low"));
+}
+
 /** Counts that anybody may see: the public release, or the exact ones for those who keep people safe. */
-export function showOccupancy(zones: { zoneId: ZoneId; count: number | "few" }[], atMs: number, part = 0): VisibleUpdate {
-  return reveal(3, { t: "occupancy", at: atMs, d: { zones } }, null, undefined, `occupancy ${part}`);
+export function showOccupancy(d: { zones: ZoneCount[]; sessions?: SessionCount[] }, atMs: number, part = 0): VisibleUpdate {
+  return reveal(3, { t: "occupancy", at: atMs, d }, null, undefined, `occupancy ${part}`);
 }
 
 export function showNearby(people: NearbyPerson[], atMs: number): VisibleUpdate {

@@ -109,6 +109,7 @@ async function answerRoute(options: HttpOptions, request: http.IncomingMessage, 
       body: found.body === undefined ? undefined : parseAs(found.body, await bodyOf(request, found), "body"),
       claims,
       address: request.socket.remoteAddress ?? "",
+      accept: request.headers.accept ?? "",
     });
     options.observe(found.path, result.status);
     write(response, result, request.method === "HEAD");

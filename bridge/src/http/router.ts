@@ -54,6 +54,8 @@ export interface RouteRequest<Params, Query, Body> {
   /** Null on public routes. */
   claims: Claims | null;
   address: string;
+  /** The header Accept; empty: whatever we have. */
+  accept: string;
 }
 
 export interface RouteShape<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> {
@@ -66,7 +68,7 @@ export interface RouteShape<Params extends z.ZodType, Query extends z.ZodType, B
   query?: Query;
   /** JSON by this schema; `text` takes the body as it is. */
   body?: Body;
-  bodyType?: "text/csv";
+  bodyType?: "text/csv" | "application/geo+json";
   maxBodyBytes?: number;
   status?: number;
   answers?: z.ZodType;

@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import {
   ALERT_SEVERITIES,
+  ConfigError,
   type BRIDGE_KEPT,
   LEVELS,
   MAX_NEARBY_RESULTS,
   MAX_PEOPLE_PER_EVENT,
+  activityViewSchema,
   alertMessageSchema,
   consentSchema,
   gatewayCalibrationSchema,
@@ -14,11 +16,17 @@ import {
   privacyChangeSchema,
   privacySettingsSchema,
   profileSchema,
+  sessionCountSchema,
   sessionSchema,
+  venueFromGeoJson,
   venueMapSchema,
+  venueToGeoJson,
+  zoneCountSchema,
   type Alert,
   type Session,
+  type SessionCount,
   type VenueMap,
+  type ZoneCount,
 } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
 import type { AlertReceipts } from "../alert-receipts.ts";
@@ -47,6 +55,7 @@ const ALERT_RATE = { perS: 1 / 5, burst: 10 };
 /** A desk looks people up one by one, when they stand before it. */
 const PROFILE_RATE = { perS: 1, burst: 60 };
 const MAX_KEYS = 10_000;
+const GEO_JSON = "application/geo+json";
 
 export interface RoutesOptions {
   eventId: string;
@@ -76,7 +85,7 @@ const kept = { raisedAtMs: true, tagSinceMs: true, blocked: true, shares: true, 
 export const settingsSchema = privacySettingsSchema.omit(kept);
 const settingsChangeSchema = privacyChangeSchema.omit(kept).strict();
 const shownPersonSchema = personSchema.extend({ settings: settingsSchema });
-const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS), relevance: z.number().optional(), reasons: z.array(z.string()).optional() });
+const nearbyPersonSchema = z.object({ personId: idSchema, name: z.string(), company: z.string(), sharedInterests: z.array(z.string()), within: z.enum(BANDS), relevance: z.number().optional(), reasons: z.array(z.string()).optional(), activity: activityViewSchema.optional() });
 const flag = z.enum(["true", "false"]).transform((text) => text === "true").optional();
 const word = z.string().trim().max(120).optional();
 
@@ -162,10 +171,25 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, flow, peop
     route({
       method: "GET",
       path: "/api/v1/venue",
-      summary: "The venue map",
+      summary: "The venue map; as GeoJSON with Accept: application/geo+json",
       access: EVERYBODY,
       answers: venueMapSchema,
-      handle: ({ claims }) => ({ status: 200, body: claims !== null && seesThings(viewerOf(claims, people)) ? venue : publicVenue }),
+      handle({ claims, accept }) {
+        const map = claims !== null && seesThings(viewerOf(claims, people)) ? venue : publicVenue;
+        return accept.includes(GEO_JSON) ? { status: 200, text: { type: GEO_JSON, text: JSON.stringify(venueToGeoJson(map)) } } : { status: 200, body: map };
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/api/v1/venue/convert",
+      summary: "GeoJSON to a venue map, checked; nothing is changed by it: the answer is a file for --venue",
+      access: OPERATOR,
+      body: z.string().describe("a FeatureCollection: docs/venue-map.md"),
+      bodyType: GEO_JSON,
+      maxBodyBytes: MAX_IMPORT_BYTES,
+      answers: venueMapSchema,
+      errors: ["too_large"],
+      handle: ({ body }) => ({ status: 200, body: venueOfGeoJson(body) }),
     }),
     route({
       method: "GET",
@@ -190,12 +214,13 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, flow, peop
     route({
       method: "GET",
       path: "/api/v1/occupancy",
-      summary: "People per zone: exact for staff; for others rounded, one release a minute, small counts as few",
+      summary: "People per zone, and hot spots: exact for staff, with attendance by session; for others rounded, one release a minute, small counts as few",
       access: EVERYBODY,
-      answers: z.object({ zones: z.array(z.object({ zoneId: idSchema, count: z.union([z.number(), z.literal("few")]) })) }),
+      answers: z.object({ zones: z.array(zoneCountSchema), sessions: z.array(sessionCountSchema).optional().describe("attendance; for operators and staff") }),
       handle({ claims }) {
-        const parts = surroundings.occupancy(viewerOf(claims, people)).map((part) => JSON.parse(part.json) as { d: { zones: object[] } });
-        return { status: 200, body: { zones: parts.flatMap((part) => part.d.zones) } };
+        const parts = surroundings.occupancy(viewerOf(claims, people)).map((part) => (JSON.parse(part.json) as { d: { zones: ZoneCount[]; sessions?: SessionCount[] } }).d);
+        const { sessions } = parts[0] ?? {};
+        return { status: 200, body: { zones: parts.flatMap(({ zones }) => zones), ...(sessions === undefined ? {} : { sessions }) } };
       },
     }),
     route({
@@ -254,6 +279,15 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, flow, peop
       },
     }),
   ];
+}
+
+function venueOfGeoJson(text: string): VenueMap {
+  try {
+    return venueFromGeoJson(JSON.parse(text), "venue.geojson");
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof ConfigError) throw new ClientError("bad_request", error.message);
+    throw error;
+  }
 }
 
 // --- people and tags --------------------------------------------------------------------------------

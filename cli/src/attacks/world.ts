@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { WebSocket } from "ws";
 import { openBridge, openEmbeddedRegistry, type Bridge, type Registry } from "@konferenco/bridge";
 import { emptyBatch, openEmbeddedStore, type CommitBatch, type Store } from "@konferenco/fusion";
-import { SUBPROTOCOL, venueMapSchema, type PrivacyChange, type Profile, type SessionTime, type VenueMap } from "@konferenco/protocol";
+import { SUBPROTOCOL, venueMapSchema, type PrivacyChange, type Profile, type VenueMap } from "@konferenco/protocol";
 import type { Point } from "./statistics.ts";
 
 const EVENT_ID = "attacked";
@@ -12,12 +12,12 @@ const BEGAN_MS = Date.UTC(2026, 5, 1, 8);
 export const ROOM_M = 20;
 
 /** A hall of rooms in a grid, and small booths along its upper edge. */
-export function hall({ columns = 5, rows = 3, booths = 0, sessions }: { columns?: number; rows?: number; booths?: number; sessions?: SessionTime[] } = {}): VenueMap {
+export function hall({ columns = 5, rows = 3, booths = 0 }: { columns?: number; rows?: number; booths?: number } = {}): VenueMap {
   const square = (xM: number, yM: number, sideM: number) => [[[xM, yM], [xM + sideM, yM], [xM + sideM, yM + sideM], [xM, yM + sideM]]];
   const zones = [];
   for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) zones.push({ zoneId: `room-${column}-${row}`, name: `Room ${column} ${row}`, kind: "room", floor: 0, polygons: square(column * ROOM_M, row * ROOM_M, ROOM_M) });
   for (let booth = 0; booth < booths; booth++) zones.push({ zoneId: `booth-${booth}`, name: `Booth ${booth}`, kind: "booth", floor: 0, polygons: square(booth * 3, rows * ROOM_M, 3) });
-  return venueMapSchema.parse({ venueId: "hall", floors: [{ floor: 0, name: "hall" }], zones, gateways: [{ gatewayId: "gw-1", xM: 0, yM: 0, floor: 0, zoneId: "room-0-0" }], ...(sessions === undefined ? {} : { sessions }) });
+  return venueMapSchema.parse({ venueId: "hall", floors: [{ floor: 0, name: "hall" }], zones, gateways: [{ gatewayId: "gw-1", xM: 0, yM: 0, floor: 0, zoneId: "room-0-0" }] });
 }
 
 export function roomAt({ xM, yM }: Point): string {

@@ -2,7 +2,7 @@ import { openBridge } from "@konferenco/bridge";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
 import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
-import { venueOf, type EventOptions } from "../options.ts";
+import { scheduleOf, venueOf, type EventOptions } from "../options.ts";
 import { applicationPassword, secretOf, type Site } from "../site.ts";
 import { builtPages } from "../up/system.ts";
 import { openAlertPublisher } from "./alert-publisher.ts";
@@ -19,6 +19,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
+    const schedule = scheduleOf(options, venue, Date.now());
     const place = { url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now };
     const store = await openStoreAt(place);
     closers.add("store", () => store.close());
@@ -33,6 +34,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       host: options.host,
       port: options.port,
       venue,
+      schedule,
       store,
       registry,
       pinboard,

@@ -2,7 +2,7 @@ import { openFusionService, openMqttSource } from "@konferenco/fusion";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
 import { openStoreAt } from "../open-store.ts";
-import { venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { scheduleOf, venueOf, type EventOptions, type HealthOption } from "../options.ts";
 import { applicationPassword, type Site } from "../site.ts";
 import { readSurveys, surveyWords, type SurveyOptions } from "../survey/read-surveys.ts";
 import { rotatingTagsOf } from "../tag-names.ts";
@@ -20,11 +20,12 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
+    const schedule = scheduleOf(options, venue, Date.now());
     const surveys = readSurveys(options, venue);
     const rotatingTags = options.tagKeys === undefined ? null : rotatingTagsOf(options.tagKeys);
     const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now });
     closers.add("store", () => store.close());
-    const fusion = openFusionService({ eventId, venue, store, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
+    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
     const source = await openMqttSource({
       url: options.broker,

@@ -4,7 +4,7 @@ import { Option, type Command } from "commander";
 import { ConfigError, type VenueMap } from "@konferenco/protocol";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
-import { addEventOptions, addListenOptions, parseCount, parseDurationMs, venueOf, type EventOptions } from "../options.ts";
+import { addEventOptions, addListenOptions, parseCount, parseDurationMs, scheduleOf, venueOf, type EventOptions } from "../options.ts";
 import { addSurveyOptions, readSurveys, surveyWords, type SurveyOptions, type Surveys } from "../survey/read-surveys.ts";
 import { DEMO_PERSON_ID, openDemo, type Demo } from "./demo.ts";
 import { rotatingTagsOf } from "../tag-names.ts";
@@ -50,6 +50,7 @@ async function up(options: UpOptions): Promise<void> {
     const system = await openSystem({
       eventId: options.event,
       venue,
+      schedule: scheduleOf(options, venue, Date.now()),
       surveys,
       dataDir: options.data,
       store: options.store,

@@ -2,7 +2,7 @@ import path from "node:path";
 import { openBridge, type Bridge, type Registry } from "@konferenco/bridge";
 import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type RotatingTags, type Store } from "@konferenco/fusion";
-import { alertTopic, tagNamesTopic, type VenueMap } from "@konferenco/protocol";
+import { alertTopic, tagNamesTopic, type Schedule, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
 import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import type { Surveys } from "../survey/read-surveys.ts";
@@ -12,6 +12,7 @@ import { announceTagNames } from "../tag-names.ts";
 export interface SystemOptions {
   eventId: string;
   venue: VenueMap;
+  schedule: Schedule;
   surveys: Surveys;
   /** Secrets, store and registry live here. */
   dataDir: string;
@@ -44,7 +45,7 @@ export interface System {
 
 /** Opens everything or, on a fault, closes what was open and rejects. */
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { eventId, venue, dataDir, host, rotatingTags, nowMs, log } = options;
+  const { eventId, venue, schedule, dataDir, host, rotatingTags, nowMs, log } = options;
   const closers = new Closers();
   try {
     const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
@@ -55,7 +56,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     closers.add("registry", () => registry.close());
     const pinboard = await openPinboardAt(place);
     closers.add("pinboard", () => pinboard.close());
-    const fusion = openFusionService({ eventId, venue, store, nowMs, time: "wall", log, ...options.surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
+    const fusion = openFusionService({ eventId, venue, schedule, store, nowMs, time: "wall", log, ...options.surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
     const credentials = brokerCredentialsOf(site, venue);
     const broker = await openBroker({ host, tcpPort: options.mqttPort, wsPort: options.mqttWsPort, credentials, nowMs, log });
@@ -78,6 +79,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       host,
       port: options.httpPort,
       venue,
+      schedule,
       store,
       registry,
       pinboard,

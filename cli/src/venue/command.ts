@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { Option, type Command } from "commander";
 import { ConfigError, venueFromGeoJson, venueToGeoJson } from "@konferenco/protocol";
-import { venueOf } from "../options.ts";
+import { readJson, venueOf } from "../options.ts";
 
 export interface VenueCommandOptions {
   venue?: string;
@@ -25,20 +25,6 @@ export function venueCommand(options: VenueCommandOptions): void {
   if (options.toGeojson !== undefined) return write(options.toGeojson, venueToGeoJson(venueOf(options)));
   if (options.fromGeojson === undefined) throw new ConfigError("name --to-geojson FILE or --from-geojson FILE");
   write(options.out ?? "-", venueFromGeoJson(readJson(options.fromGeojson), options.fromGeojson));
-}
-
-function readJson(file: string): unknown {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, "utf8");
-  } catch (error) {
-    throw new ConfigError(`${file} cannot be read: ${(error as Error).message}`);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ConfigError(`${file} is not JSON: ${(error as Error).message}`);
-  }
 }
 
 function write(file: string, json: object): void {

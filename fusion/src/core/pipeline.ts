@@ -1,5 +1,6 @@
-import { type GatewayId, type Position, type ProximityTransition, type TagId, type VenueMap, type ZoneTransition } from "@konferenco/protocol";
+import { EMPTY_SCHEDULE, planActivities, type GatewayId, type Position, type ProximityTransition, type Schedule, type TagId, type VenueMap, type ZoneTransition } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
+import { activityStateOf, followActivity, type ActivityState } from "./activity.ts";
 import { locateByBeacons } from "./beacon-fix.ts";
 import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
@@ -7,7 +8,7 @@ import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
-import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
+import { detectProximity, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
@@ -89,6 +90,7 @@ interface Tag {
   /** Where the radio model last learned from it. */
   learnedAt: { xM: number; yM: number } | null;
   zones: ZoneState;
+  activity: ActivityState;
   lastHeardAtMs: number;
   /** When another technology located it last; -Infinity when none did. */
   lastLocatedAtMs: number;
@@ -108,6 +110,8 @@ const MAX_LINKS_PER_TAG = 24;
 export interface PipelineOptions {
   /** A survey walked by hand: levels at known spots. */
   survey?: readonly SurveyPoint[] | null;
+  /** What is on where. Fusion reads no meetings: they are people's. */
+  schedule?: Pick<Schedule, "sessions" | "booths">;
 }
 
 export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}, options: PipelineOptions = {}): Pipeline {
@@ -119,6 +123,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   const proximity = newProximityState();
+  const activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
   const counts = newCounts();
   let tagHearings: Hearing[] = [];
   let tagsInOrder: Tag[] | null = null;
@@ -146,7 +151,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
     tags.set(tagId, tag);
     tagsInOrder = null;
     return tag;
@@ -258,7 +263,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       floor: place?.floor ?? fixes.at(-1)?.floor ?? 0,
       confidence: confidenceOf(tag.zones, nowMs, config),
     };
-    const position = positionOf(tag.track, tag.tagId, verdict, config);
+    const activity = followActivity(tag.activity, { zoneId: verdict.zoneId, hasCompany: isNearSomebody(proximity, tag.tagId) }, activities, nowMs);
+    const position = positionOf(tag.track, tag.tagId, { ...verdict, activity }, config);
     output.positions.push(position);
     return { ...position, heard: window?.readings ?? [] };
   }
@@ -318,6 +324,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       tag.track ??= trackOfPosition(position, config);
       const place = position.zoneId === null ? venue.outsidePlace.get(position.floor) : venue.zonePlace.get(position.zoneId);
       if (place !== undefined) tag.zones = zoneStateAt(place, position.atMs);
+      tag.activity = activityStateOf(position.activity ?? null, position.atMs);
     },
 
     tick(nowMs) {

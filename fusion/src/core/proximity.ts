@@ -129,6 +129,11 @@ export function detectProximity(
   return transitions.sort(byPair);
 }
 
+export function isNearSomebody(state: ProximityState, tagId: TagId): boolean {
+  for (const pair of state.pairsOf.get(tagId)?.values() ?? []) if (pair.near) return true;
+  return false;
+}
+
 /** The tag is gone: it is apart from everybody. */
 export function leaveProximity(state: ProximityState, tagId: TagId, nowMs: number): ProximityTransition[] {
   const transitions: ProximityTransition[] = [];

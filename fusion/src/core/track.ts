@@ -1,4 +1,4 @@
-import type { FixSource, Position, TagId } from "@konferenco/protocol";
+import type { Activity, FixSource, Position, TagId } from "@konferenco/protocol";
 import { SIGMAS_OF_95, type Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 
@@ -162,7 +162,7 @@ export function sourceOf(track: Track, nowMs: number, config: FusionConfig): Fix
 }
 
 /** The track as a position, with the place verdict beside it. */
-export function positionOf(track: Track, tagId: TagId, verdict: { zoneId: string | null; floor: number; confidence: number }, config: FusionConfig): Position {
+export function positionOf(track: Track, tagId: TagId, verdict: { zoneId: string | null; floor: number; confidence: number; activity: Activity | null }, config: FusionConfig): Position {
   return {
     tagId,
     atMs: track.atMs,
@@ -175,5 +175,6 @@ export function positionOf(track: Track, tagId: TagId, verdict: { zoneId: string
     confidence: verdict.confidence,
     source: sourceOf(track, track.atMs, config),
     zoneId: verdict.zoneId,
+    ...(verdict.activity === null ? {} : { activity: verdict.activity }),
   };
 }

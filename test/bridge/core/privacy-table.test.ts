@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { LEVELS, applyPrivacyChange, defaultPrivacySettings, type Level, type Person, type Role, type Update } from "@konferenco/protocol";
-import { bandOf, compilePolicy, mayHearOfNear, projectUpdate, showSerendipity, whereaboutsOf, type SubjectPolicy, type Viewer } from "../../../bridge/src/core/privacy.ts";
+import { bandOf, compilePolicy, mayHearOfNear, projectUpdate, showActivity, showSerendipity, whereaboutsOf, type SubjectPolicy, type Viewer } from "../../../bridge/src/core/privacy.ts";
 
 // The table of docs/privacy.md, read from the page, against the policy.
 
@@ -61,6 +61,13 @@ const SHOWN: Record<string, (anna: SubjectPolicy, viewer: Viewer) => string> = {
     const where = whereaboutsOf(anna, place, viewer);
     return where === null ? "-" : where.level === "precise" && where.xM === 3 ? "grid" : where.level;
   },
+  activity(anna, viewer) {
+    const doing = { exact: { kind: "at_booth", exhibitorId: "acme" }, ofZone: { kind: "in_session", sessionId: "keynote" } } as const;
+    const shown = showActivity("tag-of-anna", anna, viewer, doing, 0);
+    if (shown === null) return "-";
+    const { d } = JSON.parse(shown.json) as { d: { activity: { kind: string } | null } };
+    return d.activity === null ? "nothing" : d.activity.kind === "at_booth" ? "doing" : "zone";
+  },
   "people nearby": (anna, viewer) => (viewer.personId === "anna" || bandOf(anna, place, viewer, place) === null ? "-" : "band"),
   "near, apart (metres)"(anna, viewer) {
     if (viewer.self === null || viewer.personId === "anna") return "-";
@@ -79,6 +86,7 @@ function promised(cell: string, level: Level, update: string): string {
   if (cell === "-") return "-";
   const [, least, form] = /^(always|from \w+): (\w+)$/.exec(cell) as unknown as [string, string, string];
   if (least !== "always" && LEVELS.indexOf(level) < LEVELS.indexOf(least.slice(5) as Level)) return "-";
+  if (form === "activity") return level === "precise" ? "doing" : "zone";
   return form === "level" ? (level === "precise" ? "grid" : level) : update === "" ? "" : form;
 }
 

@@ -520,7 +520,7 @@ describe("how an update travels", () => {
     const open: PrivacyChange = { proximityAlerts: true, level: "precise", audiences: allLevels("precise") };
     const pair = { "tag-of-anna": policy("anna", { change: { ...open } }), "tag-of-ben": policy("ben", { change: { ...open } }) };
     expect(projectUpdate(update(bodies.proximity), "ref", holders(pair)).forViewer(viewer("attendee", pair["tag-of-anna"]))).toMatchObject({ lane: 1, key: null, subject: "ben" });
-    expect([showAlert(bodies.alert.alert), showOwnSettings(defaultPrivacySettings(), 0), showOccupancy([], 0), showNearby([], 0)].map(({ lane }) => lane)).toEqual([0, 1, 3, 3]);
+    expect([showAlert(bodies.alert.alert), showOwnSettings(defaultPrivacySettings(), 0), showOccupancy({ zones: [] }, 0), showNearby([], 0)].map(({ lane }) => lane)).toEqual([0, 1, 3, 3]);
   });
 
   it("latest wins for positions of one subject, a gateway, the counts, the list; never for transitions and alerts", () => {
@@ -528,7 +528,7 @@ describe("how an update travels", () => {
     expect(shown(bodies.position, staff)?.key).toBe("position anna");
     expect(shown(bodies.position, viewer("attendee", anna))?.key).toBe("position me");
     expect(shown(bodies.gateway, staff)?.key).toBe("gateway gw-1");
-    expect([showOccupancy([], 0, 0).key, showOccupancy([], 0, 1).key, showNearby([], 0).key]).toEqual(["occupancy 0", "occupancy 1", "nearby"]);
+    expect([showOccupancy({ zones: [] }, 0, 0).key, showOccupancy({ zones: [] }, 0, 1).key, showNearby([], 0).key]).toEqual(["occupancy 0", "occupancy 1", "nearby"]);
     expect([shown(bodies.zone, staff)?.key, shown(bodies.alert, staff)?.key]).toEqual([null, null]);
   });
 

@@ -93,7 +93,7 @@ describe("a track", () => {
 
   it("of a stored position goes on from there", () => {
     const track = follow(Array.from({ length: 20 }, (_, i) => fixAt(i * 0.4, 5)));
-    const position = positionOf(track, "tag", { zoneId: "left", floor: 0, confidence: 0.8 }, config);
+    const position = positionOf(track, "tag", { zoneId: "left", floor: 0, confidence: 0.8, activity: null }, config);
     const restored = trackOfPosition(position, config);
     expect(restored).toMatchObject({ atMs: track.atMs, xM: track.xM, vxMps: track.vxMps });
     expect(accuracy95MOf(restored)).toBeGreaterThanOrEqual(position.accuracy95M);

@@ -1,0 +1,81 @@
+import type { NearbyChannel, PersonId, Region, Schedule, VenueMap, Zone } from "@konferenco/protocol";
+import type { Connection } from "./connection.ts";
+import { findChannelsNearby } from "./core/channels-nearby.ts";
+import type { LivePicture } from "./core/live-picture.ts";
+import { showChannels, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { NOWHERE, detectRegions, newRegionState, type RegionPlace, type RegionState } from "./core/regions.ts";
+import type { Hub } from "./hub.ts";
+import type { PeopleCache } from "./people-cache.ts";
+
+const LOOK_EVERY_MS = 2_000;
+const NO_SIGNALS: ReadonlyMap<string, number> = new Map();
+
+export interface ChannelsOptions {
+  venue: VenueMap;
+  schedule: Schedule;
+  people: PeopleCache;
+  picture: LivePicture;
+  hub: Hub;
+  nowMs: () => number;
+}
+
+interface Watch {
+  regions: RegionState;
+  told: string;
+  dueAtMs: number;
+}
+
+/** Regions entered and left, and the channels near a viewer. Found for who looks, told to them alone and kept nowhere. */
+export class Channels {
+  readonly #options: ChannelsOptions;
+  readonly #regions: readonly Region[];
+  readonly #zones: ReadonlyMap<string, Zone>;
+  readonly #watches = new WeakMap<Connection, Watch>();
+
+  constructor(options: ChannelsOptions) {
+    this.#options = options;
+    this.#regions = options.schedule.regions;
+    this.#zones = new Map(options.venue.zones.map((zone) => [zone.zoneId, zone]));
+  }
+
+  /** A subscription to `nearby` begins: the channels of now; who is in a region is told so within seconds. */
+  begin(connection: Connection): VisibleUpdate[] {
+    this.#watches.delete(connection);
+    return this.#look(connection);
+  }
+
+  /** Twice a second. */
+  tick(): void {
+    if (this.#regions.length === 0) return;
+    for (const connection of this.#options.hub.byChannel.nearby) {
+      if (connection.state !== "open" || this.#options.nowMs() < (this.#watches.get(connection)?.dueAtMs ?? 0)) continue;
+      for (const shown of this.#look(connection)) this.#options.hub.offer(connection, shown);
+    }
+  }
+
+  /** With what the viewer's phone hears, which may find a channel where the venue does not know the phone. */
+  near({ self }: Viewer, signalsDbm: ReadonlyMap<string, number> = NO_SIGNALS): NearbyChannel[] {
+    const interests = self?.interests ?? [];
+    return findChannelsNearby({ at: self?.consented === true ? this.#placeOf(self.personId) : NOWHERE, interests, signalsDbm }, this.#regions, (zoneId) => this.#zones.get(zoneId));
+  }
+
+  #look(connection: Connection): VisibleUpdate[] {
+    const { nowMs } = this.#options;
+    const { self } = connection.viewer;
+    const watch = this.#watches.get(connection) ?? { regions: newRegionState(), told: "[]", dueAtMs: 0 };
+    this.#watches.set(connection, watch);
+    watch.dueAtMs = nowMs() + LOOK_EVERY_MS;
+    const { entered, left } = detectRegions(watch.regions, self?.consented === true ? this.#placeOf(self.personId) : NOWHERE, this.#regions, nowMs());
+    const channels = this.near(connection.viewer);
+    const list = JSON.stringify(channels);
+    if (list === watch.told && entered.length + left.length === 0) return [];
+    watch.told = list;
+    return [showChannels({ channels, entered, left }, nowMs())];
+  }
+
+  #placeOf(personId: PersonId): RegionPlace {
+    const tagId = this.#options.people.tagOf(personId);
+    const standing = tagId === null ? null : this.#options.picture.standing(tagId);
+    return standing === null ? NOWHERE : { zoneId: standing.zoneId, point: standing.position };
+  }
+}

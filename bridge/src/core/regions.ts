@@ -1,0 +1,65 @@
+import { depthInRegionM, type FloorPoint, type Region, type Zone, type ZoneId } from "@konferenco/protocol";
+
+/** Where somebody is: the zone as it was decided, and the point if there is a plan to have one on. */
+export interface RegionPlace {
+  zoneId: ZoneId | null;
+  point: FloorPoint | null;
+}
+
+export const NOWHERE: RegionPlace = { zoneId: null, point: null };
+
+/** What one viewer holds: the regions that they are in, and those at whose door they stand. 100 B each. */
+export interface RegionState {
+  inside: Set<string>;
+  crossedAtMs: Map<string, number>;
+}
+
+/** A circle is entered this far inside and left this far outside, so that its edge is crossed once. */
+const ENTER_MARGIN_M = 0.5;
+const EXIT_MARGIN_M = 1.5;
+const HOLD_MS = 3_000;
+
+export function newRegionState(): RegionState {
+  return { inside: new Set(), crossedAtMs: new Map() };
+}
+
+/** Regions entered and left since the last look (requirement B10). Enter and exit of one region alternate. */
+export function detectRegions(state: RegionState, place: RegionPlace, regions: readonly Region[], nowMs: number): { entered: string[]; left: string[] } {
+  const entered: string[] = [];
+  const left: string[] = [];
+  for (const region of regions) {
+    const { regionId } = region;
+    const isInside = state.inside.has(regionId);
+    if (!asksForOther(region, place, isInside)) {
+      state.crossedAtMs.delete(regionId);
+      continue;
+    }
+    const crossedAtMs = state.crossedAtMs.get(regionId) ?? nowMs;
+    state.crossedAtMs.set(regionId, crossedAtMs);
+    if (nowMs - crossedAtMs < HOLD_MS) continue;
+    state.crossedAtMs.delete(regionId);
+    if (isInside) state.inside.delete(regionId);
+    else state.inside.add(regionId);
+    (isInside ? left : entered).push(regionId);
+  }
+  return { entered, left };
+}
+
+/** A region of zones goes by the zone that was decided: that has its own hysteresis, and needs no plan. */
+function asksForOther({ area }: Region, { zoneId, point }: RegionPlace, isInside: boolean): boolean {
+  if ("zoneIds" in area) return isInside !== isInZones(area.zoneIds, zoneId);
+  const depthM = point === null ? -Infinity : depthInRegionM(point, { area }, () => undefined);
+  // A circle of half a metre has no inside beyond a margin of half a metre: small ones are entered at their middle third.
+  return isInside ? depthM < -EXIT_MARGIN_M : depthM >= Math.min(ENTER_MARGIN_M, area.radiusM / 3);
+}
+
+/** To the edge of the region, 0 inside; null where nobody can tell. */
+export function distanceToRegionM(region: Region, { zoneId, point }: RegionPlace, zoneOf: (zoneId: string) => Zone | undefined): number | null {
+  if ("zoneIds" in region.area && isInZones(region.area.zoneIds, zoneId)) return 0;
+  const depthM = point === null ? -Infinity : depthInRegionM(point, region, zoneOf);
+  return depthM === -Infinity ? null : Math.max(0, -depthM);
+}
+
+function isInZones(zoneIds: readonly ZoneId[], zoneId: ZoneId | null): boolean {
+  return zoneId !== null && zoneIds.includes(zoneId);
+}
