@@ -11,6 +11,8 @@ import { startRedis, type TestRedis } from "../support/redis.ts";
 
 const CLIENTS = 8;
 const PEOPLE = 10;
+/** On a machine that does ten other things. */
+const PATIENCE_MS = 30_000;
 /** Before the kill, while a bridge is dead, and after all are back. */
 const MOVES = { before: 60, during: 120, after: 60 };
 
@@ -59,10 +61,17 @@ describe("two bridges on one Redis", () => {
         onGap: () => void mine.gaps++,
       }),
     );
-    const until = async (holds: () => boolean) => {
-      while (!holds()) await new Promise<void>((resolve) => (wake = resolve));
+    const until = async (what: string, holds: () => boolean) => {
+      let isLate = false;
+      const late = setTimeout(() => {
+        isLate = true;
+        wake();
+      }, PATIENCE_MS);
+      while (!holds() && !isLate) await new Promise<void>((resolve) => (wake = resolve));
+      clearTimeout(late);
+      expect(holds(), `${what}: ${JSON.stringify(clients.map((client, index) => [client.state(), seen[index]?.moves.length, client.stats()]))}`).toBe(true);
     };
-    await until(() => clients.every((client) => client.state().kind === "live"));
+    await until("all are live", () => clients.every((client) => client.state().kind === "live"));
     expect([...balancer.joined.values()], "both bridges have clients").toEqual([expect.any(Number), expect.any(Number)]);
 
     // Each move has a time of its own, by which it is known.
@@ -77,9 +86,9 @@ describe("two bridges on one Redis", () => {
     bridges[0]?.process.kill("SIGKILL");
     await move(MOVES.during);
     await bridges[0]?.exited;
-    await until(() => clients.every((client) => client.state().kind === "live"));
+    await until("all are back", () => clients.every((client) => client.state().kind === "live"));
     await move(MOVES.after);
-    await until(() => seen.every(({ moves }) => moves.length >= atMs));
+    await until("all have been told all", () => seen.every(({ moves }) => moves.length >= atMs));
 
     const all = Array.from({ length: atMs }, (_, index) => index + 1);
     for (const { moves, gaps } of seen) expect({ moves: [...moves].sort((a, b) => a - b), gaps }).toEqual({ moves: all, gaps: 0 });
