@@ -34,6 +34,7 @@ import { SseTransport } from "./sse-transport.ts";
 import { Surroundings } from "./surroundings.ts";
 import { Sync } from "./sync.ts";
 import { Tickets } from "./tickets.ts";
+import { newTimings } from "./timings.ts";
 import { UpdateFeed } from "./update-feed.ts";
 import { WsTransport } from "./ws-transport.ts";
 
@@ -59,10 +60,11 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
   const schedule = config.schedule ?? EMPTY_SCHEDULE;
   const activities: Activities = new Activities({ venue, schedule, people, picture, hub: () => hub, nowMs });
-  const hub: Hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset, activityOf: (tagId, viewer) => activities.shownTo(tagId, viewer) });
+  const timings = newTimings();
+  const hub: Hub = new Hub({ timings, people, picture, limits, nowMs, seal, feedOffset, activityOf: (tagId, viewer) => activities.shownTo(tagId, viewer) });
   const channels = new Channels({ venue, schedule, people, picture, hub, nowMs });
-  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard, policyChanged, eventRefKey: keys.eventRef, nowMs, log });
-  const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
+  const feed: UpdateFeed = new UpdateFeed({ timings, store, registry, people, picture, hub, heard, policyChanged, eventRefKey: keys.eventRef, nowMs, log });
+  const replayer = new Replayer({ timings, store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
   const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
@@ -87,7 +89,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     else if (signal.kind === "resync") hub.tellResync(signal.who);
   }
   const desk = new PeopleDesk({ registry, feed, nowMs });
-  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
@@ -98,18 +100,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
-  const metrics = newMetrics(stats, () => ({
-    accepted: transport.accepted,
-    upgradesRefused: transport.refused,
-    errorsTold: frames.errors,
-    bytes: hub.counts.bytes,
-    frames: hub.counts.frames,
-    replaying: replayer.active,
-    tags: picture.tagCount,
-    gateways: picture.gateways(),
-    feedPending: feed.pending,
-    feedFailing: feed.failing,
-  }));
+  const metrics = newMetrics({ stats, hub, frames, replayer, feed, picture, transport, streams, poller, timings, nowMs });
   const logins = new Logins(keys.password, config.logins, pinboard);
   const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
@@ -122,7 +113,10 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     throw error;
   });
 
+  let tickedMs = performance.now();
   const tick = setInterval(() => {
+    timings.loopLag.add(Math.max(0, performance.now() - tickedMs - TICK_MS) / 1_000);
+    tickedMs = performance.now();
     presence.tick();
     talk.tick();
     receipts.tick();

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isLogged, type Alert, type PersonId, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
+import { MESSAGE_TYPES, isLogged, type Alert, type PersonId, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
 import type { FollowEvent, Store } from "@konferenco/fusion";
 import { Fifo } from "./core/fifo.ts";
 import type { LivePicture } from "./core/live-picture.ts";
@@ -8,6 +8,7 @@ import { eventRefOf } from "./keys.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import { RecentLog } from "./recent-log.ts";
+import type { Timings } from "./timings.ts";
 import type { Registry, RegistryChange } from "./registry/registry.ts";
 
 /** Updates that wait while people are looked up, about 300 bytes each; beyond, they are read from the log again. */
@@ -25,7 +26,7 @@ const MAX_ALERT_SCAN = 200_000;
 type Job =
   | { kind: "updates"; updates: Update[] }
   | { kind: "gap"; why: "retention" | "epoch" | "overflow" }
-  | { kind: "change"; change: RegistryChange; done: (() => void) | null; failed: ((error: unknown) => void) | null };
+  | { kind: "change"; sinceMs: number; change: RegistryChange; done: (() => void) | null; failed: ((error: unknown) => void) | null };
 
 export interface UpdateFeedOptions {
   store: Store;
@@ -36,6 +37,7 @@ export interface UpdateFeedOptions {
   /** What was logged before the start, and everything from then on, in its order, just before clients see it. */
   heard: (update: Update, when: "before" | "now") => void;
   policyChanged: (change: PolicyChange) => void;
+  timings: Timings;
   eventRefKey: Uint8Array;
   nowMs: () => number;
   log: (event: object) => void;
@@ -58,6 +60,8 @@ export class UpdateFeed {
   /** The person is erased: whoever keeps something about them lets it go. */
   onErased: (personId: string, tagId: TagId | null) => void = () => {};
   updatesIn = 0;
+  /** The same by lane; signals are in none. */
+  readonly inByLane: [number, number, number, number] = [0, 0, 0, 0];
   gaps = 0;
   /** The end of the log, as far as it has been dispatched. */
   readonly recent: RecentLog;
@@ -81,7 +85,7 @@ export class UpdateFeed {
   async open(): Promise<void> {
     const { store, registry } = this.#options;
     this.#running = true; // nothing is dispatched before the picture stands
-    this.#followers.push(await registry.follow((change) => this.#push({ kind: "change", change, done: null, failed: null })));
+    this.#followers.push(await registry.follow((change) => this.#push({ kind: "change", sinceMs: performance.now(), change, done: null, failed: null })));
     this.#followers.push(await store.follow((event) => this.#onFollow(event)));
     this.#at = await store.end();
     await this.#loadPicture();
@@ -99,7 +103,7 @@ export class UpdateFeed {
 
   /** Applies a change that this process made; when it resolves, nothing more is shown than the change allows. */
   applyPerson(change: RegistryChange): Promise<void> {
-    return new Promise((done, failed) => this.#push({ kind: "change", change, done, failed }));
+    return new Promise((done, failed) => this.#push({ kind: "change", sinceMs: performance.now(), change, done, failed }));
   }
 
   recentAlerts(): Alert[] {
@@ -159,11 +163,19 @@ export class UpdateFeed {
         this.recent.add(update);
         if (update.body.kind === "alert") this.#keepAlert(update.body.alert);
       }
+      this.#count(update);
       picture.apply(update, atMs);
       heard(update, "now");
       hub.dispatch(projectUpdate(update, logged ? eventRefOf(eventRefKey, epoch, offset) : null, people.holderOf, people.policyOf));
     }
     hub.flushUrgent();
+  }
+
+  #count({ body, storedAtMs }: Update): void {
+    if (body.kind === "signal") return;
+    const lane = body.kind === "alert" ? 0 : body.kind === "message" ? MESSAGE_TYPES[body.message.type].lane : body.kind === "position" ? 2 : isLogged(body) ? 1 : 3;
+    this.inByLane[lane]++;
+    if (body.kind === "zone") this.#options.timings.fusion.add(Math.max(0, storedAtMs - body.zone.atMs) / 1_000);
   }
 
   // --- people -------------------------------------------------------------------------------------
@@ -205,6 +217,7 @@ export class UpdateFeed {
     const change = await people.refresh(job.change);
     hub.applyPolicyChange(change);
     policyChanged(change);
+    this.#options.timings.privacyChange.add((performance.now() - job.sinceMs) / 1_000);
     if (change.error !== null) {
       log({ event: "a person could not be read and is hidden until they are", error: String(change.error) });
       return job.failed?.(change.error);

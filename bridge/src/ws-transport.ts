@@ -155,6 +155,7 @@ export class WsTransport {
         // The cursor moves on in quiet times too, else it would be past the log's retention after a quiet day.
         const offered = connection.replay?.after.offset ?? feedOffset();
         const offset = outbox?.writtenOffset(offered) ?? offered;
+        connection.pingedAtMs = atMs;
         connection.sendFrame({ op: "ping", now: atMs, c: seal(connection, offset) });
         connection.wire.probe(outbox?.lastS ?? 0);
       }
@@ -183,17 +184,17 @@ export class WsTransport {
 function onMessage(this: KnownSocket, data: RawData, isBinary: boolean): void {
   // One Buffer: ws hands out the others only when asked to by `binaryType`.
   const { known } = this;
-  if (known?.connection !== undefined) known.transport.message(known.connection, data as Buffer, isBinary);
+  if (known?.connection !== undefined) known.owner.message(known.connection, data as Buffer, isBinary);
 }
 
 function onPong(this: KnownSocket, data: Buffer): void {
   const { known } = this;
-  if (known?.connection !== undefined) known.transport.pong(known.connection, data);
+  if (known?.connection !== undefined) known.owner.pong(known.connection, data);
 }
 
 function onClose(this: KnownSocket, code: number): void {
   const { known } = this;
-  if (known?.connection !== undefined) known.transport.closed(this, known.connection, code);
+  if (known?.connection !== undefined) known.owner.closed(this, known.connection, code);
 }
 
 function onError(): void {
@@ -201,13 +202,14 @@ function onError(): void {
 }
 
 class WebSocketWire implements Wire, WireExtras {
-  readonly transport: WsTransport;
+  readonly transport = "ws";
+  readonly owner: WsTransport;
   connection: Connection | undefined = undefined;
   readonly #socket: KnownSocket;
 
-  constructor(socket: KnownSocket, transport: WsTransport) {
+  constructor(socket: KnownSocket, owner: WsTransport) {
     this.#socket = socket;
-    this.transport = transport;
+    this.owner = owner;
   }
 
   /**
