@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { row, type BenchRow } from "./harness.ts";
 import { startChild, type Child } from "./support/child.ts";
+import { temporaryFolder } from "./support/files.ts";
 import type { Fact, Verdict } from "./support/loss-clients.ts";
 import { startRedis } from "./support/redis.ts";
 import { BRIDGE_FLAGS, pause, statsOf, tokensOf } from "./support/scene.ts";
@@ -20,10 +21,10 @@ const LIMITS = { slowAfterMs: 3_000 };
  */
 export async function run(): Promise<BenchRow[]> {
   const redis = await startRedis();
-  const secret = randomBytes(48);
+  const event = { redis: redis.url, secret: randomBytes(48), keysDir: temporaryFolder("keys") };
   const openBridge = async (port?: number): Promise<{ child: Child; port: number }> => {
     const child = startChild("bridge-process", BRIDGE_FLAGS);
-    return { child, port: await child.ask<number>("open", { redis: redis.url, secret, limits: LIMITS, ...(port === undefined ? {} : { port }) }) };
+    return { child, port: await child.ask<number>("open", { ...event, limits: LIMITS, ...(port === undefined ? {} : { port }) }) };
   };
   const source = await openBridge();
   await source.child.ask("people", { seed: 1, count: PEOPLE });

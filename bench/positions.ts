@@ -1,106 +1,168 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { venueMapSchema, type VenueMap } from "@konferenco/protocol";
-import { DEFAULT_FUSION_CONFIG, indexVenue, newCalibration, newGridFilter, newPipeline, newTagOffset, newVenueGrid, type Belief, type FusionConfig, type Hearing } from "@konferenco/fusion";
+import { DEFAULT_FUSION_CONFIG, indexVenue, locateByBeacons, newCalibration, newGridFilter, newPipeline, newTagOffset, newVenueGrid, type FusionConfig, type Hearing } from "@konferenco/fusion";
 import { newRandom } from "@konferenco/simulators";
-import { row, type BenchRow } from "./harness.ts";
+import { median, row, type BenchRow } from "./harness.ts";
 
 /**
  * What a position costs. Promised: at 20 gateways an update of a tag with up to 100 active cells in 10 us,
  * one over the full half-metre grid of an office in 150 us, and no dearer per tag at 100,000 tags than at 1,000.
- * The baseline beside it is what no filter can do without: one logarithm per gateway and active cell.
+ * The baseline of an update is the documents' centroid with its zones, of the same twenty levels. Each case runs
+ * in a thread of its own, as fusion does: a process has one filter, and the compiler makes use of that.
  */
-/** 18 x 14 m of rooms with 20 gateways: 1,008 cells of half a metre. */
-function office(): VenueMap {
-  const zones = Array.from({ length: 12 }, (_, i) => {
-    const [x0M, y0M] = [(i % 4) * 4.5, Math.floor(i / 4) * (14 / 3)];
-    return { zoneId: `room-${i}`, name: `room ${i}`, kind: "room", floor: 0, polygons: [[[x0M, y0M], [x0M + 4.5, y0M], [x0M + 4.5, y0M + 14 / 3], [x0M, y0M + 14 / 3]]] };
-  });
-  const gateways = Array.from({ length: 20 }, (_, i) => ({ gatewayId: `gw-${i}`, xM: 1 + (i % 5) * 4, yM: 1.5 + Math.floor(i / 5) * 3.6, zM: 2, floor: 0, zoneId: `room-${Math.min(3, Math.floor((1 + (i % 5) * 4) / 4.5)) + 4 * Math.min(2, Math.floor((1.5 + Math.floor(i / 5) * 3.6) / (14 / 3)))}` }));
-  return venueMapSchema.parse({ venueId: "bench", floors: [{ floor: 0, name: "ground" }], zones, gateways });
+type Case = { update: "active" | "full" } | { tags: number; ticks: number };
+
+/** 18 x 14 m of rooms with 20 gateways on each storey: 1,008 cells of half a metre. */
+function office(storeys: number): VenueMap {
+  const floors = Array.from({ length: storeys }, (_, floor) => ({ floor, name: `storey ${floor}` }));
+  const zones = floors.flatMap(({ floor }) =>
+    Array.from({ length: 12 }, (_, i) => {
+      const [x0M, y0M] = [(i % 4) * 4.5, Math.floor(i / 4) * (14 / 3)];
+      return { zoneId: `room-${floor}-${i}`, name: `room ${i}`, kind: "room", floor, polygons: [[[x0M, y0M], [x0M + 4.5, y0M], [x0M + 4.5, y0M + 14 / 3], [x0M, y0M + 14 / 3]]] };
+    }),
+  );
+  const gateways = floors.flatMap(({ floor }) =>
+    Array.from({ length: 20 }, (_, i) => {
+      const [xM, yM] = [1 + (i % 5) * 4, 1.5 + Math.floor(i / 5) * 3.6];
+      return { gatewayId: `gw-${floor}-${i}`, xM, yM, zM: 2, floor, zoneId: `room-${floor}-${Math.min(3, Math.floor(xM / 4.5)) + 4 * Math.min(2, Math.floor(yM / (14 / 3)))}` };
+    }),
+  );
+  return venueMapSchema.parse({ venueId: "bench", floors, zones, gateways });
 }
 
-function prepared(config: FusionConfig) {
-  const map = office();
+function processorUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+interface UpdateCost {
+  cells: number;
+  us: number;
+  centroidUs: number;
+}
+
+/** What the pipeline does between a tag's levels and its position and zones: time passes, evidence, the posterior in numbers. */
+function updateCost(kind: "active" | "full"): UpdateCost {
+  // Looks that say next to nothing leave every cell in play: the dearest case.
+  const overrides = kind === "full" ? { leastCellShare: 0 } : { maxActiveCells: 100 };
+  const weight = kind === "full" ? 0.001 : 0.34;
+  const config: FusionConfig = { ...DEFAULT_FUSION_CONFIG, ...overrides };
+  const map = office(1);
   const index = indexVenue(map);
   const grid = newVenueGrid(map, index);
   if (grid === null) throw new Error("the office has a plan");
   const calibration = newCalibration(map, index, grid, [], config);
   const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, index.places.length, config);
   const dice = newRandom("bench/positions");
-  // A tag in the middle: all twenty are asked, a dozen hear it.
-  const hearings = (weight: number): Hearing[] =>
-    index.gateways.map(({ xM, yM }, gateway) => {
+  // A tag in the middle: all twenty are asked, nearly all hear it.
+  const looks = Array.from({ length: 16 }, () =>
+    index.gateways.map(({ xM, yM }, gateway): Hearing => {
       const rssiDbm = -62 - 25 * Math.log10(Math.max(1, Math.hypot(xM - 9.2, yM - 6.1))) + 2 * dice.gaussian();
       return { gateway, rssiDbm: rssiDbm < -92 ? NaN : rssiDbm, weight };
-    });
-  return { grid, filter, hearings };
-}
-
-/** Processor time of one call in microseconds, the lower quartile over batches: what others do to the machine falls out. */
-function timed(call: () => void, calls: number): number {
-  const batches: number[] = [];
-  for (let batch = -2; batch < 15; batch++) {
-    const began = process.cpuUsage();
-    for (let i = 0; i < calls; i++) call();
-    const { user, system } = process.cpuUsage(began);
-    if (batch >= 0) batches.push((user + system) / calls);
-  }
-  return batches.sort((a, b) => a - b)[3] as number;
-}
-
-function updateCost(config: FusionConfig, lookWeight: number): { cells: number; us: number; logUs: number } {
-  const { filter, hearings } = prepared(config);
-  const belief: Belief = filter.begin(hearings(lookWeight), newTagOffset(0, 3, 0), 0);
-  const looks = Array.from({ length: 16 }, () => hearings(lookWeight));
+    }),
+  );
+  const windows = looks.map((hearings) => ({
+    tagId: "tag",
+    atMs: 0,
+    readings: hearings.filter(({ rssiDbm }) => !Number.isNaN(rssiDbm)).map(({ gateway, rssiDbm }) => ({ gateway, rssiDbm, varianceDb2: 15, samples: 3 })),
+    samples: 60,
+  }));
+  const belief = filter.begin(looks[0] as Hearing[], newTagOffset(0, 3, 0), 0);
+  const calls = kind === "full" ? 100 : 1_000;
+  const [us, centroidUs]: [number[], number[]] = [[], []];
   let nowMs = 0;
   let cells = 0;
-  let updates = 0;
-  const us = timed(() => {
-    nowMs += 500;
-    filter.advance(belief, looks[(nowMs / 500) % looks.length] as Hearing[], nowMs);
-    filter.estimate(belief);
-    cells += belief.count;
-    updates++;
-  }, 1_000);
-  const count = Math.round(cells / updates);
   let sink = 0;
-  const logUs = timed(() => {
-    for (let i = 0; i < count * 20; i++) sink += Math.log(1 + i + (sink & 1));
-  }, 200);
-  return { cells: count, us, logUs };
+  for (let round = -5; round < 25; round++) {
+    let beganUs = processorUs();
+    for (let i = 0; i < calls; i++) {
+      nowMs += config.tickMs;
+      filter.advance(belief, looks[i % looks.length] as Hearing[], nowMs);
+      sink += filter.estimate(belief).xM;
+      if (round >= 0) cells += belief.count;
+    }
+    const updatesUs = processorUs() - beganUs;
+    beganUs = processorUs();
+    for (let i = 0; i < calls; i++) sink += locateByBeacons(windows[i % windows.length] as (typeof windows)[number], index, config).xM;
+    if (round < 0) continue;
+    us.push(updatesUs / calls);
+    centroidUs.push((processorUs() - beganUs) / calls);
+  }
+  if (Number.isNaN(sink)) throw new Error("a position is a number");
+  return { cells: Math.round(cells / (25 * calls)), us: median(us), centroidUs: median(centroidUs) };
 }
 
-/** A whole tick of the pipeline, per tag, after everybody has been heard for some seconds. */
-function tickCost(tags: number): number {
-  const map = office();
+interface TickCost {
+  usPerTag: number;
+  bytesPerTag: number;
+}
+
+const TAGS_PER_STOREY = 500;
+
+/**
+ * A whole tick of the pipeline, per tag: window, filter, track, zones, position, and at every second one the
+ * pairs. The venue grows with the crowd, 20 gateways for 500 people; each is heard once a second by those within 7 m.
+ * The fewer tags, the more ticks: all are warm at the end, and in none of the last two are offsets looked at (tag-offset.ts).
+ */
+function tickCost(tags: number, ticks: number): TickCost {
+  const map = office(tags / TAGS_PER_STOREY);
   const pipeline = newPipeline(map);
   const dice = newRandom(`bench/positions/${tags}`);
   const places = Array.from({ length: tags }, () => [dice.between(0.5, 17.5), dice.between(0.5, 13.5)] as const);
-  let usPerTag = Infinity;
-  for (let tick = 1; tick <= 14; tick++) {
-    const nowMs = tick * 500;
+  const byStorey = map.floors.map(({ floor }) => map.gateways.filter((gateway) => gateway.floor === floor));
+  const hearAll = (nowMs: number): void =>
     places.forEach(([xM, yM], tag) => {
-      for (const gateway of map.gateways) {
+      for (const gateway of byStorey[tag % byStorey.length] as VenueMap["gateways"]) {
         const rangeM = Math.hypot(gateway.xM - xM, gateway.yM - yM);
         if (rangeM < 7) pipeline.step({ tagId: `tag-${tag}`, gatewayId: gateway.gatewayId, rssiDbm: -62 - 25 * Math.log10(Math.max(1, rangeM)) + 3 * dice.gaussian(), heardAtMs: nowMs - 200 }, nowMs);
       }
     });
-    const began = process.cpuUsage();
+  const beforeBytes = bytesInUse();
+  const us: number[] = [];
+  for (let tick = 1; tick <= ticks; tick++) {
+    const nowMs = tick * 500;
+    if (tick % 2 === 1) hearAll(nowMs);
+    const beganUs = processorUs();
     pipeline.tick(nowMs);
-    const { user, system } = process.cpuUsage(began);
-    if (tick > 8) usPerTag = Math.min(usPerTag, (user + system) / tags);
+    us.push((processorUs() - beganUs) / tags);
   }
-  return usPerTag;
+  // The last second, one tick with pairs and one without.
+  return { usPerTag: us.slice(-2).reduce((sum, each) => sum + each, 0) / 2, bytesPerTag: (bytesInUse() - beforeBytes) / tags };
+}
+
+function bytesInUse(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+function inThread<Cost>(bench: Case): Promise<Cost> {
+  return new Promise((resolve, reject) => {
+    new Worker(new URL(import.meta.url), { workerData: bench, resourceLimits: { maxOldGenerationSizeMb: 4_096 } }).once("message", resolve).once("error", reject);
+  });
+}
+
+if (!isMainThread) {
+  const bench = workerData as Case;
+  // To a thread, not to a window.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
+  parentPort?.postMessage("update" in bench ? updateCost(bench.update) : tickCost(bench.tags, bench.ticks));
 }
 
 export async function run(): Promise<BenchRow[]> {
-  const small = updateCost({ ...DEFAULT_FUSION_CONFIG, maxActiveCells: 100 }, 0.34);
-  // Looks that say next to nothing leave every cell in play: the dearest case.
-  const full = updateCost({ ...DEFAULT_FUSION_CONFIG, leastCellShare: 0 }, 0.001);
-  const thousand = tickCost(1_000);
-  const many = tickCost(10_000);
+  const active = await inThread<UpdateCost>({ update: "active" });
+  const full = await inThread<UpdateCost>({ update: "full" });
+  const thousand = await inThread<TickCost>({ tags: 1_000, ticks: 45 });
+  const tenThousand = await inThread<TickCost>({ tags: 10_000, ticks: 13 });
+  const hundredThousand = await inThread<TickCost>({ tags: 100_000, ticks: 5 });
   return [
-    row("positions", `update, ${small.cells} active cells, 20 gateways`, "us", small.us, small.logUs),
-    row("positions", `update, full office grid of ${full.cells} cells, 20 gateways`, "us", full.us, full.logUs),
-    row("positions", "tick per tag, 10,000 tags against 1,000", "us", many, thousand),
+    row("positions", `update, ${active.cells} active cells, 20 gateways, beside a centroid`, "us", active.us, active.centroidUs),
+    row("positions", `update, full grid of ${full.cells} cells, beside a centroid`, "us", full.us, full.centroidUs),
+    row("positions", "whole tick per tag, 10,000 tags beside 1,000", "us", tenThousand.usPerTag, thousand.usPerTag),
+    row("positions", "whole tick per tag, 100,000 tags beside 1,000", "us", hundredThousand.usPerTag, thousand.usPerTag),
+    row("positions", "memory per tag, 100,000 tags beside 1,000", "bytes", hundredThousand.bytesPerTag, thousand.bytesPerTag),
   ];
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { row, type BenchRow } from "./harness.ts";
 import { startChild, type Child } from "./support/child.ts";
+import { temporaryFolder } from "./support/files.ts";
 import { startRedis } from "./support/redis.ts";
 import { BRIDGE_FLAGS, expectMany, openClients, pause, statsOf, SUBSCRIPTIONS, tokensOf } from "./support/scene.ts";
 
@@ -16,16 +17,16 @@ const TRAFFIC = { people: PEOPLE, transitionsPerS: 500, alertsPerS: 1 };
  */
 export async function run(): Promise<BenchRow[]> {
   const redis = await startRedis();
-  const secret = randomBytes(48);
+  const event = { redis: redis.url, secret: randomBytes(48), keysDir: temporaryFolder("keys") };
   const source = startChild("bridge-process", BRIDGE_FLAGS);
-  await source.ask("open", { redis: redis.url, secret });
+  await source.ask("open", event);
   await source.ask("people", { seed: 1, count: PEOPLE });
   const tokens = await tokensOf(source, Array.from({ length: CLIENTS }, (_, device) => ({ role: "attendee", personId: `p${device % PEOPLE}` })));
   const carried = async (bridges: number, seed: number): Promise<number> => {
     const children = Array.from({ length: bridges }, () => startChild("bridge-process", BRIDGE_FLAGS));
     const crowds: Child[] = [];
     for (const [index, child] of children.entries()) {
-      const port = await child.ask<number>("open", { redis: redis.url, secret });
+      const port = await child.ask<number>("open", event);
       const count = CLIENTS / bridges;
       crowds.push(await openClients({ port, tokens: tokens.slice(index * count), subs: SUBSCRIPTIONS, count }));
     }

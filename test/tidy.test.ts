@@ -90,7 +90,7 @@ describe("the layers", () => {
   });
 
   it("the bridge takes the store of fusion and what reaches disk and Redis, nothing that locates", () => {
-    const STORE = ["Store", "emptyBatch", "FollowEvent", "LogPage", "RedisLink", "lockFolder", "FolderLock", "remedyFor", "syncFolder", "systemCode"];
+    const STORE = ["Store", "emptyBatch", "FollowEvent", "LogPage", "RedisLink", "lockFolder", "FolderLock", "remedyFor", "syncFolder", "systemCode", "KeyRing", "SubjectKey", "personSubject", "tagSubject"];
     const names = sourcesOf("bridge").flatMap((file) =>
       [...codeOf(file).matchAll(/import\s+(?:type\s+)?\{([^}]*)\}\s+from\s+"@konferenco\/fusion"/g)].flatMap((match) =>
         (match[1] as string).split(",").map((name) => name.replace(/\btype\b/, "").trim()),

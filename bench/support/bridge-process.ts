@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { writeHeapSnapshot } from "node:v8";
 import { defaultPrivacySettings } from "@konferenco/protocol";
 import { openBridge, openEmbeddedRegistry, openRedisRegistry, type Bearer, type Bridge, type BridgeLimits, type Registry } from "@konferenco/bridge";
-import { openEmbeddedStore, openRedisStore, type Store } from "@konferenco/fusion";
+import { KeyRing, openEmbeddedStore, openRedisStore, type Store } from "@konferenco/fusion";
 import { answerQuestions, clockMs } from "./child.ts";
 import type { Fact } from "./loss-clients.ts";
 import { newDice } from "./quantile.ts";
@@ -15,6 +15,8 @@ export interface OpenRequest {
   redis?: string;
   /** Folder of the embedded store's log; without it everything is in memory. */
   dataDir?: string;
+  /** The same for all processes of an event in Redis; without it keys are in memory. */
+  keysDir?: string;
   port?: number;
   /** The same for all bridges of an event. */
   secret?: Uint8Array;
@@ -39,9 +41,10 @@ let registry: Registry;
 let bridge: Bridge;
 
 answerQuestions({
-  async open({ redis, dataDir, port = 0, secret = randomBytes(48), limits = {}, floors = 2 }: OpenRequest): Promise<number> {
-    store = redis === undefined ? await openEmbeddedStore({ eventId, dataDir: dataDir ?? null, origin, nowMs: Date.now }) : await openRedisStore({ eventId, url: redis, origin });
-    registry = redis === undefined ? await openEmbeddedRegistry({ dataDir: dataDir ?? null, nowMs: Date.now }) : await openRedisRegistry({ eventId, url: redis });
+  async open({ redis, dataDir, keysDir, port = 0, secret = randomBytes(48), limits = {}, floors = 2 }: OpenRequest): Promise<number> {
+    const keys = await KeyRing.open({ folder: keysDir ?? null, secret });
+    store = redis === undefined ? await openEmbeddedStore({ eventId, dataDir: dataDir ?? null, keys, origin, nowMs: Date.now }) : await openRedisStore({ eventId, url: redis, keys, origin });
+    registry = redis === undefined ? await openEmbeddedRegistry({ dataDir: dataDir ?? null, keys }) : await openRedisRegistry({ eventId, url: redis, keys });
     bridge = await openBridge({
       eventId,
       host: "127.0.0.1",

@@ -23,12 +23,13 @@ import { Signals } from "./signals.ts";
 import { Talk } from "./talk.ts";
 import { deriveKeys, publicDice } from "./keys.ts";
 import { Logins } from "./logins.ts";
-import { LANES, newMetrics } from "./metrics.ts";
+import { LANES, loadOf, newMetrics, type MoreFigures } from "./metrics.ts";
 import { PeopleCache, type PolicyChange } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
 import { newInProcessPinboard } from "./pinboard/index.ts";
 import { Poller } from "./poll.ts";
 import { Presence } from "./presence.ts";
+import { RecentDelays } from "./recent-delays.ts";
 import { Replayer } from "./replayer.ts";
 import { SseTransport } from "./sse-transport.ts";
 import { Surroundings } from "./surroundings.ts";
@@ -89,7 +90,12 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     else if (signal.kind === "resync") hub.tellResync(signal.who);
   }
   const desk = new PeopleDesk({ registry, feed, nowMs });
-  const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted: (connection) => transport.greeted(connection) });
+  const helloDelays = new RecentDelays();
+  const greeted = (connection: Connection): void => {
+    if (connection.wire.kind !== "poll") helloDelays.add(nowMs() - connection.openedAtMs);
+    transport.greeted(connection);
+  };
+  const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
@@ -100,7 +106,23 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
-  const metrics = newMetrics({ stats, hub, frames, replayer, feed, picture, transport, streams, poller, timings, nowMs });
+  const more = (): MoreFigures => ({
+    load: () => loadOf(hub.connections),
+    delays: hub.delays,
+    helloDelays,
+    accepted: { ws: transport.accepted, sse: streams.accepted, poll: poller.accepted },
+    upgradesRefused: transport.refused,
+    errorsTold: frames.errors,
+    bytes: hub.counts.bytes,
+    frames: hub.counts.frames,
+    replaying: replayer.active,
+    tags: picture.tagCount,
+    gateways: picture.gateways(),
+    feedPending: feed.pending,
+    feedFailing: feed.failing,
+  });
+  const metrics = newMetrics(stats, more, { hub, frames, replayer, feed, poller, timings, nowMs });
+  config.expose?.(metrics);
   const logins = new Logins(keys.password, config.logins, pinboard);
   const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
@@ -120,7 +142,9 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     presence.tick();
     talk.tick();
     receipts.tick();
+    const startedMs = performance.now();
     hub.tick();
+    metrics.observeTick(performance.now() - startedMs);
     replayer.tick();
     surroundings.tickNearby();
     surroundings.tickEncounters();

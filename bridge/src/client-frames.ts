@@ -207,7 +207,6 @@ export class ClientFrames {
     if (resume.from !== null) connection.resumeUntilMs = nowMs() + RESUME_WITHIN_MS;
     hub.add(connection);
     connection.software = frame.cl ?? null;
-    this.#options.timings.hello.add((nowMs() - connection.openedAtMs) / 1_000);
     this.#options.greeted(connection);
     connection.sendFrame({
       op: "welcome",

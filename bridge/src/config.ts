@@ -3,6 +3,7 @@ import type { Store } from "@konferenco/fusion";
 import type { Registry } from "./registry/registry.ts";
 import type { Pinboard } from "./pinboard/pinboard.ts";
 import type { ChannelClaim } from "./core/channel-rights.ts";
+import type { Exposition } from "./metrics.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 
 /** A login of the settings file: venue staff, screens, and people without a ticket. */
@@ -54,6 +55,8 @@ export interface BridgeConfig {
   /** Origins of pages on other hosts, e.g. `https://app.example.org`; the bridge's own pages need none. */
   allowedOrigins?: string[];
   limits?: Partial<BridgeLimits>;
+  /** Adds to `/metrics` what else runs in this process. */
+  expose?: (exposition: Exposition) => void;
 }
 
 /** Limits that only the bridge knows; each with its cost or what happens at it. */

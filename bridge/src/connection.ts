@@ -12,7 +12,7 @@ export type TransportName = (typeof TRANSPORTS)[number];
 
 /** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */
 export interface Wire {
-  readonly transport: TransportName;
+  readonly kind: TransportName;
   /** `ascii`: the caller knows that there is nothing else in the frame, which spares looking. */
   send(frame: string, ascii?: boolean): void;
   close(code: number, reason: string): void;

@@ -91,6 +91,7 @@ export class PeopleCache {
       if (this.knowsTag(tagId)) return;
       const personId = await this.#registry.holderOf(tagId);
       if (personId !== null) await this.loadPerson(personId);
+      else if (await this.#registry.hidesTag(tagId)) this.#erasedTags.add(tagId);
       // A change that came meanwhile knows better.
       if (!this.knowsTag(tagId)) this.#setHolder(tagId, personId);
     });

@@ -1,6 +1,6 @@
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { ClientFrames } from "./client-frames.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Wire, type WireExtras } from "./connection.ts";
 import type { ViewerRole } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
@@ -43,10 +43,12 @@ export class Poller {
     this.#options = options;
   }
 
-  /** Roles of those who poll now: each of their connections lives for a moment only. */
-  active(): ViewerRole[] {
+  /** How many poll now, by role: each of their connections lives for a moment only. */
+  active(): ReadonlyMap<ViewerRole, number> {
     this.#forget();
-    return [...this.#asking.values()].map(({ role }) => role);
+    const counts = new Map<ViewerRole, number>();
+    for (const { role } of this.#asking.values()) counts.set(role, (counts.get(role) ?? 0) + 1);
+    return counts;
   }
 
   #note(subject: string, role: ViewerRole): void {
@@ -74,8 +76,8 @@ export class Poller {
     const finished = new Promise<void>((resolve) => (done = resolve));
     const isDone = () => connection.state === "closed" || bytes >= MAX_POLL_BYTES || (answers === channels.length && connection.replay === null);
     this.#note(claims.subject, claims.role);
-    const wire = {
-      transport: "poll" as const,
+    const wire: Wire & WireExtras = {
+      kind: "poll",
       send: (frame: string) => {
         got.push(frame);
         bytes += frame.length;

@@ -134,7 +134,7 @@ function resumeOf(request: http.IncomingMessage, query: URLSearchParams): string
 }
 
 class SseWire implements Wire, WireExtras {
-  readonly transport = "sse";
+  readonly kind = "sse";
   readonly #response: http.ServerResponse;
   readonly #named: (sid: string) => void;
   #saidBye = false;

@@ -2,14 +2,10 @@ import { Distribution, SECONDS_BOUNDS } from "./core/distribution.ts";
 
 /** What takes how long in the bridge, in seconds. 150 bytes each. */
 export interface Timings {
-  /** From the accepted connection to `welcome`. */
-  hello: Distribution;
   /** From the radio's verdict to the store: what fusion and the store take. */
   fusion: Distribution;
   /** From the store to the socket. */
   bridge: Distribution;
-  /** One turn of flushing: what a tick keeps others waiting. */
-  tick: Distribution;
   /** How much later than asked for a tick comes. */
   loopLag: Distribution;
   /** From the first question of a replay to `caught`. */
@@ -22,5 +18,5 @@ export interface Timings {
 
 export function newTimings(): Timings {
   const seconds = () => new Distribution(SECONDS_BOUNDS);
-  return { hello: seconds(), fusion: seconds(), bridge: seconds(), tick: seconds(), loopLag: seconds(), replay: seconds(), privacyChange: seconds(), ping: seconds() };
+  return { fusion: seconds(), bridge: seconds(), loopLag: seconds(), replay: seconds(), privacyChange: seconds(), ping: seconds() };
 }

@@ -67,6 +67,7 @@ export function originOf(venue: VenueMap): VenueOrigin {
 export interface EventOptions {
   event: string;
   data: string;
+  keys?: string;
   venue?: string;
   schedule?: string;
 }
@@ -80,6 +81,7 @@ export function addEventOptions(command: Command, also: { broker?: boolean; stor
   command
     .addOption(new Option("--event <id>", "the event id, second segment of every topic").env("KONFERENCO_EVENT").default("demo").argParser(parseEventId))
     .addOption(new Option("--data <folder>", "folder of secrets, log and people").env("KONFERENCO_DATA").default("data"))
+    .addOption(new Option("--keys <folder>", "folder of the keys of people and tags, apart from the data and its backups; without it <data>.keys").env("KONFERENCO_KEYS"))
     .addOption(new Option("--venue <file>", "venue map (docs/venue-map.md); without it the demo venue").env("KONFERENCO_VENUE"))
     .addOption(new Option("--schedule <file>", "sessions, exhibitors, meetings and regions (docs/schedule.md); the demo venue has its own").env("KONFERENCO_SCHEDULE"));
   if (also.broker) command.addOption(new Option("--broker <url>", "the MQTT broker").env("BROKER_URL").default("mqtt://127.0.0.1:1883"));

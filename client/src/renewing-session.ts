@@ -16,7 +16,7 @@ export interface RenewingSessionOptions {
   /** The answer of `POST /api/v1/sessions` or `…/tickets/redeem`. */
   session: Session;
   /** Keep this one instead. */
-  onRenewed?(session: Session): void;
+  onRenewed?: (session: Session) => void;
   fetch?: typeof fetch;
   clock?: Clock;
 }

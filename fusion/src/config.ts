@@ -44,7 +44,7 @@ const settings = {
   surveySigmaDb: positive(30),
   surveyCorrelationM: positive(100),
   surveySigmaShare: positive(2),
-  surveyLookShare: positive(2),
+  surveyMemoryShare: positive(5),
   surveyOffsetSigmaDb: positive(20),
   trafficExponentSigma: positive(3),
   trafficGainNats: z.number().min(0).max(1_000),

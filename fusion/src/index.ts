@@ -13,6 +13,7 @@ export { summarise } from "./core/wifi-posterior.ts";
 export type { CalibrationState } from "./core/calibration.ts";
 export { MIN_SURVEY_SPOTS, type SurveyPoint } from "./core/radio-map.ts";
 // its parts, for benches
+export { locateByBeacons } from "./core/beacon-fix.ts";
 export { newCalibration } from "./core/calibration.ts";
 export { newGridFilter, type Belief, type Hearing } from "./core/grid-filter.ts";
 export { newTagOffset } from "./core/tag-offset.ts";

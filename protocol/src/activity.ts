@@ -35,6 +35,8 @@ const EARLY_MS = 10 * 60_000;
 const LINGER_MS = 5 * 60_000;
 /** Where people talk to each other. */
 const SOCIAL_KINDS: ReadonlySet<string> = new Set(["lounge", "food"]);
+/** Where people are on their way. */
+const WAY_KINDS: ReadonlySet<string> = new Set(["corridor", "stairs"]);
 
 export const NETWORKING: Activity = { kind: "networking" };
 export const EXPLORING: Activity = { kind: "exploring" };
@@ -49,6 +51,8 @@ export interface ActivityPlan {
   sessionOf: ReadonlyMap<string, SessionItem>;
   boothIn: ReadonlyMap<ZoneId, Activity>;
   socialZones: ReadonlySet<ZoneId>;
+  /** Corridors and stairs: before the door of a session, and nowhere else yet. */
+  ways: ReadonlySet<ZoneId>;
 }
 
 export function planActivities(venue: VenueMap, { sessions, booths }: Pick<Schedule, "sessions" | "booths">): ActivityPlan {
@@ -63,8 +67,13 @@ export function planActivities(venue: VenueMap, { sessions, booths }: Pick<Sched
     sessionsIn,
     sessionOf: new Map(sessions.map((session) => [session.sessionId, session])),
     boothIn: new Map(booths.map(({ zoneId, exhibitorId }) => [zoneId, { kind: "at_booth", exhibitorId }])),
-    socialZones: new Set(venue.zones.filter(({ kind }) => SOCIAL_KINDS.has(kind)).map(({ zoneId }) => zoneId)),
+    socialZones: zonesOf(venue, SOCIAL_KINDS),
+    ways: zonesOf(venue, WAY_KINDS),
   };
+}
+
+function zonesOf({ zones }: VenueMap, kinds: ReadonlySet<string>): ReadonlySet<ZoneId> {
+  return new Set(zones.filter(({ kind }) => kinds.has(kind)).map(({ zoneId }) => zoneId));
 }
 
 /** What a zone and the schedule say of whoever is there, without memory: no more than anybody reads off the programme. */

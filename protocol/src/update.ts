@@ -82,7 +82,9 @@ export type LoggedBody =
   | { kind: "zone"; zone: ZoneTransition }
   | { kind: "proximity"; proximity: ProximityTransition }
   | { kind: "alert"; alert: Alert }
-  | { kind: "message"; message: StoredMessage };
+  | { kind: "message"; message: StoredMessage }
+  /** Whom it was about is erased: its place in the log is all that is left. */
+  | { kind: "erased" };
 
 /** Latest wins: never replayed, shown from a snapshot. */
 export type LiveBody = { kind: "position"; position: Position } | { kind: "gateway"; gateway: GatewayHealth } | { kind: "signal"; signal: Signal };
@@ -95,5 +97,5 @@ export interface Update {
 }
 
 export function isLogged(body: Update["body"]): body is LoggedBody {
-  return body.kind === "zone" || body.kind === "proximity" || body.kind === "alert" || body.kind === "message";
+  return body.kind === "zone" || body.kind === "proximity" || body.kind === "alert" || body.kind === "message" || body.kind === "erased";
 }

@@ -7,9 +7,9 @@ const DAY_MS = 24 * 3_600_000;
 
 const ROOMS = [
   { zoneId: "track-a", capacity: 24 },
-  { zoneId: "room-b1", capacity: 12 },
-  { zoneId: "room-b2", capacity: 12 },
-  { zoneId: "workshop", capacity: 12 },
+  { zoneId: "room-b1", capacity: 10 },
+  { zoneId: "room-b2", capacity: 10 },
+  { zoneId: "workshop", capacity: 10 },
 ];
 const TALKS = [
   "Robots that ask first", "Privacy as a type", "One radio, many rooms", "Batteries for ten years", "Maps without surveys", "The quiet protocol", "Accessible venues", "Open source hardware",

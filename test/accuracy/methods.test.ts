@@ -47,10 +47,23 @@ describe("the reference methods", () => {
     expect(Math.hypot((found?.xM as number) - 6, (found?.yM as number) - 4)).toBeLessThan(0.1);
   });
 
+  it("the plain grid filter finds a tag by its own law, and by that of the gateways' links once it hears them", () => {
+    const off = (recording: Recording) => {
+      const found = last(recording, "plainGrid");
+      return Math.hypot((found?.xM as number) - 6, (found?.yM as number) - 4);
+    };
+    expect(off(recordingAt(standing(6, 4), -60, 2.5))).toBeLessThan(2);
+    const quiet = recordingAt(standing(6, 4), -78, 3);
+    const links = venue.gateways.flatMap((from) =>
+      venue.gateways.flatMap((by) => (from === by ? [] : [500, 600, 700].map((atMs) => ({ atMs, gatewayId: by.gatewayId, tagId: `gateway:${from.gatewayId}`, rssiDbm: -78 - 30 * Math.log10(Math.hypot(from.xM - by.xM, from.yM - by.yM)) - (from.zoneId === by.zoneId ? 0 : 5) })))),
+    );
+    expect(off({ ...quiet, observations: [...links, ...quiet.observations].sort((a, b) => a.atMs - b.atMs) })).toBeLessThan(off(quiet));
+  });
+
   it("look at nothing later than the moment asked for", () => {
     const recording = recordingAt((atMs) => [2 + atMs / 5_000, 5], -60, 2.7);
     const half = { ...recording, observations: recording.observations.slice(0, 240) };
-    for (const method of ["strongestGateway", "plainCentroid", "bermuda", "espresense"] as const) {
+    for (const method of ["strongestGateway", "plainCentroid", "bermuda", "plainGrid", "espresense"] as const) {
       const cut = referenceTrace(half, method) ?? [];
       expect((referenceTrace(recording, method) ?? []).slice(0, cut.length)).toEqual(cut);
     }

@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openEmbeddedRegistry, type Registry } from "@konferenco/bridge";
+import { keysOf } from "../support/keys.ts";
 import { openTestBridge, type TestBridge } from "./support/harness.ts";
 
 // The other tests use a registry that can be broken; these two hold the bridge against the real one, on disk.
@@ -11,7 +12,7 @@ let folder: string;
 let registry: Registry;
 let test: TestBridge;
 const open = async () => {
-  registry = await openEmbeddedRegistry({ dataDir: folder, nowMs: Date.now });
+  registry = await openEmbeddedRegistry({ dataDir: folder, keys: keysOf(folder) });
   test = await openTestBridge({ registry, secret: new Uint8Array(Buffer.from("one secret for both lives of this bridge, 48 b.")) });
 };
 beforeEach(async () => {

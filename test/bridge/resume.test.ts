@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { emptyBatch, openEmbeddedStore } from "@konferenco/fusion";
+import { KeyRing, emptyBatch, openEmbeddedStore } from "@konferenco/fusion";
 import { openCursor, sealCursor } from "../../bridge/src/cursor.ts";
 import { openTestBridge, type TestBridge, type TestClient } from "./support/harness.ts";
 
@@ -243,7 +243,7 @@ describe("a store that lost its log", () => {
     const before = await deskAt();
     await test.enter("t-1");
     await before.event((event) => event.t === "zone.enter");
-    const emptied = await openEmbeddedStore({ eventId: "test", dataDir: null, origin: { lat: 0, lon: 0, bearingDeg: 0 }, nowMs: Date.now });
+    const emptied = await openEmbeddedStore({ eventId: "test", dataDir: null, keys: KeyRing.inMemory(), origin: { lat: 0, lon: 0, bearingDeg: 0 }, nowMs: Date.now });
     const secret = new Uint8Array(Buffer.from("the same secret for both bridges, 48 bytes long."));
     const first = await openTestBridge({ secret, registry: test.registry });
     const second = await openTestBridge({ secret, registry: test.registry, store: emptied });

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { openRedisPinboard, openRedisRegistry, type Pinboard, type Registry } from "@konferenco/bridge";
-import { openRedisStore, type Store } from "@konferenco/fusion";
+import { KeyRing, openRedisStore, type Store } from "@konferenco/fusion";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { openTestBridge, type TestBridge } from "./support/harness.ts";
@@ -14,9 +14,10 @@ let ports: { close(): Promise<void> }[] = [];
 beforeEach(async () => {
   redis = await startRedis({ durable: true });
   const secret = randomBytes(48);
+  const keys = KeyRing.inMemory(); // as two processes that share a folder of keys
   const open = async (): Promise<TestBridge> => {
-    const store: Store = await openRedisStore({ eventId: "test", url: redis.url, origin: { lat: 0, lon: 0, bearingDeg: 0 } });
-    const registry: Registry = await openRedisRegistry({ eventId: "test", url: redis.url });
+    const store: Store = await openRedisStore({ eventId: "test", url: redis.url, keys, origin: { lat: 0, lon: 0, bearingDeg: 0 } });
+    const registry: Registry = await openRedisRegistry({ eventId: "test", url: redis.url, keys });
     const pinboard: Pinboard = await openRedisPinboard({ eventId: "test", url: redis.url });
     ports.push(registry, pinboard);
     return openTestBridge({ secret, store, registry, pinboard });

@@ -52,10 +52,10 @@ it("opens with a ticket, hears alerts, comes back by itself where it left off; a
       const streamAddress = await konferenco.streamAddress({ url: `${server}/events`, token: bearer, channels: ["alerts"] });
       const self = globalThis as unknown as Seen;
       self.seen = [];
-      new EventSource(streamAddress).onmessage = ({ data }) => {
+      new EventSource(streamAddress).addEventListener("message", ({ data }) => {
         const frame = JSON.parse(data as string) as { op: string; d?: { title: string } };
         self.seen.push(frame.d?.title ?? frame.op);
-      };
+      });
       return streamAddress;
     },
     [url, token] as const,

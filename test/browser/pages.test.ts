@@ -63,6 +63,43 @@ async function text(page: Page, testId: string): Promise<string> {
   return (await page.getByTestId(testId).innerText()).replaceAll(/\s+/g, " ");
 }
 
+describe("what people are doing", () => {
+  it("stands on my page with its end, beside the channels of the places around me, which I can join", async () => {
+    await stand.addPerson({ personId: "ann", name: "Ann Berg", tagId: "t-ann", level: "precise" });
+    await stand.tagIsAt("t-ann", { xM: 12, yM: 6, zoneId: "hall", activity: { kind: "in_session", sessionId: "keynote" } });
+    const page = await open(await stand.attendeeLink("ann"), PHONE);
+    await isLive(page);
+    await expect.poll(() => text(page, "my-activity")).toMatch(/^Now: in session “Robots that ask first”, until \d/);
+    expect(await text(page, "channels")).toMatch(/Hall questions here .*Lunch table 8 m away/);
+    await page.getByRole("button", { name: "Join Lunch table" }).click();
+    await page.getByRole("button", { name: "Leave Lunch table" }).waitFor();
+    await expect.poll(() => text(page, "channels"), { timeout: 10_000 }).toContain("8 m away · 1 person there");
+    // What a place suggests is joined once I allow it.
+    await page.getByRole("switch", { name: /^Join by itself/ }).check();
+    await page.getByRole("button", { name: "Leave Hall questions" }).waitFor();
+    // Nobody else is told any more.
+    await page.getByRole("switch", { name: /^Show what I am doing/ }).uncheck();
+    await page.getByText("Saved").waitFor();
+    expect((await stand.registry.person("ann"))?.settings.presence).toEqual({ online: true, session: false, availability: true });
+    expect(complaints).toEqual([]);
+  });
+
+  it("stands on the console by name, with attendance, and a place that fills is marked as a hot spot", { timeout: 90_000 }, async () => {
+    await stand.addPerson({ personId: "ann", name: "Ann Berg", tagId: "t-0", level: "precise", staff: "precise" });
+    const fill = () => Promise.all(Array.from({ length: 8 }, (_, n) => stand.tagIsAt(`t-${n}`, { xM: 21 + n, yM: 6, zoneId: "food", activity: { kind: "in_session", sessionId: "lunch" } })));
+    await fill();
+    const page = await open(await stand.consoleLink());
+    await isLive(page);
+    await expect.poll(() => text(page, "sessions"), { timeout: 15_000 }).toMatch(/Lunch talk Food court .* 8 \/ 8/);
+    // Full for half a minute; counted every five seconds.
+    await expect.poll(() => text(page, "zone-food"), { timeout: 60_000, interval: 500 }).toMatch(/Food court hot spot/);
+    await expect.poll(() => text(page, "feed")).toContain("Food court is a hot spot");
+    await page.getByRole("tab", { name: "People" }).click();
+    expect(await text(page, "people")).toMatch(/Ann Berg ?in session “Lunch talk”, until/);
+    expect(complaints).toEqual([]);
+  });
+});
+
 describe("the operator's console", () => {
   it("a link with a ticket opens the console, and the ticket is gone from the address bar", async () => {
     const link = await stand.consoleLink();

@@ -61,17 +61,17 @@ async def main():
         return alert_id
 
     address = URL.replace("http", "ws", 1) + "/events"
-    async with websockets.connect(address, subprotocols=["konferenco-v1"]) as socket:
-        client = Client(socket)
-        assert socket.subprotocol == "konferenco-v1"
-        assert (await client.ask(1, "hello", tok=token))["op"] == "welcome"
-        for frame_id, channel in enumerate(["alerts", "venue", "occupancy"], 2):
-            assert (await client.ask(frame_id, "sub", ch=channel))["op"] == "ok"
-        await asyncio.wait_for(client.until(has_alert(alert())), 10)
-        pong = await socket.ping()
-        await asyncio.wait_for(pong, 5)
-        cursor, frames = client.cursor, client.frames
-        socket.transport.abort()  # no goodbye
+    socket = await websockets.connect(address, subprotocols=["konferenco-v1"])
+    client = Client(socket)
+    assert socket.subprotocol == "konferenco-v1"
+    assert (await client.ask(1, "hello", tok=token))["op"] == "welcome"
+    for frame_id, channel in enumerate(["alerts", "venue", "occupancy"], 2):
+        assert (await client.ask(frame_id, "sub", ch=channel))["op"] == "ok"
+    await asyncio.wait_for(client.until(has_alert(alert())), 10)
+    pong = await socket.ping()
+    await asyncio.wait_for(pong, 5)
+    cursor, frames = client.cursor, client.frames
+    socket.transport.abort()  # no goodbye
     missed = alert()
     async with websockets.connect(address, subprotocols=["konferenco-v1"]) as socket:
         client = Client(socket)

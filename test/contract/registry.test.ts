@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { KeyRing } from "@konferenco/fusion";
 import { openEmbeddedRegistry, openRedisRegistry } from "@konferenco/bridge";
 import { afterAll, beforeAll } from "vitest";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -19,8 +20,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-describeRegistry("embedded, in memory", { open: () => openEmbeddedRegistry({ dataDir: null, nowMs: Date.now }) });
+describeRegistry("embedded, in memory", { open: () => openEmbeddedRegistry({ dataDir: null, keys: KeyRing.inMemory() }) });
 
-describeRegistry("embedded, on disk", { open: () => openEmbeddedRegistry({ dataDir: join(folder, String(++opened)), nowMs: Date.now }) });
+describeRegistry("embedded, on disk", { open: () => openEmbeddedRegistry({ dataDir: join(folder, String(++opened)), keys: KeyRing.inMemory() }) });
 
-describeRegistry("Redis", { open: () => openRedisRegistry({ eventId: `expo-${++opened}`, url: redis.url }) });
+describeRegistry("Redis", { open: () => openRedisRegistry({ eventId: `expo-${++opened}`, url: redis.url, keys: KeyRing.inMemory() }) });

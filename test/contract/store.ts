@@ -71,6 +71,7 @@ export function tell(update: Update): string {
   if (body.kind === "message") return `message ${String(body.message.payload["text"])}`;
   if (body.kind === "signal") return `signal ${body.signal.kind}`;
   if (body.kind === "position") return `position ${body.position.tagId} ${body.position.xM}`;
+  if (body.kind === "erased") return "erased";
   return `gateway ${body.gateway.gatewayId} ${body.gateway.state}`;
 }
 
@@ -115,7 +116,7 @@ export function describeStore(name: string, harness: StoreHarness): void {
           alerts: [{ ...alertOf("a-1"), text: 'Quote " newline \n umlaut ü emoji 🚪', zoneIds: [] }],
           zoneTransitions: [zoneOf("dwell", "anna", "hall", T0_MS + 0.5)],
           proximityTransitions: [proximityOf("apart", "anna", "ben")],
-          positions: [positionOf("anna", { xM: -12.345678901, yM: 1e-7, floor: -2, zoneId: "hall", source: "fusion", confidence: 1 })],
+          positions: [positionOf("anna", { xM: -12.345678901, yM: 1e-7, floor: -2, zoneId: "hall", source: "fusion", confidence: 1, activity: { kind: "in_session", sessionId: "keynote" } })],
           gateways: [{ ...gatewayOf("gw-1", "silent"), lastReportAtMs: null, clockOffsetMs: null }],
         });
         await store.commit(batch, T0_MS);

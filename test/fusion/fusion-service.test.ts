@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { alertTopic, beaconTopic, formatBeaconReport, gatewayStatusTopic, lonLatOfVenuePoint, NO_ORIGIN, sensorTopic, tagOfEphemeral, venueMapSchema, type BeaconReport } from "@konferenco/protocol";
-import { ephemeralId, newRotatingTags, openEmbeddedStore, openFusionService, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
+import { KeyRing, ephemeralId, newRotatingTags, openEmbeddedStore, openFusionService, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
 import { fakeStore, type FakeStore } from "./fake-store.ts";
 import { heardAt, twoRooms } from "./venues.ts";
 
@@ -349,7 +349,7 @@ describe("fusion in wall time", () => {
 
 describe("on the real embedded store", () => {
   it("what was stored is what a reader finds: position, occupants, log", async () => {
-    const real: Store = await openEmbeddedStore({ eventId: EVENT, dataDir: null, origin: NO_ORIGIN, nowMs: () => 0 });
+    const real: Store = await openEmbeddedStore({ eventId: EVENT, dataDir: null, keys: KeyRing.inMemory(), origin: NO_ORIGIN, nowMs: () => 0 });
     service = openFusionService({ eventId: EVENT, venue, store: real, nowMs: () => 0, time: "report", log: () => {} });
     stand("ann", 5, 0, 20_000);
     stand("ann", 15, 20_000, 40_000);

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import net from "node:net";
 import { openRedisRegistry } from "@konferenco/bridge";
-import { requireSite } from "@konferenco/cli";
+import { requireSite, secretOf } from "@konferenco/cli";
 import { connect, type DeliveredEvent, type KonferencoClient } from "@konferenco/client";
-import { emptyBatch, openRedisStore } from "@konferenco/fusion";
+import { KeyRing, emptyBatch, openRedisStore } from "@konferenco/fusion";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { konferenco, temporaryFolder } from "../support/konferenco.ts";
@@ -33,8 +33,9 @@ describe("two bridges on one Redis", () => {
     const ports = urls.map((url) => Number(new URL(url).port));
     const balancer = await openBalancer(ports);
 
-    const registry = await openRedisRegistry({ eventId: site.eventId, url: redis.url });
-    const store = await openRedisStore({ eventId: site.eventId, url: redis.url, origin: { lat: 0, lon: 0, bearingDeg: 0 } });
+    const keys = await KeyRing.open({ folder: `${data}.keys`, secret: secretOf(site) });
+    const registry = await openRedisRegistry({ eventId: site.eventId, url: redis.url, keys });
+    const store = await openRedisStore({ eventId: site.eventId, url: redis.url, keys, origin: { lat: 0, lon: 0, bearingDeg: 0 } });
     for (let index = 0; index < PEOPLE; index++) {
       const personId = `p${index}`;
       await registry.putPerson({ profile: { personId, name: `Person ${index}`, role: "attendee", company: "", interests: [], lookingFor: "", connections: [] }, consent: { given: true, atMs: 1, version: "1" } });

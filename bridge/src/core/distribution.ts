@@ -27,5 +27,4 @@ export class Distribution {
 
 /** Seconds from a millisecond to a minute. */
 export const SECONDS_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-export const BYTES_BOUNDS = [0, 1_024, 4_096, 16_384, 65_536, 131_072, 262_144];
 export const EVENTS_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256];

@@ -112,14 +112,14 @@ export class Outbox {
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
+  get isLagging(): boolean {
+    return this.#lagging;
+  }
   get sentBytes(): number {
     return this.#sentBytes;
   }
   get unackedBytes(): number {
     return this.#sentBytes - this.#ackedBytes;
-  }
-  get isLagging(): boolean {
-    return this.#lagging;
   }
   /** How old is what the client has not acknowledged. */
   staleMs(nowMs: number): number {

@@ -296,6 +296,8 @@ export function projectUpdate(update: Update, ref: string | null, holderOf: (tag
     case "signal":
       // What people say in passing; all else between bridges is for no viewer.
       return body.signal.kind === "said" ? projectMessage(update, null, body.signal.message, personOf) : forNobody(update);
+    case "erased":
+      return forNobody(update);
     default:
       return projectForAll(update, seesThings, () => gatewayUpdate(body.gateway));
   }

@@ -149,13 +149,13 @@ function sessionRoutes({ eventId, authority, logins, tickets, registry, nowMs }:
   ];
 }
 
-/** What the login may do today, not what it could when the token was made. Who came by a link keeps what the link gave. */
+/** What the login may do today, not what it could when the token was made. A person keeps what their link or ticket gave. */
 function renewed(claims: Claims, logins: Logins): Bearer {
   const { loginName, loggedInAtMs } = claims;
-  const login = loginName === undefined ? null : logins.find(loginName);
-  if (login !== null) return { ...bearerOf(login), loggedInAtMs };
-  if (loginName !== undefined && loginName !== claims.role) throw new ClientError("unauthorized", "this login is no longer there");
-  return claims;
+  if (loginName === undefined) return claims;
+  const login = logins.find(loginName);
+  if (login === null) throw new ClientError("unauthorized", "this login is no longer there");
+  return { ...bearerOf(login), loggedInAtMs };
 }
 
 // --- the venue ------------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 import { MAX_PEOPLE_PER_EVENT, StoreUnavailable, type Person, type PersonId, type TagId } from "@konferenco/protocol";
-import { lockFolder, type FolderLock } from "@konferenco/fusion";
+import { lockFolder, personSubject, tagSubject, type FolderLock, type KeyRing } from "@konferenco/fusion";
 import { PeopleBook, PeopleDraft, type PeopleFact } from "./people-book.ts";
 import { PeopleJournal } from "./people-journal.ts";
+import { isTagHidden, markCarried, subjectsOf } from "./person-keys.ts";
 import { RegistryRefusal, type Registry, type RegistryChange } from "./registry.ts";
 
 export interface EmbeddedRegistryOptions {
   /** Where the journal lives; null keeps everything in memory. */
   dataDir: string | null;
-  nowMs: () => number;
+  /** Of the whole installation: people are sealed, each with their own key. */
+  keys: KeyRing;
   log?: (event: object) => void;
 }
 
@@ -38,13 +40,15 @@ interface WaitingErasure {
 /** People in a journal of one change per line, on disk before a change is in force. Throws `ConfigError` for an unusable folder. */
 export async function openEmbeddedRegistry(options: EmbeddedRegistryOptions): Promise<Registry> {
   const book = new PeopleBook();
-  if (options.dataDir === null) return new InProcessRegistry(book, null, null);
+  const { keys } = options;
+  if (options.dataDir === null) return new InProcessRegistry(book, keys, null, null);
   const lock = await lockFolder(options.dataDir, "registry.lock");
   try {
-    const journal = await PeopleJournal.open(options.dataDir, book);
+    const journal = await PeopleJournal.open(options.dataDir, keys, book);
     if (journal.damagedLines > 0) options.log?.({ event: "registry journal damaged", lines: journal.damagedLines, remedy: "the people of these lines are gone: import them again" });
+    if (journal.outdated > 0) options.log?.({ event: "registry journal older than what was acknowledged", people: journal.outdated, remedy: "these people are hidden until they have chosen their settings again" });
     if (journal.damagedLines > 0 || journal.needsRewrite(book.size)) await journal.rewrite(book);
-    return new InProcessRegistry(book, journal, lock);
+    return new InProcessRegistry(book, keys, journal, lock);
   } catch (error) {
     await lock.release();
     throw error;
@@ -53,17 +57,19 @@ export async function openEmbeddedRegistry(options: EmbeddedRegistryOptions): Pr
 
 class InProcessRegistry implements Registry {
   readonly #book: PeopleBook;
+  readonly #keys: KeyRing;
   readonly #journal: PeopleJournal | null;
   readonly #lock: FolderLock | null;
   readonly #listeners = new Set<Listener>();
   readonly #waiting: (WaitingChange | WaitingErasure)[] = [];
-  /** Erased in memory, but their bytes may still stand in the journal. */
+  /** Erased in memory, but their keys may still stand in the ring. */
   readonly #unfinished = new Map<PersonId, TagId | null>();
   #working: Promise<void> | null = null;
   #isClosed = false;
 
-  constructor(book: PeopleBook, journal: PeopleJournal | null, lock: FolderLock | null) {
+  constructor(book: PeopleBook, keys: KeyRing, journal: PeopleJournal | null, lock: FolderLock | null) {
     this.#book = book;
+    this.#keys = keys;
     this.#journal = journal;
     this.#lock = lock;
   }
@@ -108,6 +114,10 @@ class InProcessRegistry implements Registry {
   async holderOf(tagId: TagId): Promise<PersonId | null> {
     this.#assertOpen();
     return this.#book.holderOf(tagId);
+  }
+
+  async hidesTag(tagId: TagId): Promise<boolean> {
+    return isTagHidden(this.#keys, tagId);
   }
 
   async setConsent(personId: PersonId, consent: Parameters<Registry["setConsent"]>[1]): Promise<Person | null> {
@@ -186,7 +196,8 @@ class InProcessRegistry implements Registry {
       }
     }
     try {
-      const lines = drafted.flatMap(({ facts }) => (facts === null || facts.length === 0 ? [] : [facts]));
+      const lines = drafted.flatMap(({ facts }) => (facts === null || facts.length === 0 ? [] : [peopleOf(facts)]));
+      await this.#handOver(lines.flat());
       if (lines.length > 0) await this.#journal?.append(lines);
     } catch (error) {
       for (const { change } of drafted) change.fail(error);
@@ -200,10 +211,24 @@ class InProcessRegistry implements Registry {
       change.answer(facts);
     }
     // Everything is kept already; should rewriting fail, the journal is only longer than it need be.
-    if (this.#unfinished.size > 0 || this.#journal?.needsRewrite(this.#book.size) === true) await this.#rewrite().catch(() => undefined);
+    if (this.#journal?.needsRewrite(this.#book.size) === true) await this.#journal.rewrite(this.#book).catch(() => undefined);
   }
 
-  /** Hidden at once; resolved when their bytes are gone. Erasures that came together share the rewriting. */
+  /** A tag that changes hands gets another key: what was logged of it belongs to nobody any more, and is shown to nobody. */
+  async #handOver(people: readonly Person[]): Promise<void> {
+    const changed = people.flatMap(({ profile, tagId }) => {
+      const before = this.#book.person(profile.personId)?.tagId ?? null;
+      return before === tagId ? [] : [{ before, tagId }];
+    });
+    const given = changed.flatMap(({ before }) => (before === null ? [] : [tagSubject(before)]));
+    if (given.length > 0) await this.#keys.erase(given, { forGood: false });
+    for (const { profile, tagId } of people) {
+      this.#keys.keyAnew(personSubject(profile.personId));
+      if (tagId !== null) markCarried(this.#keys, tagId);
+    }
+  }
+
+  /** Hidden at once; resolved when their keys are gone, without which nothing of them can be read. Erasures that came together share the syncs. */
   async #erase(group: WaitingErasure[]): Promise<void> {
     const erased: { erasure: WaitingErasure; tagId: TagId | null }[] = [];
     for (const erasure of group) {
@@ -215,24 +240,23 @@ class InProcessRegistry implements Registry {
         continue;
       }
       this.#book.apply({ gone: personId });
-      if (this.#journal !== null) this.#unfinished.set(personId, tagId);
+      this.#unfinished.set(personId, tagId);
       if (person !== null) this.#tell({ kind: "erased", personId, tagId });
       erased.push({ erasure, tagId });
     }
     if (erased.length === 0) return;
     try {
-      await this.#rewrite();
-      for (const { erasure, tagId } of erased) erasure.answer({ tagId });
+      await this.#keys.erase(
+        erased.flatMap(({ erasure, tagId }) => subjectsOf(erasure.personId, tagId)),
+        { forGood: true },
+      );
+      for (const { erasure, tagId } of erased) {
+        this.#unfinished.delete(erasure.personId);
+        erasure.answer({ tagId });
+      }
     } catch (error) {
-      // Should the process end now, the person must not be back: one short line, if the disk takes it.
-      await this.#journal?.append([erased.map(({ erasure }) => ({ gone: erasure.personId }))]).catch(() => undefined);
       for (const { erasure } of erased) erasure.fail(error);
     }
-  }
-
-  async #rewrite(): Promise<void> {
-    await this.#journal?.rewrite(this.#book);
-    this.#unfinished.clear();
   }
 
   #tell(change: RegistryChange): void {
@@ -251,4 +275,8 @@ class InProcessRegistry implements Registry {
   #assertOpen(): void {
     if (this.#isClosed) throw new StoreUnavailable("the registry is closed");
   }
+}
+
+function peopleOf(facts: readonly PeopleFact[]): Person[] {
+  return facts.flatMap((fact) => ("person" in fact ? [fact.person] : []));
 }

@@ -16,6 +16,14 @@ export type PeopleFact = { person: Person } | { gone: PersonId };
 /** Nobody has agreed to anything until they do: without consent nothing about a person is shown (requirement D9). */
 export const NO_CONSENT: Consent = { given: false, atMs: 0, version: "" };
 
+/**
+ * A copy of the person that is older than what was acknowledged since: restored from a backup, or cut off by a crash of
+ * the server. It may show more than they want by now, so it shows nothing until they have chosen again.
+ */
+export function hiddenUntilConfirmed(person: Person): Person {
+  return { ...person, consent: { ...person.consent, given: false }, settings: applyPrivacyChange(person.settings, { preset: "high" }) };
+}
+
 interface PeopleView {
   person(personId: PersonId): Person | null;
   holderOf(tagId: TagId): PersonId | null;
@@ -135,7 +143,8 @@ export class PeopleDraft implements PeopleView {
   }
 }
 
-function firstAfter(ids: string[], after: string): number {
+/** Where in the sorted list what follows `after` begins. */
+export function firstAfter(ids: readonly string[], after: string): number {
   let low = 0;
   let high = ids.length;
   while (low < high) {

@@ -35,6 +35,7 @@ export class RedisPeopleFeed {
   readonly #stream: string;
   readonly #state: () => Promise<ChangesState>;
   readonly #everybody: () => AsyncIterable<string[]>;
+  readonly #idOf: (handle: string) => string | null;
   readonly #followers = new Set<Follower>();
   #starting: Promise<void> | null = null;
   #link: RedisLink | null = null;
@@ -43,11 +44,12 @@ export class RedisPeopleFeed {
   #at: ChangesState = { epoch: "", number: 0 };
   #losses = 0;
 
-  constructor(options: { address: string; stream: string; state: () => Promise<ChangesState>; everybody: () => AsyncIterable<string[]> }) {
+  constructor(options: { address: string; stream: string; state: () => Promise<ChangesState>; everybody: () => AsyncIterable<string[]>; idOf: (handle: string) => string | null }) {
     this.#address = options.address;
     this.#stream = options.stream;
     this.#state = options.state;
     this.#everybody = options.everybody;
+    this.#idOf = options.idOf;
   }
 
   /** How often changes may have been missed and everybody's was told. */
@@ -137,9 +139,10 @@ export class RedisPeopleFeed {
 
   #take(number: number, fields: string[]): void {
     this.#at = { ...this.#at, number };
-    const [, kind, , personId, , tagId] = fields;
-    if (personId === undefined) return;
-    const change: RegistryChange = kind === "erased" ? { kind, personId, tagId: tagId === undefined || tagId === "" ? null : tagId } : { kind: "person", personId };
+    const [, kind, , handle = "", , tagHandle = ""] = fields;
+    const personId = this.#idOf(handle);
+    if (personId === null) return; // erased before this process knew of them
+    const change: RegistryChange = kind === "erased" ? { kind, personId, tagId: this.#idOf(tagHandle) } : { kind: "person", personId };
     for (const follower of this.#followers) give(follower, change, number);
   }
 }

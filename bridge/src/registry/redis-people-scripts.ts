@@ -1,10 +1,11 @@
 /**
- * What Redis does to people in one atomic step each. All keys of an event carry its hash tag.
+ * What Redis does to people in one atomic step each. All keys of an event carry its hash tag. People and tags are random
+ * handles here, and what is known of them is sealed (KeyRing).
  *
  * Key        Type    Holds
  * meta       hash    runId, epoch, changes (number of the last change)
  * changes    stream  who changed, id = number-epoch, kept for 20,000 changes or 10 quiet minutes
- * ids        zset    person ids, all with score 0: pages in the order of ids
+ * ids        zset    people, all with score 0
  * profiles, consents, settings  hash  JSON by person
  * holders    hash    tag -> person
  * tags       hash    person -> tag
@@ -46,14 +47,6 @@ for i = 3, #ARGV do found[#found + 1] = read(ARGV[i]) end
 return found
 `;
 
-/** ARGV … after ("-" or "(id") limit -> ids, then the same as READ */
-export const PAGE = `${BEGIN}
-local page = redis.call('ZRANGEBYLEX', ids, ARGV[3], '+', 'LIMIT', 0, ARGV[4])
-local found = {}
-for i, person in ipairs(page) do found[i] = read(person) end
-return {page, found}
-`;
-
 /** ARGV … person profile consent settings (empty: as it is) default consent, default settings, most people -> as READ, or nothing beyond the limit */
 export const PUT = `${BEGIN}
 local person = ARGV[3]
@@ -68,21 +61,26 @@ tell('person', person)
 return read(person)
 `;
 
-/** ARGV … tag person -> 0 when there is no such person */
+/** ARGV … tag person, the handle that the tag had before or "" -> 0 when there is no such person, else the tag that the person had before or "" */
 export const ASSIGN = `${BEGIN}
 local tag, person = ARGV[3], ARGV[4]
 if not there(person) then return 0 end
-local holder, tagBefore = redis.call('HGET', holders, tag), redis.call('HGET', tags, person)
-if holder == person and tagBefore == tag then return 1 end
-if holder and holder ~= person then
-  redis.call('HDEL', tags, holder)
-  tell('person', holder)
+local tagBefore = redis.call('HGET', tags, person)
+for _, handle in ipairs({ARGV[5], tag}) do
+  local holder = redis.call('HGET', holders, handle)
+  if holder then
+    redis.call('HDEL', holders, handle)
+    if holder ~= person then
+      redis.call('HDEL', tags, holder)
+      tell('person', holder)
+    end
+  end
 end
-if tagBefore and tagBefore ~= tag then redis.call('HDEL', holders, tagBefore) end
+if tagBefore then redis.call('HDEL', holders, tagBefore) end
 redis.call('HSET', holders, tag, person)
 redis.call('HSET', tags, person, tag)
 tell('person', person)
-return 1
+return tagBefore or ''
 `;
 
 /** ARGV … tag */

@@ -34,6 +34,8 @@ export interface Registry {
   assignTag(tagId: TagId, personId: PersonId): Promise<void>;
   releaseTag(tagId: TagId): Promise<void>;
   holderOf(tagId: TagId): Promise<PersonId | null>;
+  /** Of a tag without a holder: true if it was somebody's who is erased or lost, so that it must not be shown as a thing. */
+  hidesTag(tagId: TagId): Promise<boolean>;
 
   setConsent(personId: PersonId, consent: Consent): Promise<Person | null>;
   changeSettings(personId: PersonId, change: PrivacyChange): Promise<Person | null>;

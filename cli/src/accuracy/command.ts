@@ -12,11 +12,14 @@ import { plotAll, plotRecording } from "./plots/plots.ts";
 import { formatResult } from "./print.ts";
 import { formatAll, pool, runAll, type Pooled } from "./run-all.ts";
 import { runAccuracy, type AccuracyOptions, type AccuracyResult } from "./run-accuracy.ts";
+import { simulatedBuildings } from "./simulated-buildings.ts";
 import { writeTrace } from "./trace.ts";
 
 export interface AccuracyCommandOptions {
   recording?: string;
   recordings?: string;
+  /** Seeds; true when named without. */
+  simulated?: string | true;
   survey: boolean;
   json?: string;
   trace?: string;
@@ -35,6 +38,7 @@ export function registerAccuracyCommand(program: Command): void {
     .description("play recordings through the system and score them against their truth, beside other methods (docs/accuracy.md)")
     .option("--recording <folder>", "one recording only (docs/recordings.md); without it all that are found")
     .option("--recordings <folder>", "all recordings below this folder, instead of the project's own")
+    .option("--simulated [seeds]", "buildings made on the fly by these seeds, 51-60, instead of recordings: the table has their pools only")
     .option("--no-survey", "ignore a survey beside the recording")
     .option("--json <file>", "write the figures as JSON")
     .option("--trace <file>", "write one JSON line per output, for independent scoring; needs --recording")
@@ -76,7 +80,7 @@ function refuseNonsense(options: AccuracyCommandOptions): void {
   if (options.speed !== undefined && options.through === undefined) {
     throw new ConfigError("--speed needs --through mqtt: in virtual time a recording is played as fast as it goes");
   }
-  if (options.recording !== undefined && options.recordings !== undefined) throw new ConfigError("--recording plays one and --recordings all below a folder: name one of the two");
+  if ([options.recording, options.recordings, options.simulated].filter((one) => one !== undefined).length > 1) throw new ConfigError("--recording plays one, --recordings all below a folder and --simulated made ones: name one of the three");
   if (options.recording !== undefined) {
     if (options.checkBaseline !== undefined || options.writeBaseline !== undefined) throw new ConfigError("a baseline is of the project's own recordings: leave --recording out");
     return;
@@ -86,14 +90,18 @@ function refuseNonsense(options: AccuracyCommandOptions): void {
   }
 }
 
+/** A building of each kind: half a minute. */
+const SIMULATED_SEEDS = "1";
+
 async function overAll(options: AccuracyCommandOptions, how: Omit<AccuracyOptions, "recording">, progress: ProgressLine): Promise<void> {
-  const { found, note } = allRecordings(options.recordings);
+  const { simulated } = options;
+  const { found, note } = simulated === undefined ? allRecordings(options.recordings) : { found: simulatedBuildings(simulated === true ? SIMULATED_SEEDS : simulated), note: null };
   if (found.length === 0) throw new ConfigError(`${options.recordings ?? "."} holds no recording: a folder with venue.json and observations.csv (docs/recordings.md)`);
   if (note !== null) process.stderr.write(`${note}\n`);
   const results = await runAll(found, how, (result) => tellOf(result, found));
   progress.clear();
   const pools = pool(results);
-  process.stdout.write(`${formatAll(results, pools)}\n`);
+  process.stdout.write(`${formatAll(simulated === undefined ? results : [], pools)}\n`);
   if (options.json !== undefined) writeJson(options.json, { recordings: results.map(figuresOnly), pooled: pools satisfies Pooled[] });
   if (options.plots === undefined) return;
   for (const [i, result] of results.entries()) {

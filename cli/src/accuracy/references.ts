@@ -5,6 +5,7 @@ import { newEspresense } from "./methods/espresense.ts";
 import { newKnnSurvey } from "./methods/knn-survey.ts";
 import type { Locator, NewLocator } from "./methods/method.ts";
 import { newPlainCentroid } from "./methods/plain-centroid.ts";
+import { newPlainGrid } from "./methods/plain-grid.ts";
 import { newStrongestGateway } from "./methods/strongest-gateway.ts";
 import { traceLine, type TraceLine } from "./trace.ts";
 
@@ -13,6 +14,7 @@ export const REFERENCE_METHODS = {
   strongestGateway: { title: "strongest gateway", newLocator: newStrongestGateway },
   plainCentroid: { title: "5 s centroid", newLocator: newPlainCentroid },
   bermuda: { title: "Bermuda", newLocator: newBermuda },
+  plainGrid: { title: "plain grid filter", newLocator: newPlainGrid },
   espresense: { title: "ESPresense", newLocator: newEspresense },
   knnSurvey: { title: "kNN, survey", newLocator: newKnnSurvey },
 } as const satisfies Record<string, { title: string; newLocator: NewLocator }>;
@@ -27,9 +29,13 @@ export function referenceTrace(recording: Recording, method: ReferenceMethod, su
   const newLocator = () => REFERENCE_METHODS[method].newLocator({ venue, gateways, survey });
   if (newLocator() === null) return null;
   const byTag = new Map<TagId, RecordedObservation[]>();
+  const links: RecordedObservation[] = [];
   for (const observation of recording.observations) {
     if (!gateways.has(observation.gatewayId) || observation.rssiDbm > MAX_RSSI_DBM || observation.rssiDbm < MIN_RSSI_DBM) continue;
-    if (observation.tagId.startsWith("gateway:")) continue;
+    if (observation.tagId.startsWith("gateway:")) {
+      links.push(observation);
+      continue;
+    }
     const observations = byTag.get(observation.tagId);
     if (observations === undefined) byTag.set(observation.tagId, [observation]);
     else observations.push(observation);
@@ -39,8 +45,10 @@ export function referenceTrace(recording: Recording, method: ReferenceMethod, su
     const locator = newLocator() as Locator;
     const lastMs = (observations.at(-1) as RecordedObservation).atMs;
     let next = 0;
+    let nextLink = 0;
     for (let nowMs = STEP_MS; nowMs <= lastMs; nowMs += STEP_MS) {
       for (; next < observations.length && (observations[next] as RecordedObservation).atMs <= nowMs; next++) locator.hear(observations[next] as RecordedObservation);
+      for (; nextLink < links.length && (links[nextLink] as RecordedObservation).atMs <= nowMs; nextLink++) locator.hearLink?.(links[nextLink] as RecordedObservation);
       const place = locator.at(nowMs);
       if (place !== null) lines.push(traceLine({ tagId, ...place, accuracy95M: 0, confidence: 0 }, nowMs));
     }

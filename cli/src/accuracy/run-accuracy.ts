@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { buildWifiModel, parseWifiSurvey, type FusionStats, type WifiModel } from "@konferenco/fusion";
+import { KeyRing, buildWifiModel, parseWifiSurvey, type FusionStats, type WifiModel } from "@konferenco/fusion";
 import { loadRecording, loadSurvey, type Recording } from "@konferenco/simulators";
 import { openStoreAt } from "../open-store.ts";
 import { scoreContacts, type ContactFigures } from "./contacts.ts";
@@ -129,7 +129,7 @@ async function withStore(
   // An event of its own: a recording must not mix with what a shared store holds.
   const eventId = `accuracy-${Date.now().toString(36)}-${process.pid}`;
   try {
-    const store = await openStoreAt({ url: storeUrl, eventId, venue: recording.venue, dataDir, nowMs: Date.now });
+    const store = await openStoreAt({ url: storeUrl, eventId, venue: recording.venue, dataDir, keys: KeyRing.inMemory(), nowMs: Date.now, log });
     try {
       return await how({ recording, store, eventId, survey, log, ...(wifiSurvey === null ? {} : { wifiSurvey }), startAtMs: asOfNow ? Math.ceil(Date.now() / 1_000) * 1_000 : MEMORY_STARTS_AT_MS });
     } finally {

@@ -31,7 +31,7 @@ export function pool(results: readonly AccuracyResult[]): Pooled[] {
     return [{ name, recordings: of.length, figures: figuresOf(methods.map(({ ours }) => ours as Measured)), references: referencesOf(methods) }];
   };
   const groups = [...new Set(scored.map(({ recording }) => groupOf(recording)))];
-  const real = scored.filter(({ recording }) => groupOf(recording) !== "simulated");
+  const real = scored.filter(({ recording }) => !groupOf(recording).startsWith("simulated"));
   return [
     ...groups.flatMap((group) => pooled(`all of ${group}`, scored.filter(({ recording }) => groupOf(recording) === group))),
     ...(new Set(real.map(({ recording }) => groupOf(recording))).size > 1 ? pooled("all real recordings", real) : []),

@@ -3,7 +3,7 @@ import { WebSocket } from "ws";
 import { openBridge, openEmbeddedRegistry } from "@konferenco/bridge";
 import { newPassword, openBroker } from "@konferenco/broker";
 import { connect, type DeliveredEvent } from "@konferenco/client";
-import { openFusionService, type FusionService } from "@konferenco/fusion";
+import { KeyRing, openFusionService, type FusionService } from "@konferenco/fusion";
 import type { ProximityTransition, TagId } from "@konferenco/protocol";
 import { openReplay } from "@konferenco/simulators";
 import { Closers } from "../closers.ts";
@@ -47,7 +47,7 @@ export async function playThroughMqtt(options: ThroughMqttOptions): Promise<Play
     closers.add("broker", () => broker.close());
     broker.attach(({ topic, payload, receivedAtMs }) => fusion.ingest({ topic, payload, receivedAtMs, gatewayId: null }));
 
-    const registry = await openEmbeddedRegistry({ dataDir: null, nowMs: Date.now });
+    const registry = await openEmbeddedRegistry({ dataDir: null, keys: KeyRing.inMemory() });
     closers.add("registry", () => registry.close());
     const bridge = await openBridge({
       eventId,

@@ -2,7 +2,7 @@ import http from "node:http";
 import { createHash } from "node:crypto";
 import { WebSocket } from "ws";
 import { openBridge, openEmbeddedRegistry, type Bridge, type Registry } from "@konferenco/bridge";
-import { emptyBatch, openEmbeddedStore, type CommitBatch, type Store } from "@konferenco/fusion";
+import { KeyRing, emptyBatch, openEmbeddedStore, type CommitBatch, type Store } from "@konferenco/fusion";
 import { SUBPROTOCOL, venueMapSchema, type PrivacyChange, type Profile, type VenueMap } from "@konferenco/protocol";
 import type { Point } from "./statistics.ts";
 
@@ -24,6 +24,10 @@ export function roomAt({ xM, yM }: Point): string {
   return `room-${Math.floor(xM / ROOM_M)}-${Math.floor(yM / ROOM_M)}`;
 }
 
+export function secretOf(seed: string): Uint8Array {
+  return createHash("sha512").update(seed).digest();
+}
+
 export interface Answer {
   status: number;
   /** Everything that an asker sees: status, headers without the date, body. */
@@ -38,24 +42,28 @@ export class World {
   readonly store: Store;
   readonly registry: Registry;
   readonly logged: object[];
+  readonly keys: KeyRing;
   readonly #clock: { atMs: number };
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
   readonly #tokens = new Map<string, { token: string; atMs: number }>();
   readonly #sockets: Socket[] = [];
 
-  private constructor(parts: { bridge: Bridge; store: Store; registry: Registry; logged: object[]; clock: { atMs: number } }) {
+  private constructor(parts: { bridge: Bridge; store: Store; registry: Registry; keys: KeyRing; logged: object[]; clock: { atMs: number } }) {
     this.bridge = parts.bridge;
     this.store = parts.store;
     this.registry = parts.registry;
+    this.keys = parts.keys;
     this.logged = parts.logged;
     this.#clock = parts.clock;
   }
 
-  static async open({ venue = hall(), dataDir = null, seed, clock = { atMs: BEGAN_MS } }: { venue?: VenueMap; dataDir?: string | null; seed: string; clock?: { atMs: number } }): Promise<World> {
+  static async open({ venue = hall(), dataDir = null, keysDir = null, seed, clock = { atMs: BEGAN_MS } }: { venue?: VenueMap; dataDir?: string | null; keysDir?: string | null; seed: string; clock?: { atMs: number } }): Promise<World> {
     const nowMs = () => clock.atMs;
     const logged: object[] = [];
-    const store = await openEmbeddedStore({ eventId: EVENT_ID, dataDir, origin: { lat: 0, lon: 0, bearingDeg: 0 }, nowMs });
-    const registry = await openEmbeddedRegistry({ dataDir, nowMs });
+    const secret = secretOf(seed);
+    const keys = await KeyRing.open({ folder: keysDir, secret });
+    const store = await openEmbeddedStore({ eventId: EVENT_ID, dataDir, keys, origin: { lat: 0, lon: 0, bearingDeg: 0 }, nowMs });
+    const registry = await openEmbeddedRegistry({ dataDir, keys });
     const bridge = await openBridge({
       eventId: EVENT_ID,
       host: "127.0.0.1",
@@ -63,7 +71,7 @@ export class World {
       venue,
       store,
       registry,
-      secret: createHash("sha512").update(seed).digest(),
+      secret,
       logins: [],
       webRoot: null,
       publishAlert: async (alert) => void (await store.commit({ ...emptyBatch(), alerts: [alert] }, nowMs())),
@@ -71,7 +79,7 @@ export class World {
       log: (event) => logged.push(event),
       limits: { maxUpgradesPerS: 100_000, maxGreetingPerAddress: 10_000 },
     });
-    return new World({ bridge, store, registry, logged, clock });
+    return new World({ bridge, store, registry, keys, logged, clock });
   }
 
   get nowMs(): number {
@@ -159,6 +167,7 @@ export class World {
     await this.bridge.close();
     await this.store.close();
     await this.registry.close();
+    this.keys.close();
   }
 }
 

@@ -1,7 +1,7 @@
 import { openBridge } from "@konferenco/bridge";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
-import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
+import { openKeysAt, openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import { scheduleOf, venueOf, type EventOptions } from "../options.ts";
 import { applicationPassword, secretOf, type Site } from "../site.ts";
 import { builtPages } from "../up/system.ts";
@@ -20,7 +20,9 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
   try {
     const venue = venueOf(options);
     const schedule = scheduleOf(options, venue, Date.now());
-    const place = { url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now };
+    const keys = await openKeysAt({ url: options.store, dataDir: options.data, keysDir: options.keys, site, log: logLine });
+    closers.add("keys", async () => keys.close());
+    const place = { url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine };
     const store = await openStoreAt(place);
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);

@@ -1,7 +1,8 @@
 import { openFusionService, openMqttSource } from "@konferenco/fusion";
 import { Closers, untilStopped } from "../closers.ts";
+import { exposeFusion } from "../expose.ts";
 import { logLine } from "../log.ts";
-import { openStoreAt } from "../open-store.ts";
+import { openKeysAt, openStoreAt } from "../open-store.ts";
 import { scheduleOf, venueOf, type EventOptions, type HealthOption } from "../options.ts";
 import { applicationPassword, type Site } from "../site.ts";
 import { readSurveys, surveyWords, type SurveyOptions } from "../survey/read-surveys.ts";
@@ -23,7 +24,9 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
     const schedule = scheduleOf(options, venue, Date.now());
     const surveys = readSurveys(options, venue);
     const rotatingTags = options.tagKeys === undefined ? null : rotatingTagsOf(options.tagKeys);
-    const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, nowMs: Date.now });
+    const keys = await openKeysAt({ url: options.store, dataDir: options.data, keysDir: options.keys, site, log: logLine });
+    closers.add("keys", async () => keys.close());
+    const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine });
     closers.add("store", () => store.close());
     const fusion = openFusionService({ eventId, venue, schedule, store, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
@@ -47,6 +50,7 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
         await store.ping();
         return fusion.stats();
       },
+      expose: (exposition) => exposeFusion(exposition, () => fusion.stats()),
     });
     closers.add("health", () => health.close());
     logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port, surveys: surveyWords(surveys, fusion.stats().calibration) });

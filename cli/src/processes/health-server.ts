@@ -1,9 +1,19 @@
 import http from "node:http";
+import { newExposition, type Exposition } from "@konferenco/bridge";
 import { ConfigError } from "@konferenco/protocol";
 
-/** `GET /health` for processes that serve nothing else: 200 with the figures, or 503 while `health` rejects. */
-export async function openHealthServer(options: { host: string; port: number; health: () => Promise<object> }): Promise<{ port: number; close(): Promise<void> }> {
-  const server = http.createServer((_request, response) => {
+/** For processes that serve nothing else: `GET /metrics`, and all else is `/health`: 200 with the figures, or 503 while `health` rejects. */
+export async function openHealthServer(options: { host: string; port: number; health: () => Promise<object>; expose?: (exposition: Exposition) => void }): Promise<{ port: number; close(): Promise<void> }> {
+  const exposition = newExposition();
+  options.expose?.(exposition);
+  const server = http.createServer((request, response) => {
+    if (request.url === "/metrics") {
+      void exposition.text().then((text) => {
+        response.writeHead(200, { "content-type": exposition.type, "cache-control": "no-store" });
+        response.end(text);
+      });
+      return;
+    }
     options.health().then(
       (figures) => respond(response, 200, { status: "ok", ...figures }),
       (error: Error) => respond(response, 503, { status: "unavailable", detail: error.message }),

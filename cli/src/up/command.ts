@@ -53,6 +53,7 @@ async function up(options: UpOptions): Promise<void> {
       schedule: scheduleOf(options, venue, Date.now()),
       surveys,
       dataDir: options.data,
+      keysDir: options.keys,
       store: options.store,
       host: options.host,
       httpPort: options.port,

@@ -4,7 +4,8 @@ import { openBroker, type Broker } from "@konferenco/broker";
 import { openFusionService, type FusionService, type RotatingTags, type Store } from "@konferenco/fusion";
 import { alertTopic, tagNamesTopic, type Schedule, type VenueMap } from "@konferenco/protocol";
 import { Closers } from "../closers.ts";
-import { openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
+import { exposeBroker, exposeFusion } from "../expose.ts";
+import { openKeysAt, openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
 import type { Surveys } from "../survey/read-surveys.ts";
 import { brokerCredentialsOf, openSite, secretOf, type Site } from "../site.ts";
 import { announceTagNames } from "../tag-names.ts";
@@ -16,6 +17,8 @@ export interface SystemOptions {
   surveys: Surveys;
   /** Secrets, store and registry live here. */
   dataDir: string;
+  /** Keys of people and tags; absent: `<dataDir>.keys`. */
+  keysDir?: string | undefined;
   /** `embedded`, `memory` or `redis://…`. */
   store: string;
   host: string;
@@ -49,7 +52,9 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const closers = new Closers();
   try {
     const site = openSite({ folder: dataDir, eventId, venue, demoPersonId: options.demoPersonId });
-    const place = { url: options.store, eventId, venue, dataDir, nowMs };
+    const keys = await openKeysAt({ url: options.store, dataDir, keysDir: options.keysDir, site, log });
+    closers.add("keys", async () => keys.close());
+    const place = { url: options.store, eventId, venue, dataDir, keys, nowMs, log };
     const store = await openStoreAt(place);
     closers.add("store", () => store.close());
     const registry = await openRegistryAt(place);
@@ -90,6 +95,10 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       publishAlert: ({ severity, ...alert }) => broker.publish(alertTopic(eventId, severity), JSON.stringify({ v: 1, ...alert }), { qos: 2, retain: false }),
       nowMs,
       log,
+      expose(exposition) {
+        exposeBroker(exposition, () => broker.stats());
+        exposeFusion(exposition, () => fusion.stats());
+      },
     });
     closers.add("bridge", () => bridge.close());
     return { site, broker, fusion, store, registry, bridge, close: () => closers.close() };

@@ -20,7 +20,7 @@ const HOLD_MS: Readonly<Record<Activity["kind"], number>> = {
   in_meeting: 30_000,
   exploring: 30_000,
 };
-/** Whoever leaves a session for nothing in particular is waited for: two minutes outside do not end it. */
+/** Whoever leaves a session for the corridor is waited for: two minutes outside do not end it. */
 const SESSION_PATIENCE_MS = 2 * 60_000;
 
 /** Of a new tag (null), or of one that an earlier process has left in the middle of something. */
@@ -36,13 +36,13 @@ export function followActivity(state: ActivityState, { zoneId, hasCompany }: { z
     state.candidate = looksLike;
     state.candidateSinceMs = nowMs;
   }
-  const heldMs = nowMs - state.candidateSinceMs;
-  if (!sameActivity(looksLike, state.activity) && heldMs >= holdMs(state.activity, looksLike, plan, nowMs)) state.activity = looksLike;
+  const isNew = !sameActivity(looksLike, state.activity);
+  if (isNew && nowMs - state.candidateSinceMs >= holdMs(state, zoneId, plan, nowMs)) state.activity = looksLike;
   return state.activity;
 }
 
-function holdMs(from: Activity | null, to: Activity, plan: ActivityPlan, nowMs: number): number {
-  const leavesForNothing = from?.kind === "in_session" && (to.kind === "exploring" || to.kind === "networking");
-  const session = leavesForNothing ? plan.sessionOf.get(from.sessionId) : undefined;
-  return session !== undefined && isOn(session, nowMs) ? SESSION_PATIENCE_MS : HOLD_MS[to.kind];
+function holdMs({ activity: from, candidate }: ActivityState, zoneId: ZoneId | null, plan: ActivityPlan, nowMs: number): number {
+  const isBeforeTheDoor = from?.kind === "in_session" && (zoneId === null || plan.ways.has(zoneId));
+  const session = isBeforeTheDoor ? plan.sessionOf.get(from.sessionId) : undefined;
+  return session !== undefined && isOn(session, nowMs) ? SESSION_PATIENCE_MS : HOLD_MS[candidate?.kind ?? "exploring"];
 }

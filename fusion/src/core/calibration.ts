@@ -1,6 +1,6 @@
 import { gatewayOfTag, type VenueMap } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
-import { calibrateByLinks, type LinkMeasurement } from "./calibrate-links.ts";
+import { calibrateByLinks, levelOfAllPackets, type LinkMeasurement } from "./calibrate-links.ts";
 import { learnFromTraffic, MIN_SNAPSHOTS, PIVOT_DB, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
@@ -143,11 +143,12 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   }
 
   function measurements(nowMs: number): LinkMeasurement[] {
-    const senders = new Set<number>();
-    for (const link of links.values()) if (nowMs - link.heardAtMs <= config.linkMemoryMs) senders.add(link.from);
+    // Who sent lately, and in how many packets who hears it best heard it.
+    const senders = new Map<number, number>();
+    for (const { from, samples, heardAtMs } of links.values()) if (nowMs - heardAtMs <= config.linkMemoryMs) senders.set(from, Math.max(samples, senders.get(from) ?? 0));
     const found: LinkMeasurement[] = [];
     // In order of the map, so that sums do not depend on who was heard first.
-    for (const from of [...senders].sort((a, b) => a - b)) {
+    for (const [from, most] of [...senders].sort(([a], [b]) => a - b)) {
       for (let by = 0; by < count; by++) {
         if (by === from) continue;
         const a = index.gateways[from] as VenueIndex["gateways"][number];
@@ -161,7 +162,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
         found.push({
           from,
           by,
-          rssiDbm: isHeard ? link.meanDbm : NaN,
+          rssiDbm: isHeard ? levelOfAllPackets(link.meanDbm, Math.min(1, link.samples / most), sensitivityDbm[by] as number) : NaN,
           pathDb: pathDbOf(Math.hypot(flatM, riseM)),
           walls: floors > 0 ? 0 : wallsOf(from, by),
           floors,

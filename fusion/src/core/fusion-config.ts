@@ -73,8 +73,8 @@ export interface FusionConfig {
   surveyCorrelationM: number;
   /** Scatter around a radio map against scatter around a law of distance: shadows are known. */
   surveySigmaShare: number;
-  /** And looks that share less error may follow each other sooner. */
-  surveyLookShare: number;
+  /** Nothing of a surveyed building changes fast: looks and beliefs last longer by this. */
+  surveyMemoryShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
   /** Traffic may turn the exponent by this… */
@@ -229,7 +229,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveySigmaDb: 5,
   surveyCorrelationM: 3,
   surveySigmaShare: 0.85,
-  surveyLookShare: 0.9,
+  surveyMemoryShare: 1.7,
   surveyOffsetSigmaDb: 1,
   trafficExponentSigma: 0.15,
   trafficGainNats: 0.05,
@@ -246,10 +246,10 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   weakSigmaDb: 6,
   strongSigmaDb: 6,
   tailDegrees: 6,
-  lookMemoryMs: 650,
-  priorLookShare: 2.3,
+  lookMemoryMs: 350,
+  priorLookShare: 3,
   silenceMemoryMs: 1_000,
-  beliefMemoryMs: 2_500,
+  beliefMemoryMs: 1_500,
   unheardAfterMs: 4_000,
   walkMps: 2.4,
   setOffPerS: 1,

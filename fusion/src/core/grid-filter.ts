@@ -64,14 +64,17 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   // ABSENT where a cell is not in `list`.
   const nextWalking = new Float64Array(grid.cells).fill(ABSENT);
   const list = new Int32Array(grid.cells);
+  // By place in `list`: standing and walking together, and what is heard makes of it.
+  const massOf = new Float64Array(grid.cells);
   const logWeight = new Float64Array(grid.cells);
   const shifted = new Int32Array(grid.cells);
   const fourSteps: Int16Array[] = [];
-  const fourBases: number[] = [0, 0, 0, 0];
-  const fourWeights: number[] = [0, 0, 0, 0];
+  const fourBases = new Int32Array(4);
+  const fourWeights = new Float64Array(4);
   const massOfPlace = new Float64Array(places + 1);
   const going = new Float64Array(grid.cells);
-  const { floorOf, passage } = grid;
+  const { floorOf } = grid;
+  const passage = Float64Array.from(grid.passage);
   const neighbour = grid.neighbour.map((next, k) => (next === -1 ? Math.floor(k / NEIGHBOURS) : next));
   const leaving = leavingOf(grid);
   const bins = new Float64Array(RADIUS_BINS);
@@ -92,11 +95,14 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
    */
   function addLogLikelihood(cells: Int32Array, count: number, hearings: readonly Hearing[], offsetDb: number): void {
     logWeight.fill(0, 0, count);
-    let [least, most] = [Infinity, -Infinity];
-    for (let i = 0; i < count; i++) {
-      const cell = cells[i] as number;
-      if (cell < least) least = cell;
-      if (cell > most) most = cell;
+    let [least, most] = [0, grid.cells - 1];
+    if (grid.floors.length > 1) {
+      [least, most] = [most, least];
+      for (let i = 0; i < count; i++) {
+        const cell = cells[i] as number;
+        if (cell < least) least = cell;
+        if (cell > most) most = cell;
+      }
     }
     let shiftedBy = NaN;
     let four = 0;
@@ -132,8 +138,8 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       fourWeights[k] = 0;
     }
     const [stepsA, stepsB, stepsC, stepsD] = fourSteps as [Int16Array, Int16Array, Int16Array, Int16Array];
-    const [a, b, c, d] = fourBases as [number, number, number, number];
-    const [weightA, weightB, weightC, weightD] = fourWeights as [number, number, number, number];
+    const [a, b, c, d] = [fourBases[0] as number, fourBases[1] as number, fourBases[2] as number, fourBases[3] as number];
+    const [weightA, weightB, weightC, weightD] = [fourWeights[0] as number, fourWeights[1] as number, fourWeights[2] as number, fourWeights[3] as number];
     for (let i = 0; i < count; i++) {
       const at = shifted[i] as number;
       logWeight[i] =
@@ -170,16 +176,12 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   }
 
   /**
-   * Takes the first `count` cells of `list`, with their masses in the by-cell scratch, over into the
+   * Takes the first `count` cells of `list`, with their masses in the scratch, over into the
    * belief: those that matter, scaled to 1. At most maxActiveCells: the bound rises until they fit. Clears the scratch.
    */
   function settle(belief: Belief, count: number): void {
     let peak = 0;
-    for (let i = 0; i < count; i++) {
-      const cell = list[i] as number;
-      const mass = (nextStanding[cell] as number) + (nextWalking[cell] as number);
-      if (mass > peak) peak = mass;
-    }
+    for (let i = 0; i < count; i++) if ((massOf[i] as number) > peak) peak = massOf[i] as number;
     let bound = peak * config.leastCellShare;
     let kept = countAbove(count, bound);
     while (kept > config.maxActiveCells) {
@@ -201,11 +203,12 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       const w = nextWalking[cell] as number;
       nextStanding[cell] = 0;
       nextWalking[cell] = ABSENT;
-      if (s + w < bound) continue;
+      const mass = massOf[i] as number;
+      if (mass < bound) continue;
       cells[to] = cell;
       standing[to] = s;
       walking[to] = w;
-      total += s + w;
+      total += mass;
       to++;
     }
     const scale = 1 / total;
@@ -218,10 +221,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
 
   function countAbove(count: number, bound: number): number {
     let above = 0;
-    for (let i = 0; i < count; i++) {
-      const cell = list[i] as number;
-      if ((nextStanding[cell] as number) + (nextWalking[cell] as number) >= bound) above++;
-    }
+    for (let i = 0; i < count; i++) if ((massOf[i] as number) >= bound) above++;
     return above;
   }
 
@@ -316,20 +316,23 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     return count;
   }
 
-  /** Drops what is too little to be weighed. Returns how many cells are left in `list`. */
-  function prune(count: number, share: number): number {
+  /** Drops what is too little to be weighed, and fills `massOf`. Returns how many cells are left in `list`. */
+  function prune(count: number): number {
     let peak = 0;
     for (let i = 0; i < count; i++) {
       const cell = list[i] as number;
       const mass = (nextStanding[cell] as number) + (nextWalking[cell] as number);
+      massOf[i] = mass;
       if (mass > peak) peak = mass;
     }
-    const bound = peak * share;
+    const bound = peak * config.leastCellShare;
     let kept = 0;
     for (let i = 0; i < count; i++) {
       const cell = list[i] as number;
-      if ((nextStanding[cell] as number) + (nextWalking[cell] as number) >= bound) {
-        list[kept++] = cell;
+      const mass = massOf[i] as number;
+      if (mass >= bound) {
+        list[kept] = cell;
+        massOf[kept++] = mass;
       } else {
         nextStanding[cell] = 0;
         nextWalking[cell] = ABSENT;
@@ -360,6 +363,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         const mass = expOf((logWeight[i] as number) - best) / 2;
         nextStanding[list[i] as number] = mass;
         nextWalking[list[i] as number] = mass;
+        massOf[i] = 2 * mass;
       }
       settle(belief, count);
       return belief;
@@ -380,22 +384,20 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     advance(belief, hearings, nowMs) {
       const elapsedS = Math.max(0, Math.min(MAX_PREDICTED_S, (nowMs - belief.atMs) / 1_000));
       belief.atMs = nowMs;
-      let count = prune(spread(belief, elapsedS), config.leastCellShare);
+      let count = prune(spread(belief, elapsedS));
       if (hearings.length > 0) {
         count = reseed(hearings, count);
         addLogLikelihood(list, count, hearings, belief.offsetDb);
         // What was heard long ago says less of now: the old belief is flattened as time passes.
         const flatten = Math.exp((-elapsedS * 1_000) / config.beliefMemoryMs) - 1;
-        for (let i = 0; i < count; i++) {
-          const cell = list[i] as number;
-          logWeight[i] = (logWeight[i] as number) + flatten * logOf((nextStanding[cell] as number) + (nextWalking[cell] as number));
-        }
+        for (let i = 0; i < count; i++) logWeight[i] = (logWeight[i] as number) + flatten * logOf(massOf[i] as number);
         const best = greatest(count);
         for (let i = 0; i < count; i++) {
           const cell = list[i] as number;
           const weight = expOf((logWeight[i] as number) - best);
           nextStanding[cell] = (nextStanding[cell] as number) * weight;
           nextWalking[cell] = (nextWalking[cell] as number) * weight;
+          massOf[i] = (massOf[i] as number) * weight;
         }
       }
       settle(belief, count);
@@ -419,7 +421,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         const place = grid.place[cell] as number;
         if (place < 0) continue;
         const before = massOfPlace[place] as number;
-        if (before === 0) touchedPlaces.push(place);
+        if (before === 0) insertSorted(touchedPlaces, place);
         massOfPlace[place] = before + mass;
       }
       let floorIndex = 0;
@@ -443,9 +445,11 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       // Within the bin in proportion, so that the radius does not jump.
       const overshoot = left / Math.max(1e-12, bins[bin] as number);
       bins.fill(0, 0, lastBin + 1);
-      touchedPlaces.sort((a, b) => a - b);
-      const placeMass = touchedPlaces.map((place) => massOfPlace[place] as number);
-      for (const place of touchedPlaces) massOfPlace[place] = 0;
+      const placeMass: number[] = [];
+      for (const place of touchedPlaces) {
+        placeMass.push(massOfPlace[place] as number);
+        massOfPlace[place] = 0;
+      }
       return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare };
     },
   };
@@ -468,8 +472,8 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     for (let i = 0; i < seeds.length; i++) {
       const cell = seeds[i] as number;
       if (nextWalking[cell] !== ABSENT) continue;
+      nextWalking[cell] = massOf[count] = config.strayShare / seeds.length;
       list[count++] = cell;
-      nextWalking[cell] = config.strayShare / seeds.length;
     }
     return count;
   }
@@ -522,3 +526,11 @@ function leavingOf({ cells, passage }: VenueGrid): Float64Array {
 
 /** Of the mass of who walks. */
 const ABSENT = -1;
+
+/** A few dozen numbers at most: cheaper than a sort with a comparison. */
+function insertSorted(sorted: number[], value: number): void {
+  let at = sorted.length;
+  sorted.push(value);
+  for (; at > 0 && (sorted[at - 1] as number) > value; at--) sorted[at] = sorted[at - 1] as number;
+  sorted[at] = value;
+}

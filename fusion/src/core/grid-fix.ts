@@ -5,7 +5,7 @@ import type { FusionConfig } from "./fusion-config.ts";
 import type { Belief, GridEstimate, Hearing } from "./grid-filter.ts";
 import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
 import type { VenueGrid } from "./venue-grid.ts";
-import type { VenueIndex } from "./venue-index.ts";
+import { gatewaysNear, type VenueIndex } from "./venue-index.ts";
 import type { Link } from "./window.ts";
 
 /** A tag's belief before anything was heard of it: null. */
@@ -13,30 +13,44 @@ export type TagBelief = Belief | null;
 
 /**
  * What each gateway says of the tag at this tick. Levels that were heard count by how long ago, and by how
- * sure the link's filter is; gateways that listen and do not hear the tag count as silent.
+ * sure the link's filter is; gateways nearby that listen and do not hear the tag count as silent.
  */
 export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig): Hearing[] {
   const hearings: Hearing[] = [];
   const isCalibrated = calibration.basis === "links" || calibration.basis === "survey";
   const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * (isCalibrated ? 1 : config.priorLookShare)));
   const silence = 1 - Math.exp((-dtS * 1_000) / config.silenceMemoryMs);
-  let next = 0;
-  for (let gateway = 0; gateway < venue.gateways.length; gateway++) {
-    while (next < links.length && (links[next] as Link).gateway < gateway) next++;
-    const link = links[next];
-    const silentMs = link === undefined || link.gateway !== gateway ? Infinity : nowMs - link.filter.heardAtMs;
+  const spreadDb2 = config.strongSigmaDb ** 2;
+  const near = gatewaysNear(venue, loudestOf(links, nowMs, config));
+  // Both are in the map's order.
+  for (let [atLink, atNear] = [0, 0]; atLink < links.length || atNear < near.length; ) {
+    const gateway = Math.min(links[atLink]?.gateway ?? Infinity, near[atNear] ?? Infinity);
+    const isNear = near[atNear] === gateway;
+    if (isNear) atNear++;
+    const link = links[atLink]?.gateway === gateway ? links[atLink++] : undefined;
+    const silentMs = link === undefined ? Infinity : nowMs - link.filter.heardAtMs;
     if (silentMs < config.unheardAfterMs) {
       const { filter } = link as Link;
       const rssiDbm = levelDbmOf(filter);
-      const spreadDb2 = config.strongSigmaDb ** 2;
       const aged = varianceDb2Of(filter) + (config.processNoiseDb2PerS * Math.max(0, silentMs)) / 1_000;
       hearings.push({ gateway, rssiDbm, weight: (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)) });
-    } else {
+    } else if (isNear) {
       const listening = calibration.listening(gateway, nowMs);
       if (listening > 0) hearings.push({ gateway, rssiDbm: NaN, weight: silence * listening });
     }
   }
   return hearings;
+}
+
+/** The gateway that hears the tag loudest now, or heard it last. */
+function loudestOf(links: readonly Link[], nowMs: number, config: FusionConfig): number {
+  let [loudest, loudestDbm, lastMs] = [0, -Infinity, -Infinity];
+  for (const { gateway, filter } of links) {
+    const levelDbm = nowMs - filter.heardAtMs < config.unheardAfterMs ? levelDbmOf(filter) : -Infinity;
+    if (levelDbm < loudestDbm || (levelDbm === loudestDbm && filter.heardAtMs <= lastMs)) continue;
+    [loudest, loudestDbm, lastMs] = [gateway, levelDbm, filter.heardAtMs];
+  }
+  return loudest;
 }
 
 /** The posterior as a fix. */

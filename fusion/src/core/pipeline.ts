@@ -175,8 +175,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   /** What the tag's beacons say: of the grid once it knows the radio, else of the centroid. Null when too little was heard. */
   function locateByRadio(tag: Tag, window: ReadingWindow | null, nowMs: number): Fix | null {
     if (filter === null || grid === null || calibration === null) return window === null ? null : locateByBeacons(window, venue, config);
+    // Where nothing can be said by centroid, one reading still moves a belief; without any it only gets vaguer.
+    const isHeard = tag.links.length > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
     if (tag.belief === null) {
-      if (window === null) return null;
+      if (!isHeard) return null;
       const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
       const offset = calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs);
       lookForOffset(offset, tag, nowMs);
@@ -184,7 +186,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     } else {
       const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
       tagHearings = [];
-      if (window !== null) {
+      if (isHeard) {
         if (calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
           calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
         }
@@ -194,9 +196,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       filter.advance(tag.belief, tagHearings, nowMs);
     }
     const estimate = filter.estimate(tag.belief);
-    if (window !== null) noteMissed(tag.belief, estimate);
+    if (isHeard) noteMissed(tag.belief, estimate);
     const fix = fixOfEstimate(tag, estimate, grid, nowMs, config);
-    if (window === null) return { ...fix, zoneEvidence: null };
+    if (window === null) return fix;
     return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
   }
 
@@ -375,7 +377,8 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
     ...config,
     weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
     strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
-    lookMemoryMs: config.lookMemoryMs * config.surveyLookShare,
+    lookMemoryMs: config.lookMemoryMs * config.surveyMemoryShare,
+    beliefMemoryMs: config.beliefMemoryMs * config.surveyMemoryShare,
   };
 }
 

@@ -34,6 +34,8 @@ export interface VenueIndex {
   zonePlace: Map<ZoneId, number>;
   outsidePlace: Map<number, number>;
   rasters: Map<number, FloorRaster>;
+  /** See gatewaysNear; made when first asked for. */
+  near: (Int32Array | undefined)[];
 }
 
 /** Which place every cell of a floor belongs to: a look-up of 5 ns in place of polygons by the dozen. */
@@ -85,6 +87,7 @@ export function indexVenue(venue: VenueMap): VenueIndex {
     zonePlace,
     outsidePlace,
     rasters: new Map(),
+    near: [],
   };
   for (const floor of floors) {
     const raster = rasterOf(venue, floor, index);
@@ -102,6 +105,26 @@ export function placeAt(index: VenueIndex, xM: number, yM: number, floor: number
   if (column < 0 || row < 0 || column >= raster.columns || row >= raster.rows) return index.outsidePlace.get(floor) as number;
   return raster.place[row * raster.columns + column] as number;
 }
+
+/**
+ * Gateways whose silence may say something of a tag that this one hears: itself and the nearest ones, at most
+ * MAX_NEAR, in the map's order. Without that bound a tag would cost as much as the venue has gateways.
+ */
+export function gatewaysNear(index: VenueIndex, gateway: number): Int32Array {
+  return (index.near[gateway] ??= nearest(index.gateways, index.gateways[gateway] as IndexedGateway));
+}
+
+function nearest(gateways: readonly IndexedGateway[], to: IndexedGateway): Int32Array {
+  const byDistance = gateways
+    .map(({ xM, yM, floor }, gateway) => ({ gateway, farM: Math.hypot(xM - to.xM, yM - to.yM) + STOREY_IS_M * Math.abs(floor - to.floor) }))
+    .sort((a, b) => a.farM - b.farM || a.gateway - b.gateway);
+  return Int32Array.from(byDistance.slice(0, MAX_NEAR), ({ gateway }) => gateway).sort();
+}
+
+/** More than anybody hears: MAX_LINKS_PER_TAG and as many around. */
+const MAX_NEAR = 48;
+/** A ceiling takes 15 dB, as much as going from 10 m away to 40 m. */
+const STOREY_IS_M = 30;
 
 function rasterOf(venue: VenueMap, floor: number, index: VenueIndex): FloorRaster | null {
   const zones = venue.zones

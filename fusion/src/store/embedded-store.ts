@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { LOG_RETENTION_MS, MESSAGE_TYPES, StoreUnavailable, type StoredMessage, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
+import { LOG_RETENTION_MS, MESSAGE_TYPES, StoreUnavailable, type LoggedBody, type StoredMessage, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import { AlertIds, MAX_MESSAGE_KEYS } from "./alert-ids.ts";
 import { remedyFor, systemCode } from "./durable-file.ts";
-import { assertStorable, keyIdOf, loggedBodies } from "./commit-batch.ts";
+import { assertStorable, handlesOf, keyIdOf, loggedBodies, withoutErased } from "./commit-batch.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { beginEra, beginLineage, currentEra, epochOf, resumeAfter, type Lineage } from "./lineage.ts";
+import { tagSubject, type KeyRing } from "./key-ring.ts";
 import { LiveState } from "./live-state.ts";
 import { newMemoryLog } from "./memory-log.ts";
 import { SegmentLog } from "./segment-log.ts";
@@ -16,6 +17,8 @@ export interface EmbeddedStoreOptions {
   eventId: string;
   /** Where the log lives; null keeps it in memory, and a restart begins from nothing. */
   dataDir: string | null;
+  /** Of the whole installation: what is about somebody is sealed with their key, and the erased have none. */
+  keys: KeyRing;
   /** Unused: the grid works in venue metres. Taken so that both adapters open alike. */
   origin: VenueOrigin;
   nowMs: () => number;
@@ -88,14 +91,17 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     const snapshot = await readSnapshot(folder, options.eventId);
     // The store is made after its log, and the log asks it for snapshots.
     let store: InProcessStore | null = null;
-    const log = await SegmentLog.open({ folder, knownEnd: snapshot?.offset ?? 0, onRoll: async () => store?.snapshot(false) });
+    const log = await SegmentLog.open({ folder, keys: options.keys, knownEnd: snapshot?.offset ?? 0, onRoll: async () => store?.snapshot(false) });
     for (const [alertId, storedAtMs] of snapshot?.alertIds ?? []) alertIds.add(alertId, storedAtMs);
     for (const [keyId, storedAtMs] of snapshot?.messageKeys ?? []) messageKeys.add(keyId, storedAtMs);
     const stayed = { transition: "enter", floor: 0, confidence: 1 } as const;
-    for (const [tagId, zoneId, atMs] of snapshot?.stays ?? []) state.moveToZone({ ...stayed, tagId, zoneId, atMs }, atMs);
+    for (const [handle, zoneId, atMs] of snapshot?.stays ?? []) {
+      const subject = options.keys.find(handle)?.subject;
+      if (subject !== undefined) state.moveToZone({ ...stayed, tagId: subject.slice(tagSubject("").length), zoneId, atMs }, atMs);
+    }
     for await (const { body, storedAtMs } of log.entriesAfter(snapshot?.offset ?? 0)) {
       if (body.kind === "alert") alertIds.add(body.alert.alertId, storedAtMs);
-      if (body.kind === "message") rememberKey(messageKeys, body.message, storedAtMs);
+      if (body.kind === "message") rememberKey(messageKeys, keyIdOf(body.message, options.keys), storedAtMs);
       if (body.kind === "zone") state.moveToZone(body.zone, storedAtMs);
     }
     const [oldest, ...newer] = snapshot?.eras ?? [];
@@ -147,7 +153,7 @@ class InProcessStore implements EmbeddedStore {
     this.#assertOpen();
     assertStorable(batch);
     const logsNothing = batch.alerts.length === 0 && (batch.messages?.length ?? 0) === 0 && batch.zoneTransitions.length === 0 && batch.proximityTransitions.length === 0;
-    if (logsNothing && this.#working === null) return this.#apply(batch, [], 0, nowMs);
+    if (logsNothing && this.#working === null) return this.#apply(withoutErased(batch, this.#options.keys), [], 0, nowMs);
     if (this.#waiting.length >= MAX_WAITING_COMMITS) {
       this.#failedCommits++;
       throw new StoreUnavailable(`${MAX_WAITING_COMMITS} commits wait for the disk of ${this.#options.dataDir ?? "memory"}: it is slower than the event`);
@@ -270,7 +276,7 @@ class InProcessStore implements EmbeddedStore {
       offset: this.#log.end,
       alertIds: this.#alertIds.entries(),
       messageKeys: this.#messageKeys.entries(),
-      stays: this.#state.stays(),
+      stays: this.#state.stays().flatMap(([tagId, zoneId, atMs]) => this.#options.keys.handlesOf(tagSubject(tagId)).slice(0, 1).map((handle): [string, string, number] => [handle, zoneId, atMs])),
     });
   }
 
@@ -301,19 +307,26 @@ class InProcessStore implements EmbeddedStore {
 
   /** Group commit: what came in while the disk was busy shares the next write and sync. All of it or none is stored. */
   async #store(group: WaitingCommit[]): Promise<void> {
+    const { keys } = this.#options;
     let offset = this.#log.end;
     const inGroup = new Set<string>();
     const keysInGroup = new Set<string>();
     let durable = false;
-    const prepared = group.map((commit) => {
-      const isNew = (alertId: string) => !this.#alertIds.has(alertId, commit.nowMs) && !inGroup.has(alertId) && inGroup.add(alertId) !== undefined;
-      const isNewKey = (keyId: string) => !this.#messageKeys.has(keyId, commit.nowMs) && !keysInGroup.has(keyId) && keysInGroup.add(keyId) !== undefined;
-      const entries = loggedBodies(commit.batch, isNew, isNewKey).map((body): LogEntry => ({ offset: ++offset, storedAtMs: commit.nowMs, body }));
+    const prepare = ({ batch: given, nowMs }: WaitingCommit) => {
+      const batch = withoutErased(given, keys);
+      const isNew = (alertId: string) => !this.#alertIds.has(alertId, nowMs) && !inGroup.has(alertId) && inGroup.add(alertId) !== undefined;
+      const isNewMessage = (message: StoredMessage) => {
+        const keyId = keyIdOf(message, keys);
+        return keyId === null || (!this.#messageKeys.has(keyId, nowMs) && !keysInGroup.has(keyId) && keysInGroup.add(keyId) !== undefined);
+      };
+      const entries = loggedBodies(batch, isNew, isNewMessage).map((body): LogEntry => ({ offset: ++offset, storedAtMs: nowMs, body, keyedTo: handlesOf(body, keys) }));
       const count = (kind: LogEntry["body"]["kind"]) => entries.filter((entry) => entry.body.kind === kind).length;
       durable ||= entries.some(({ body }) => body.kind === "message" && MESSAGE_TYPES[body.message.type].delivery === "exactly_once");
-      return { commit, entries, duplicateAlerts: commit.batch.alerts.length - count("alert"), duplicateMessages: (commit.batch.messages?.length ?? 0) - count("message") };
-    });
+      return { batch, nowMs, entries, duplicateAlerts: batch.alerts.length - count("alert"), duplicateMessages: (batch.messages?.length ?? 0) - count("message") };
+    };
+    const prepared: ReturnType<typeof prepare>[] = [];
     try {
+      for (const commit of group) prepared.push(prepare(commit));
       await this.#log.append(
         prepared.map(({ entries }) => entries),
         { durable: durable || inGroup.size > 0 },
@@ -323,22 +336,24 @@ class InProcessStore implements EmbeddedStore {
       for (const { reject } of group) reject(error as Error);
       return;
     }
-    for (const { commit, entries, duplicateAlerts, duplicateMessages } of prepared) {
-      const result = this.#apply(commit.batch, entries, duplicateAlerts, commit.nowMs);
-      commit.resolve(duplicateMessages === 0 ? result : { ...result, duplicateMessages });
-    }
+    prepared.forEach(({ batch, nowMs, entries, duplicateAlerts, duplicateMessages }, i) => {
+      const result = this.#apply(batch, entries, duplicateAlerts, nowMs);
+      group[i]?.resolve(duplicateMessages === 0 ? result : { ...result, duplicateMessages });
+    });
   }
 
   /** What is in the log becomes visible. Nothing in here can fail. */
   #apply(batch: CommitBatch, entries: LogEntry[], duplicateAlerts: number, nowMs: number): CommitResult {
     // People talk by the wall clock; the venue's time is fusion's, which may replay another day.
     if (!isTalkAlone(batch)) this.#clockMs = nowMs;
-    for (const { body } of entries) {
-      if (body.kind === "message") rememberKey(this.#messageKeys, body.message, nowMs);
+    const { keys } = this.#options;
+    for (const entry of entries) {
+      const { body } = this.#updateOf(entry);
+      if (body.kind === "message") rememberKey(this.#messageKeys, keyIdOf(body.message, keys), nowMs);
       if (body.kind === "alert") this.#alertIds.add(body.alert.alertId, nowMs);
       if (body.kind === "zone") this.#state.moveToZone(body.zone, nowMs);
     }
-    const positions = batch.positions.filter((position) => this.#state.place(position, nowMs));
+    const positions = batch.positions.filter((position) => keys.held(tagSubject(position.tagId)) !== null && this.#state.place(position, nowMs));
     const gateways = batch.gateways.filter((gateway) => this.#state.setGateway(gateway));
     // In a group commit the log is ahead of this batch already: its own end is what its followers and its caller get.
     const end = this.#endAt(entries[entries.length - 1]?.offset ?? this.#visibleEnd);
@@ -366,8 +381,10 @@ class InProcessStore implements EmbeddedStore {
     }
   }
 
+  /** What was read or written before an erasure is not shown after it. */
   #updateOf(entry: LogEntry): Update {
-    return { updateId: { epoch: epochOf(this.#lineage, entry.offset), offset: entry.offset }, storedAtMs: entry.storedAtMs, body: entry.body };
+    const body: LoggedBody = entry.keyedTo.every((handle) => this.#options.keys.has(handle)) ? entry.body : { kind: "erased" };
+    return { updateId: { epoch: epochOf(this.#lineage, entry.offset), offset: entry.offset }, storedAtMs: entry.storedAtMs, body };
   }
 
   #endAt(offset: number): UpdateId {
@@ -384,9 +401,8 @@ class InProcessStore implements EmbeddedStore {
   }
 }
 
-function rememberKey(keys: AlertIds, message: StoredMessage, storedAtMs: number): void {
-  const keyId = keyIdOf(message);
-  if (keyId !== null) keys.add(keyId, storedAtMs);
+function rememberKey(keyIds: AlertIds, keyId: string | null, storedAtMs: number): void {
+  if (keyId !== null) keyIds.add(keyId, storedAtMs);
 }
 
 function isTalkAlone({ messages = [], signals = [], alerts, zoneTransitions, proximityTransitions, positions, gateways }: CommitBatch): boolean {

@@ -1,4 +1,5 @@
 import { StoreUnavailable, type Update, type UpdateId } from "@konferenco/protocol";
+import type { KeyRing } from "./key-ring.ts";
 import { currentEra, epochOf, resumeAfter, type LogExtent } from "./lineage.ts";
 import { RedisLink } from "./redis-link.ts";
 import { epochNumber, fieldOf, idAfter, parseLive, parseLogged, parseStreamId, type EventKeys, type StreamEntry } from "./redis-updates.ts";
@@ -44,6 +45,7 @@ interface Follower {
 export class RedisFeed {
   readonly #address: string;
   readonly #keys: EventKeys;
+  readonly #ring: KeyRing;
   readonly #state: () => Promise<LogState>;
   #followers = new Set<Follower>();
   #link: RedisLink | null = null;
@@ -55,9 +57,10 @@ export class RedisFeed {
   #cursor = { epoch: "", offset: 0, live: 0 };
   #log: LogState = { lineage: [{ epoch: "", from: 0 }], first: 1, end: 0, live: 0 };
 
-  constructor(options: { address: string; keys: EventKeys; state: () => Promise<LogState> }) {
+  constructor(options: { address: string; keys: EventKeys; ring: KeyRing; state: () => Promise<LogState> }) {
     this.#address = options.address;
     this.#keys = options.keys;
+    this.#ring = options.ring;
     this.#state = options.state;
   }
 
@@ -199,7 +202,7 @@ export class RedisFeed {
   }
 
   #loggedUpdate(fields: string[], offset: number): Update | null {
-    const body = parseLogged(fieldOf(fields, "b"));
+    const body = parseLogged(fieldOf(fields, "b"), this.#ring);
     if (body === null) {
       this.#brokenRecords++;
       return null;
@@ -210,11 +213,11 @@ export class RedisFeed {
   #liveUpdates(fields: string[], offset: number): Update[] {
     const updateId: UpdateId = { epoch: currentEra(this.#log.lineage).epoch, offset };
     const storedAtMs = Number(fieldOf(fields, "t"));
-    const { positions, gateways, signals } = parseLive(fields);
+    const { positions, gateways, signals } = parseLive(fields, this.#ring);
     const updates: Update[] = [];
     for (const position of positions) {
       if (position === null) this.#brokenRecords++;
-      else updates.push({ updateId, storedAtMs, body: { kind: "position", position } });
+      else if (position !== "erased") updates.push({ updateId, storedAtMs, body: { kind: "position", position } });
     }
     for (const gateway of gateways) {
       if (gateway === null) this.#brokenRecords++;
@@ -222,7 +225,7 @@ export class RedisFeed {
     }
     for (const signal of signals) {
       if (signal === null) this.#brokenRecords++;
-      else updates.push({ updateId, storedAtMs, body: { kind: "signal", signal } });
+      else if (signal !== "erased") updates.push({ updateId, storedAtMs, body: { kind: "signal", signal } });
     }
     return updates;
   }

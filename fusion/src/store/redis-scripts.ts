@@ -3,6 +3,9 @@
  * depend on data (floors, tags): all carry the same hash tag `{eventId}`, so a cluster keeps them in
  * one slot. Scripts touch no clock: times come from the caller, expiries are relative.
  *
+ * A tag is a random handle here, and what is about it is sealed with its key (key-ring.ts): without the key all of it
+ * means nothing, also in copies.
+ *
  * Key                 Type     Holds
  * meta                hash     eras, runId, end (offset), live (number of the last live entry), now
  * log                 stream   logged updates, id = offset-epoch

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
-import { assertStorable, keyIdOf } from "./commit-batch.ts";
+import { assertStorable, keyIdOf, keyOf, speakersOf, withoutErased } from "./commit-batch.ts";
 import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
 import { nearestFirst, type NearbyTag } from "./geo-grid.ts";
+import { tagSubject, type KeyRing } from "./key-ring.ts";
 import { currentEra, epochOf, resumeAfter } from "./lineage.ts";
 import { isInGeoRange, OCCUPANCY_SILENT_MS } from "./live-state.ts";
 import { MAX_RECENT_ROWS } from "./recent-positions.ts";
@@ -11,13 +12,15 @@ import { RedisFeed, type LogState } from "./redis-feed.ts";
 import { geoOriginOf, geoPlaceOf, geoScalesAround } from "./redis-geo.ts";
 import { RedisLink } from "./redis-link.ts";
 import { COMMIT, DROP_TAG, NEARBY, STATE, SWEEP } from "./redis-scripts.ts";
-import { fieldOf, idAfter, keysOf, parseEras, parseGateway, parseLogged, parsePosition, parseStreamId, type EventKeys } from "./redis-updates.ts";
+import { fieldOf, idAfter, keysOf, parseEras, parseGateway, parseLogged, parsePosition, parseStreamId, sealedRecord, signalRecord, type Erased, type EventKeys } from "./redis-updates.ts";
 import type { CommitBatch, CommitResult, FollowEvent, LogPage, Store } from "./store.ts";
 
 export interface RedisStoreOptions {
   eventId: string;
   /** `redis://[user:password@]host[:port][/db]`, or `rediss://`. */
   url: string;
+  /** Of the whole installation: Redis holds handles and sealed records alone, and the erased have no key. */
+  keys: KeyRing;
   origin: VenueOrigin;
 }
 
@@ -68,6 +71,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
 class StoreInRedis implements RedisStore {
   readonly #link: RedisLink;
   readonly #keys: EventKeys;
+  readonly #ring: KeyRing;
   readonly #origin: VenueOrigin;
   readonly #feed: RedisFeed;
   /** Under which this process numbers its commits. */
@@ -80,15 +84,16 @@ class StoreInRedis implements RedisStore {
   constructor(options: RedisStoreOptions, link: RedisLink) {
     this.#link = link;
     this.#keys = keysOf(options.eventId);
+    this.#ring = options.keys;
     this.#origin = geoOriginOf(options.origin);
-    this.#feed = new RedisFeed({ address: options.url, keys: this.#keys, state: () => this.#state() });
+    this.#feed = new RedisFeed({ address: options.url, keys: this.#keys, ring: this.#ring, state: () => this.#state() });
   }
 
   async commit(batch: CommitBatch, nowMs: number): Promise<CommitResult> {
     assertStorable(batch);
     const number = this.#unsure.get(batch) ?? ++this.#lastCommit;
     try {
-      const fields = this.#fieldsOf(batch);
+      const fields = this.#fieldsOf(withoutErased(batch, this.#ring));
       const [offset, duplicateAlerts, eras, refusedTags, refusedGateways, duplicateMessages] = await this.#run((client, runId) =>
         client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, liveEntriesFor(batch), ...fields),
       );
@@ -115,7 +120,7 @@ class StoreInRedis implements RedisStore {
     let gap = start.gap;
     for (const [id, fields] of entries) {
       const { number: offset } = parseStreamId(id);
-      const body = parseLogged(fieldOf(fields, "b"));
+      const body = parseLogged(fieldOf(fields, "b"), this.#ring);
       if (body === null) {
         this.#stats.brokenRecords++;
         continue;
@@ -143,12 +148,13 @@ class StoreInRedis implements RedisStore {
   }
 
   async position(tagId: string): Promise<Position | null> {
-    const json = await this.#run((client) => client.hget(this.#keys.positions, tagId));
-    return json === null ? null : (this.#readable([json], parsePosition)[0] ?? null);
+    const handle = this.#handleOf(tagId);
+    const json = handle === null ? null : await this.#run((client) => client.hget(this.#keys.positions, handle));
+    return json === null ? null : (this.#positions([json])[0] ?? null);
   }
 
   async positions(): Promise<Position[]> {
-    return this.#readable(await this.#run((client) => client.hvals(this.#keys.positions)), parsePosition);
+    return this.#positions(await this.#run((client) => client.hvals(this.#keys.positions)));
   }
 
   async nearby(query: Parameters<Store["nearby"]>[0]): Promise<NearbyTag[]> {
@@ -158,8 +164,8 @@ class StoreInRedis implements RedisStore {
     }
     const bodies = await this.#run(async (client) => {
       if (query.radiusM > MAX_GEO_RADIUS_M) {
-        const tagIds = await client.zrange(this.#keys.geo(query.floor), "0", "-1");
-        return tagIds.length === 0 ? [] : client.hmget(this.#keys.positions, ...tagIds);
+        const handles = await client.zrange(this.#keys.geo(query.floor), "0", "-1");
+        return handles.length === 0 ? [] : client.hmget(this.#keys.positions, ...handles);
       }
       const { lon, lat } = geoPlaceOf(query, this.#origin);
       const { least, greatest } = geoScalesAround(query, query.radiusM, this.#origin);
@@ -167,7 +173,7 @@ class StoreInRedis implements RedisStore {
     });
     const found: NearbyTag[] = [];
     // A tag without a position was forgotten between the two: it is near nobody.
-    for (const position of this.#readable(bodies.filter((body) => body !== null), parsePosition)) {
+    for (const position of this.#positions(bodies.filter((body) => body !== null))) {
       const distanceM = Math.hypot(position.xM - query.xM, position.yM - query.yM);
       if (distanceM <= query.radiusM) found.push({ tagId: position.tagId, distanceM });
     }
@@ -175,19 +181,18 @@ class StoreInRedis implements RedisStore {
   }
 
   async occupants(zoneId: string): Promise<string[]> {
-    // Members are "zone tag"; "!" is the character after the blank, and ids hold neither.
+    // Members are "zone handle"; "!" is the character after the blank, and neither holds one.
     const members = await this.#run((client) => client.zrange(this.#keys.occupants, `[${zoneId} `, `(${zoneId}!`, "BYLEX"));
-    return members.map((member) => member.slice(zoneId.length + 1));
+    return members.flatMap((member) => this.#ring.find(member.slice(zoneId.length + 1))?.subject.slice(tagSubject("").length) ?? []);
   }
 
   async recentPositions(tagId: string, sinceMs: number): Promise<Position[]> {
+    const handle = this.#handleOf(tagId);
+    if (handle === null) return [];
     const now = await this.#run((client) => client.hget(this.#keys.meta, "now"));
     const fromMs = Math.max(0, Math.floor(Math.max(sinceMs, Number(now) - RECENT_LOCATION_MS)));
-    const entries = await this.#run((client) => client.xrange(this.#keys.recent(tagId), String(fromMs), "+"));
-    const positions = this.#readable(
-      entries.map(([, fields]) => fieldOf(fields, "p") ?? ""),
-      parsePosition,
-    );
+    const entries = await this.#run((client) => client.xrange(this.#keys.recent(handle), String(fromMs), "+"));
+    const positions = this.#positions(entries.map(([, fields]) => fieldOf(fields, "p") ?? ""));
     return positions.filter((position) => position.atMs >= sinceMs);
   }
 
@@ -196,7 +201,7 @@ class StoreInRedis implements RedisStore {
   }
 
   async dropTag(tagId: string): Promise<void> {
-    await this.#run((client) => client.konferencoDropTag(this.#keys.meta, this.#keys.prefix, tagId));
+    for (const handle of this.#ring.handlesOf(tagSubject(tagId))) await this.#run((client) => client.konferencoDropTag(this.#keys.meta, this.#keys.prefix, handle));
   }
 
   async sweep(nowMs: number): Promise<number> {
@@ -231,14 +236,23 @@ class StoreInRedis implements RedisStore {
     return this.#link.run((client, runId) => send(client as Redis & StoreScripts, runId));
   }
 
-  #readable<T>(records: string[], parse: (json: string) => T | null): T[] {
+  #positions(records: string[]): Position[] {
+    return this.#readable(records, (record) => parsePosition(record, this.#ring));
+  }
+
+  #readable<T extends object>(records: string[], parse: (json: string) => T | Erased | null): T[] {
     const values: T[] = [];
     for (const record of records) {
       const value = parse(record);
       if (value === null) this.#stats.brokenRecords++;
-      else values.push(value);
+      else if (value !== "erased") values.push(value);
     }
     return values;
+  }
+
+  /** Null: nothing was ever kept of the tag, or it is erased. */
+  #handleOf(tagId: string): string | null {
+    return this.#ring.held(tagSubject(tagId))?.handle ?? null;
   }
 
   get #commitKeys(): string[] {
@@ -253,18 +267,28 @@ class StoreInRedis implements RedisStore {
   /** Counts and fields of a batch, as the commit script reads them. */
   #fieldsOf(batch: CommitBatch): (string | number)[] {
     const { alerts, zoneTransitions, proximityTransitions, positions, gateways, messages = [], signals = [] } = batch;
+    const ring = this.#ring;
+    const keyOfTag = (tagId: string) => keyOf(tagSubject(tagId), ring);
     let text = "";
     for (const alert of alerts) text += `${alert.alertId}\n${JSON.stringify({ kind: "alert", alert })}\n`;
-    for (const message of messages) text += `${keyIdOf(message) ?? ""}\n${JSON.stringify({ kind: "message", message })}\n`;
-    for (const zone of zoneTransitions) text += `${zone.transition}\n${zone.tagId}\n${zone.zoneId}\n${zone.atMs}\n${JSON.stringify({ kind: "zone", zone })}\n`;
-    for (const proximity of proximityTransitions) text += `${JSON.stringify({ kind: "proximity", proximity })}\n`;
+    for (const message of messages) {
+      const of = speakersOf(message).map((subject) => keyOf(subject, ring));
+      text += `${keyIdOf(message, ring) ?? ""}\n${sealedRecord({ kind: "message", message }, of, ring)}\n`;
+    }
+    for (const zone of zoneTransitions) {
+      const key = keyOfTag(zone.tagId);
+      text += `${zone.transition}\n${key.handle}\n${zone.zoneId}\n${zone.atMs}\n${sealedRecord({ kind: "zone", zone }, [key], ring)}\n`;
+    }
+    for (const proximity of proximityTransitions) text += `${sealedRecord({ kind: "proximity", proximity }, [keyOfTag(proximity.tagA), keyOfTag(proximity.tagB)], ring)}\n`;
     for (const position of positions) {
+      const key = keyOfTag(position.tagId);
       const { lon, lat } = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : NO_PLACE;
-      text += `${position.floor}\n${lon}\n${lat}\n${position.atMs}\n${JSON.stringify(position)}\n${position.tagId}\n`;
+      text += `${position.floor}\n${lon}\n${lat}\n${position.atMs}\n${sealedRecord(position, [key], ring)}\n${key.handle}\n`;
     }
     for (const gateway of gateways) text += `${gateway.gatewayId}\n${JSON.stringify(gateway)}\n`;
-    for (const signal of signals) text += `${JSON.stringify(signal)}\n`;
-    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, signals.length, text];
+    const said = signals.flatMap((signal) => signalRecord(signal, ring) ?? []);
+    for (const record of said) text += `${record}\n`;
+    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, said.length, text];
   }
 }
 
@@ -272,7 +296,7 @@ const NO_PLACE = { lon: "", lat: "" };
 const COMMIT_LIMITS = [LOG_RETENTION_MS, RECENT_LOCATION_MS, OCCUPANCY_SILENT_MS, MAX_TAGS_PER_EVENT, MAX_GATEWAYS_PER_VENUE, MAX_RECENT_ROWS];
 
 function liveEntriesFor(batch: CommitBatch): number {
-  const bytes = 230 * batch.positions.length + 150 * batch.gateways.length + 300 * (batch.signals?.length ?? 0) + 100;
+  const bytes = 370 * batch.positions.length + 150 * batch.gateways.length + 450 * (batch.signals?.length ?? 0) + 100;
   return Math.max(MIN_LIVE_ENTRIES, Math.min(MAX_LIVE_ENTRIES, Math.floor(LIVE_BYTES / bytes)));
 }
 

@@ -1,4 +1,6 @@
-import { MESSAGE_TYPES, type GatewayHealth, type LoggedBody, type Position, type Signal } from "@konferenco/protocol";
+import { MESSAGE_TYPES, type GatewayHealth, type LoggedBody, type Position, type PresenceEntry, type Signal } from "@konferenco/protocol";
+import { speakersOf } from "./commit-batch.ts";
+import { personSubject, type KeyRing, type SubjectKey } from "./key-ring.ts";
 import type { Era, Lineage } from "./lineage.ts";
 
 /** A stream entry as ioredis gives it: id, then field, value, field, value … */
@@ -24,7 +26,7 @@ export function keysOf(eventId: string) {
     gateways: key("gateways"),
     recentAt: key("recentAt"),
     geo: (floor: number) => key(`geo:${floor}`),
-    recent: (tagId: string) => key(`recent:${tagId}`),
+    recent: (handle: string) => key(`recent:${handle}`),
     commits: (writer: string) => key(`commits:${writer}`),
   };
 }
@@ -60,12 +62,42 @@ export function fieldOf(fields: string[], name: string): string | undefined {
   return undefined;
 }
 
-// What stands in Redis was written by us, but anybody with its password can write there: a broken
-// record is refused and counted, and does not end the process.
+// What is about somebody is sealed with their key, as a JSON string; without the key it is "erased". What stands in
+// Redis was written by us, but anybody with its password can write there: a broken record is refused and counted,
+// and does not end the process.
 
-export function parseLogged(json: string | undefined): LoggedBody | null {
-  const body = parseObject(json);
-  if (body === null) return null;
+/** A record as it is written: JSON, sealed for those whom it is about. */
+export function sealedRecord(value: unknown, of: readonly SubjectKey[], keys: KeyRing): string {
+  const json = JSON.stringify(value);
+  return of.length === 0 ? json : JSON.stringify(keys.seal(of, json));
+}
+
+/** A signal as it is written; of several people each is sealed alone. Null: nobody is left in it. */
+export function signalRecord(signal: Signal, keys: KeyRing): string | null {
+  const keyed = (subjects: readonly string[]) => subjects.flatMap((subject) => keys.keyFor(subject) ?? []);
+  switch (signal.kind) {
+    case "presence": {
+      const people = signal.people.flatMap((one) => keyed([personSubject(one.who)]).map((key) => keys.seal([key], JSON.stringify(one))));
+      return JSON.stringify({ ...signal, people });
+    }
+    case "said": {
+      const of = speakersOf(signal.message);
+      const held = keyed(of);
+      return held.length < of.length ? null : sealedRecord(signal, held, keys);
+    }
+    case "resync":
+      return signal.who === null ? JSON.stringify(signal) : sealedRecord(signal, keyed([personSubject(signal.who)]), keys);
+    default:
+      return JSON.stringify(signal);
+  }
+}
+
+export type Erased = "erased";
+
+export function parseLogged(json: string | undefined, keys: KeyRing): LoggedBody | null {
+  const body = opened(parsed(json), keys);
+  if (body === "erased") return { kind: "erased" };
+  if (!isObject(body)) return null;
   if (body.kind === "zone" && isObject(body.zone)) return body as unknown as LoggedBody;
   if (body.kind === "proximity" && isObject(body.proximity)) return body as unknown as LoggedBody;
   if (body.kind === "alert" && isObject(body.alert)) return body as unknown as LoggedBody;
@@ -73,20 +105,31 @@ export function parseLogged(json: string | undefined): LoggedBody | null {
   return null;
 }
 
-export function parsePosition(json: string | null | undefined): Position | null {
-  return asPosition(parseObject(json));
+export function parsePosition(json: string | null | undefined, keys: KeyRing): Position | Erased | null {
+  return asPosition(opened(parsed(json), keys));
 }
 
 export function parseGateway(json: string | null | undefined): GatewayHealth | null {
-  return asGateway(parseObject(json));
+  return asGateway(parsed(json));
 }
 
 /** Positions, gateways and signals of one live entry; null stands for each broken one. */
-export function parseLive(fields: string[]): { positions: (Position | null)[]; gateways: (GatewayHealth | null)[]; signals: (Signal | null)[] } {
-  return { positions: parseList(fieldOf(fields, "p")).map(asPosition), gateways: parseList(fieldOf(fields, "g")).map(asGateway), signals: parseList(fieldOf(fields, "s")).map(asSignal) };
+export function parseLive(fields: string[], keys: KeyRing): { positions: (Position | Erased | null)[]; gateways: (GatewayHealth | null)[]; signals: (Signal | Erased | null)[] } {
+  return {
+    positions: parseList(fieldOf(fields, "p")).map((one) => asPosition(opened(one, keys))),
+    gateways: parseList(fieldOf(fields, "g")).map(asGateway),
+    signals: parseList(fieldOf(fields, "s")).map((one) => asSignal(opened(one, keys), keys)),
+  };
 }
 
-function asPosition(value: unknown): Position | null {
+function opened(record: unknown, keys: KeyRing): unknown {
+  if (typeof record !== "string") return record;
+  const plain = keys.open(record);
+  return plain === null ? "erased" : parsed(plain);
+}
+
+function asPosition(value: unknown): Position | Erased | null {
+  if (value === "erased") return value;
   if (!isObject(value)) return null;
   const numbers = [value.xM, value.yM, value.floor, value.atMs, value.vxMps, value.vyMps, value.accuracy95M, value.confidence];
   return typeof value.tagId === "string" && numbers.every((number) => typeof number === "number") ? (value as unknown as Position) : null;
@@ -96,13 +139,17 @@ function asGateway(value: unknown): GatewayHealth | null {
   return isObject(value) && typeof value.gatewayId === "string" && typeof value.state === "string" ? (value as unknown as GatewayHealth) : null;
 }
 
-function asSignal(value: unknown): Signal | null {
+function asSignal(value: unknown, keys: KeyRing): Signal | Erased | null {
+  if (value === "erased") return value;
   if (!isObject(value)) return null;
   switch (value.kind) {
     case "said":
       return isMessage(value.message) ? (value as unknown as Signal) : null;
-    case "presence":
-      return typeof value.bridge === "string" && Array.isArray(value.people) && value.people.every((one) => isObject(one) && typeof one.who === "string" && Array.isArray(one.channels)) ? (value as unknown as Signal) : null;
+    case "presence": {
+      if (typeof value.bridge !== "string" || !Array.isArray(value.people)) return null;
+      const people = value.people.map((one) => opened(one, keys)).filter((one) => one !== "erased");
+      return people.every(isPresence) ? ({ ...value, people } as unknown as Signal) : null;
+    }
     case "receipts":
       return typeof value.bridge === "string" && typeof value.alertId === "string" && isObject(value.counts) ? (value as unknown as Signal) : null;
     case "resync":
@@ -112,6 +159,10 @@ function asSignal(value: unknown): Signal | null {
     default:
       return null;
   }
+}
+
+function isPresence(value: unknown): value is PresenceEntry {
+  return isObject(value) && typeof value.who === "string" && Array.isArray(value.channels);
 }
 
 function isMessage(value: unknown): boolean {
@@ -128,10 +179,9 @@ function parseList(json: string | undefined): unknown[] {
   }
 }
 
-function parseObject(json: string | null | undefined): Record<string, unknown> | null {
+function parsed(json: string | null | undefined): unknown {
   try {
-    const value: unknown = JSON.parse(json ?? "null");
-    return isObject(value) ? value : null;
+    return JSON.parse(json ?? "null");
   } catch {
     return null;
   }

@@ -1,7 +1,8 @@
 import { open, readdir, stat, truncate, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { StoreUnavailable } from "@konferenco/protocol";
+import { StoreUnavailable, type LoggedBody } from "@konferenco/protocol";
 import { remedyFor, syncFolder, systemCode } from "./durable-file.ts";
+import { handlesIn, type KeyRing, type SubjectKey } from "./key-ring.ts";
 import type { LogEntry, UpdateLog } from "./update-log.ts";
 
 /**
@@ -22,6 +23,7 @@ const LINES_PER_INDEX_POINT = 256;
 
 const READ_CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
+const ERASED = JSON.stringify({ kind: "erased" } satisfies LoggedBody);
 
 interface Segment {
   path: string;
@@ -38,6 +40,8 @@ interface Segment {
 
 export interface SegmentLogOptions {
   folder: string;
+  /** What is about somebody is sealed with their key. */
+  keys: KeyRing;
   /** Offsets up to here were given out already; the log goes on after it. */
   knownEnd: number;
   maxBytes?: number;
@@ -55,7 +59,8 @@ export interface SegmentLogStats {
 }
 
 /**
- * The log as append-only files of lines `{"o":offset,"t":storedAtMs,"r":rest of the batch,"b":body}`.
+ * The log as append-only files of lines `{"o":offset,"t":storedAtMs,"r":rest of the batch,"b":body}`;
+ * a body about somebody is sealed (key-ring.ts).
  * A batch ends with `r` 0: what follows the last such line was torn by a crash and is cut off.
  */
 export class SegmentLog implements UpdateLog {
@@ -99,7 +104,7 @@ export class SegmentLog implements UpdateLog {
     const entries = batches.flat();
     const newest = entries[entries.length - 1];
     if (newest === undefined) return;
-    const lines = batches.flatMap((batch) => batch.map((entry, i) => formatLine(entry, batch.length - 1 - i)));
+    const lines = batches.flatMap((batch) => batch.map((entry, i) => this.#formatLine(entry, batch.length - 1 - i)));
     try {
       if (this.#broken !== null) await this.#repair();
       const segment = await this.#segmentFor(entries[0] as LogEntry);
@@ -146,7 +151,7 @@ export class SegmentLog implements UpdateLog {
         if (entry.offset < from) continue;
         // A hole inside of a page: the reader gets what stands before it, asks again and is told of the gap.
         if (entry.offset !== expected) return found;
-        found.push({ offset: entry.offset, storedAtMs: entry.storedAtMs, body: entry.body });
+        found.push({ offset: entry.offset, storedAtMs: entry.storedAtMs, ...this.#bodyOf(entry.body) });
         if (found.length === limit) return found;
       }
     }
@@ -321,6 +326,20 @@ export class SegmentLog implements UpdateLog {
     this.#syncTimer.unref();
   }
 
+  #formatLine({ offset, storedAtMs, body, keyedTo }: LogEntry, rest: number): string {
+    const keys = keyedTo.map((handle) => this.#options.keys.find(handle));
+    const plain = JSON.stringify(body);
+    // Erased since it was handed in: its place stays, nothing else.
+    const text = keys.includes(null) ? ERASED : keys.length === 0 ? plain : JSON.stringify(this.#options.keys.seal(keys as SubjectKey[], plain));
+    return `{"o":${offset},"t":${storedAtMs},"r":${rest},"b":${text}}\n`;
+  }
+
+  #bodyOf(body: LoggedBody | string): Pick<LogEntry, "body" | "keyedTo"> {
+    if (typeof body !== "string") return { body, keyedTo: [] };
+    const plain = this.#options.keys.open(body);
+    return plain === null ? { body: { kind: "erased" }, keyedTo: [] } : { body: JSON.parse(plain) as LoggedBody, keyedTo: handlesIn(body) };
+  }
+
   #segmentIndexOf(offset: number): number {
     let low = 0;
     let high = this.#segments.length - 1;
@@ -339,15 +358,20 @@ function indexLine(segment: Segment, offset: number, byte: number): void {
   if (point === undefined || offset - point.offset >= LINES_PER_INDEX_POINT) segment.index.push({ offset, byte });
 }
 
-function formatLine(entry: LogEntry, rest: number): string {
-  return `{"o":${entry.offset},"t":${entry.storedAtMs},"r":${rest},"b":${JSON.stringify(entry.body)}}\n`;
+interface Line {
+  offset: number;
+  storedAtMs: number;
+  rest: number;
+  /** Sealed: a text. */
+  body: LoggedBody | string;
 }
 
-function parseLine(text: string): (LogEntry & { rest: number }) | null {
+function parseLine(text: string): Line | null {
   try {
-    const line = JSON.parse(text) as { o?: unknown; t?: unknown; r?: unknown; b?: { kind?: unknown } | null };
-    if (!Number.isSafeInteger(line.o) || typeof line.t !== "number" || typeof line.r !== "number" || typeof line.b?.kind !== "string") return null;
-    return { offset: line.o as number, storedAtMs: line.t, rest: line.r, body: line.b as LogEntry["body"] };
+    const line = JSON.parse(text) as { o?: unknown; t?: unknown; r?: unknown; b?: string | { kind?: unknown } | null };
+    if (!Number.isSafeInteger(line.o) || typeof line.t !== "number" || typeof line.r !== "number") return null;
+    if (typeof line.b !== "string" && typeof line.b?.kind !== "string") return null;
+    return { offset: line.o as number, storedAtMs: line.t, rest: line.r, body: line.b as Line["body"] };
   } catch {
     return null;
   }

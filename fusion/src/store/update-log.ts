@@ -5,6 +5,8 @@ export interface LogEntry {
   offset: number;
   storedAtMs: number;
   body: LoggedBody;
+  /** Handles of those whom it is about: without the key of any of them it is not readable any more. */
+  keyedTo: readonly string[];
 }
 
 /** Where the embedded store keeps its log: in memory (memory-log.ts) or on disk (segment-log.ts). */

@@ -3,6 +3,8 @@ import { StoreUnavailable } from "@konferenco/protocol";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { followedRegistry, profileOf } from "../../contract/registry.ts";
+import { personSubject } from "@konferenco/fusion";
+import { keysOf } from "../../support/keys.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 
 let redis: TestRedis;
@@ -20,7 +22,7 @@ afterAll(async () => {
 });
 
 async function open(eventId = `expo-${++events}`, url = redis.url): Promise<RedisRegistry> {
-  const registry = await openRedisRegistry({ eventId, url });
+  const registry = await openRedisRegistry({ eventId, url, keys: keysOf(eventId) });
   closing.push(registry);
   return registry;
 }
@@ -146,8 +148,10 @@ describe("what stands in Redis", () => {
     for (const personId of ["a", "b", "c", "d"]) await registry.putPerson({ profile: profileOf(personId), settings: { ...(await registry.putPerson({ profile: profileOf("x") })).settings, level: "precise" } });
     await registry.erase("x");
     const client = rawClient();
-    await client.hset("konferenco:{broken}:people:settings", { a: '{"level":"everything"}', b: "{half" });
-    await client.hset("konferenco:{broken}:people:profiles", { c: JSON.stringify(profileOf("d")) }); // claims to be somebody else
+    const keyOf = (personId: string) => keysOf("broken").held(personSubject(personId))!;
+    const [a, b, c] = [keyOf("a"), keyOf("b"), keyOf("c")];
+    await client.hset("konferenco:{broken}:people:settings", { [a.handle]: keysOf("broken").seal([a], '{"number":9,"value":{"level":"everything"}}'), [b.handle]: "{half" });
+    await client.hset("konferenco:{broken}:people:profiles", { [c.handle]: (await client.hget("konferenco:{broken}:people:profiles", keyOf("d").handle))! }); // claims to be somebody else
     expect(await registry.person("a")).toBeNull();
     expect(await registry.person("c")).toBeNull();
     expect((await registry.people({ after: null, limit: 1 })).map((person) => person.profile.personId)).toEqual(["d"]);

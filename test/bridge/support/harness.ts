@@ -13,7 +13,7 @@ import {
   type VenueMap,
   type ZoneTransition,
 } from "@konferenco/protocol";
-import { emptyBatch, openEmbeddedStore, type CommitBatch, type Store } from "@konferenco/fusion";
+import { KeyRing, emptyBatch, openEmbeddedStore, type CommitBatch, type Store } from "@konferenco/fusion";
 import { openBridge, type Bridge, type BridgeConfig, type BridgeLimits, type ViewerRole } from "@konferenco/bridge";
 import { newBreakableRegistry, type BreakableRegistry } from "./memory-registry.ts";
 
@@ -67,7 +67,7 @@ export interface ApiOptions {
 export async function openTestBridge(options: Partial<Omit<BridgeConfig, "limits">> & { limits?: Partial<BridgeLimits> } = {}): Promise<TestBridge> {
   let skewMs = 0;
   const nowMs = () => Date.now() + skewMs;
-  const store = options.store ?? (await openEmbeddedStore({ eventId: "test", dataDir: null, origin: { lat: 0, lon: 0, bearingDeg: 0 }, nowMs }));
+  const store = options.store ?? (await openEmbeddedStore({ eventId: "test", dataDir: null, keys: KeyRing.inMemory(), origin: { lat: 0, lon: 0, bearingDeg: 0 }, nowMs }));
   const registry = (options.registry as BreakableRegistry | undefined) ?? newBreakableRegistry();
   const alerts: Alert[] = [];
   const logged: object[] = [];

@@ -50,6 +50,7 @@ export function newBreakableRegistry(): BreakableRegistry {
       put({ ...(known(personId) as Person), tagId });
     },
     releaseTag: async (tagId) => release(tagId),
+    hidesTag: async () => false,
     async holderOf(tagId) {
       if (registry.broken) throw new StoreUnavailable("the test broke the registry");
       return holders.get(tagId) ?? null;

@@ -1,4 +1,4 @@
-import { venueMapSchema, type VenueMap } from "@konferenco/protocol";
+import { scheduleSchema, venueMapSchema, type Schedule, type VenueMap } from "@konferenco/protocol";
 
 /** A venue of two floors, small enough to reckon with: one metre of it is one metre of the map. */
 export const venue: VenueMap = venueMapSchema.parse({
@@ -19,3 +19,19 @@ export const venue: VenueMap = venueMapSchema.parse({
   ],
   walls: [[20, 0, 20, 4, 0], [20, 8, 20, 12, 0]],
 });
+
+/** A talk in the hall for an hour from now, eight seats at the food court, and a channel for each. */
+export function programme(nowMs: number): Schedule {
+  const times = { startMs: nowMs, endMs: nowMs + 3_600_000 };
+  return scheduleSchema.parse({
+    v: 1,
+    sessions: [
+      { sessionId: "keynote", name: "Robots that ask first", zoneId: "hall", ...times },
+      { sessionId: "lunch", name: "Lunch talk", zoneId: "food", ...times, capacity: 8 },
+    ],
+    regions: [
+      { regionId: "hall", name: "Hall questions", area: { zoneIds: ["hall"] }, channelId: "hall-questions", autoJoin: true },
+      { regionId: "food", name: "Lunch table", area: { zoneIds: ["food"] }, channelId: "lunch-table" },
+    ],
+  });
+}

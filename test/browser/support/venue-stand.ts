@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { openBridge, openEmbeddedRegistry, type Bridge, type BridgeConfig, type Registry } from "@konferenco/bridge";
-import { emptyBatch, openEmbeddedStore, type Store } from "@konferenco/fusion";
-import { NO_ORIGIN, defaultPrivacySettings, type Alert, type GatewayHealth, type Level, type Position } from "@konferenco/protocol";
-import { venue } from "./small-venue.ts";
+import { KeyRing, emptyBatch, openEmbeddedStore, type Store } from "@konferenco/fusion";
+import { NO_ORIGIN, defaultPrivacySettings, type Activity, type Alert, type GatewayHealth, type Level, type Position } from "@konferenco/protocol";
+import { programme, venue } from "./small-venue.ts";
 
 export interface VenueStand {
   /** The bridge that runs now. */
@@ -16,7 +16,7 @@ export interface VenueStand {
   consoleLink(): Promise<string>;
   attendeeLink(personId: string): Promise<string>;
   /** What fusion does when it has seen a tag move. */
-  tagIsAt(tagId: string, place: { xM: number; yM: number; zoneId: string | null; floor?: number }): Promise<void>;
+  tagIsAt(tagId: string, place: { xM: number; yM: number; zoneId: string | null; floor?: number; activity?: Activity }): Promise<void>;
   tagMovesTo(tagId: string, from: string | null, place: { xM: number; yM: number; zoneId: string; floor?: number }): Promise<void>;
   gatewayIs(gatewayId: string, state: GatewayHealth["state"]): Promise<void>;
   alert(alert: Pick<Alert, "severity" | "title" | "text">): Promise<void>;
@@ -28,13 +28,15 @@ export interface VenueStand {
 export async function openVenueStand(options: { webRoot: string | null }): Promise<VenueStand> {
   const nowMs = (): number => Date.now();
   const eventId = "test-event";
-  const store = await openEmbeddedStore({ eventId, dataDir: null, origin: NO_ORIGIN, nowMs });
-  const registry = await openEmbeddedRegistry({ dataDir: null, nowMs });
+  const keys = KeyRing.inMemory();
+  const store = await openEmbeddedStore({ eventId, dataDir: null, keys, origin: NO_ORIGIN, nowMs });
+  const registry = await openEmbeddedRegistry({ dataDir: null, keys });
   const config: BridgeConfig = {
     eventId,
     host: "127.0.0.1",
     port: 0,
     venue,
+    schedule: programme(nowMs()),
     store,
     registry,
     secret: randomBytes(32),
@@ -49,7 +51,7 @@ export async function openVenueStand(options: { webRoot: string | null }): Promi
   };
   let bridge = await openBridge(config);
 
-  const positionOf = (tagId: string, place: { xM: number; yM: number; zoneId: string | null; floor?: number }): Position => ({
+  const positionOf = (tagId: string, place: { xM: number; yM: number; zoneId: string | null; floor?: number; activity?: Activity }): Position => ({
     tagId,
     atMs: nowMs(),
     floor: 0,

@@ -60,6 +60,14 @@ describe("somebody's activity", () => {
     expect(told.map(({ activity }) => activity.kind)).toEqual(["in_session"]);
   });
 
+  it("is over half a minute after they have gone somewhere else", () => {
+    const told = day([
+      { zoneId: "room-1", fromMs: 61 * MINUTE, toMs: 80 * MINUTE },
+      { zoneId: "hall", fromMs: 80 * MINUTE, toMs: 82 * MINUTE },
+    ]);
+    expect(told.map(({ atMin, activity }) => [atMin, activity.kind])).toEqual([[61.5, "in_session"], [80.5, "exploring"]]);
+  });
+
   it("is not a visit when they only walk past a stand, and one when they stay", () => {
     expect(day([{ zoneId: "hall", fromMs: 0, toMs: MINUTE }, { zoneId: "stand-7", fromMs: MINUTE, toMs: MINUTE + 10_000 }, { zoneId: "hall", fromMs: MINUTE + 10_000, toMs: 3 * MINUTE }]).map(({ activity }) => activity.kind)).toEqual(["exploring"]);
     expect(day([{ zoneId: "hall", fromMs: 0, toMs: MINUTE }, { zoneId: "stand-7", fromMs: MINUTE, toMs: 3 * MINUTE }]).map(({ activity }) => activity)).toEqual([{ kind: "exploring" }, { kind: "at_booth", exhibitorId: "acme" }]);

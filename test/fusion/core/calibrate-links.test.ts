@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { calibrateByLinks, type LinkMeasurement } from "../../../fusion/src/core/calibrate-links.ts";
+import { calibrateByLinks, levelOfAllPackets, type LinkMeasurement } from "../../../fusion/src/core/calibrate-links.ts";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
 import { newRandom } from "../../../simulators/src/random.ts";
 
@@ -46,6 +46,16 @@ describe("calibration by links between gateways", () => {
     const offsets = seeds.map((seed) => calibrateByLinks(building(seed, [6]), 10, deafBelow, config).gatewayOffsetDb);
     expect(mean(offsets.map((offset) => offset[0] as number))).toBeGreaterThan(2.5);
     expect(Math.abs(mean(offsets.map((offset) => offset[5] as number)))).toBeLessThan(1);
+  });
+
+  it("a link that loses its weak packets is as weak as all of them, and a loud one is as heard", () => {
+    const dice = newRandom("packets");
+    for (const meanDbm of [-96, -94, -92, -90, -86]) {
+      const packets = Array.from({ length: 20_000 }, () => meanDbm + 3 * dice.gaussian());
+      const heard = packets.filter((rssiDbm) => rssiDbm > -94);
+      expect(Math.abs(levelOfAllPackets(mean(heard), heard.length / packets.length, -94) - meanDbm)).toBeLessThan(0.5);
+    }
+    expect(levelOfAllPackets(-70, 0.2, -94)).toBe(-70);
   });
 
   it("without a single link the priors stand", () => {

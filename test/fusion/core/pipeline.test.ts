@@ -54,6 +54,19 @@ describe("the pipeline", () => {
     expect(pipeline.counts().tags).toBe(1);
   });
 
+  it("a tag that is heard once in four seconds has a position from its third reading on, and its zone", () => {
+    const venue = twoRooms();
+    const pipeline = newPipeline(venue);
+    const near = venue.gateways.find(({ zoneId }) => zoneId === "left") as VenueMap["gateways"][number];
+    const positions: FusionOutput["positions"] = [];
+    for (let nowMs = 500; nowMs <= 40_000; nowMs += 500) {
+      if (nowMs % 4_000 === 0) pipeline.step({ gatewayId: near.gatewayId, tagId: "ann", rssiDbm: -70, heardAtMs: nowMs - 100 }, nowMs);
+      positions.push(...pipeline.tick(nowMs).positions);
+    }
+    expect(positions.map(({ atMs }) => atMs)).toEqual(Array.from({ length: (40_000 - 12_000) / 500 + 1 }, (_, i) => 12_000 + i * 500));
+    expect(positions.every(({ zoneId }) => zoneId === "left")).toBe(true);
+  });
+
   it("a tag that is silent for a while is still shown, less and less surely", () => {
     const venue = twoRooms();
     const outputs = walk(newPipeline(venue), venue, { ann: (atMs) => (atMs < 10_000 ? { xM: 5, yM: 5 } : null) }, 35);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { cp, mkdtemp, mkdir, readdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { openEmbeddedStore, type EmbeddedStore } from "@konferenco/fusion";
+import { KeyRing, openEmbeddedStore, tagSubject, type EmbeddedStore } from "@konferenco/fusion";
 import { ConfigError, NO_ORIGIN, StoreUnavailable } from "@konferenco/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SegmentLog } from "../../../fusion/src/store/segment-log.ts";
@@ -11,6 +11,9 @@ import { alertOf, batchOf, followed, positionOf, T0_MS, tell, zoneOf } from "../
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+
+/** They outlive the data folders, and are the same for every copy of one. */
+const keys = KeyRing.inMemory();
 
 let folder: string;
 const stores: EmbeddedStore[] = [];
@@ -24,7 +27,7 @@ afterEach(async () => {
 });
 
 async function open(dataDir = folder, nowMs = T0_MS): Promise<EmbeddedStore> {
-  const store = await openEmbeddedStore({ eventId: "expo", dataDir, origin: NO_ORIGIN, nowMs: () => nowMs });
+  const store = await openEmbeddedStore({ eventId: "expo", dataDir, keys, origin: NO_ORIGIN, nowMs: () => nowMs });
   stores.push(store);
   return store;
 }
@@ -47,7 +50,7 @@ async function enter(store: EmbeddedStore, tagId: string, nowMs = T0_MS) {
 
 /** The log as another process would find it in the folder. */
 async function asOpened(copy: string) {
-  const log = await SegmentLog.open({ folder: copy, knownEnd: 0, onRoll: async () => {} });
+  const log = await SegmentLog.open({ folder: copy, keys, knownEnd: 0, onRoll: async () => {} });
   const entries = await log.read(0, 100);
   await log.close();
   await rm(copy, { recursive: true });
@@ -220,9 +223,9 @@ describe("the segments", () => {
   });
 
   it("are found by their index also when the page lies deep in the past", async () => {
-    const log = await SegmentLog.open({ folder, knownEnd: 0, maxBytes: 64 * 1024, onRoll: async () => {} });
+    const log = await SegmentLog.open({ folder, keys, knownEnd: 0, maxBytes: 64 * 1024, onRoll: async () => {} });
     for (let i = 0; i < 200; i++) {
-      const entries = Array.from({ length: 100 }, (_, k) => ({ offset: i * 100 + k + 1, storedAtMs: T0_MS, body: { kind: "zone" as const, zone: zoneOf("enter", `t${k}`, "hall") } }));
+      const entries = Array.from({ length: 100 }, (_, k) => ({ offset: i * 100 + k + 1, storedAtMs: T0_MS, body: { kind: "zone" as const, zone: zoneOf("enter", `t${k}`, "hall") }, keyedTo: [keys.keyFor(tagSubject(`t${k}`))!.handle] }));
       await log.append([entries], { durable: false });
     }
     expect(log.stats().segments).toBeGreaterThan(20);
@@ -236,7 +239,7 @@ describe("the segments", () => {
 describe("the folder", () => {
   it("cannot be opened twice; the error names the process and the remedy", async () => {
     await open();
-    const second = openEmbeddedStore({ eventId: "expo", dataDir: folder, origin: NO_ORIGIN, nowMs: () => T0_MS });
+    const second = openEmbeddedStore({ eventId: "expo", dataDir: folder, keys, origin: NO_ORIGIN, nowMs: () => T0_MS });
     await expect(second).rejects.toBeInstanceOf(ConfigError);
     await expect(second).rejects.toThrow(new RegExp(`in use by process ${process.pid}: stop that process, or choose another data folder`));
   });
@@ -271,7 +274,7 @@ describe("the folder", () => {
 
   it("of another event is refused in words", async () => {
     await (await open()).close();
-    await expect(openEmbeddedStore({ eventId: "other", dataDir: folder, origin: NO_ORIGIN, nowMs: () => T0_MS })).rejects.toThrow(/belongs to event "expo", not to "other"/);
+    await expect(openEmbeddedStore({ eventId: "other", dataDir: folder, keys, origin: NO_ORIGIN, nowMs: () => T0_MS })).rejects.toThrow(/belongs to event "expo", not to "other"/);
     await (await open()).close(); // and the lock was given back
   });
 
@@ -373,7 +376,7 @@ describe("followers and bounds", () => {
   });
 
   it("in memory, the oldest of more than 100,000 updates go, and readers are told", async () => {
-    const store = await openEmbeddedStore({ eventId: "expo", dataDir: null, origin: NO_ORIGIN, nowMs: () => T0_MS });
+    const store = await openEmbeddedStore({ eventId: "expo", dataDir: null, keys, origin: NO_ORIGIN, nowMs: () => T0_MS });
     stores.push(store);
     for (let i = 0; i < 11; i++) await store.commit(batchOf({ zoneTransitions: Array.from({ length: 10_000 }, (_, k) => zoneOf("enter", `t${k}`, "hall")) }), T0_MS);
     const page = await store.readLog({ ...(await store.end()), offset: 5 }, 1);

@@ -1,11 +1,14 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
-import { openRedisStore, type RedisStore } from "@konferenco/fusion";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openRedisStore, tagSubject, type RedisStore } from "@konferenco/fusion";
 import { ConfigError, NO_ORIGIN, StoreUnavailable } from "@konferenco/protocol";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { keysOf } from "../../support/keys.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
-import { alertOf, batchOf, followed, gatewayOf, positionOf, T0_MS, tell, zoneOf } from "../../contract/store.ts";
+import { alertOf, batchOf, followed, gatewayOf, positionOf, proximityOf, T0_MS, tell, zoneOf } from "../../contract/store.ts";
 
 let redis: TestRedis;
 const closing: { close(): Promise<void> }[] = [];
@@ -22,7 +25,7 @@ afterAll(async () => {
 });
 
 async function open(options: { eventId?: string; url?: string } = {}): Promise<RedisStore> {
-  const store = await openRedisStore({ eventId: options.eventId ?? `expo-${++events}`, url: options.url ?? redis.url, origin: NO_ORIGIN });
+  const store = await openRedisStore({ eventId: options.eventId ?? `expo-${++events}`, url: options.url ?? redis.url, keys: keysOf("redis"), origin: NO_ORIGIN });
   closing.push(store);
   return store;
 }
@@ -261,18 +264,20 @@ describe("opening", () => {
   });
 });
 
+const handleOf = (tagId: string) => keysOf("redis").held(tagSubject(tagId))!.handle;
+
 describe("the keys", () => {
   it("of an event lie in one slot, and end by themselves when fusion is dead: whereabouts after 5 minutes", async () => {
     const store = await open({ eventId: "slots" });
     await store.commit(batchOf({ alerts: [alertOf("fire")], zoneTransitions: [zoneOf("enter", "anna", "hall")], positions: [positionOf("anna", { floor: 3 })], gateways: [gatewayOf("gw-1")] }), T0_MS);
     const client = rawClient();
     const keys = await client.keys("konferenco:{slots}:*");
-    expect(keys.map((key) => key.slice("konferenco:{slots}:".length).replace(/^commits:.*/, "commits")).sort()).toEqual(
-      ["alerts", "commits", "floors", "gateways", "geo:3", "live", "log", "meta", "occupants", "positions", "recent:anna", "recentAt", "seen", "stays", "staysAt"],
+    expect(keys.map((key) => key.slice("konferenco:{slots}:".length).replace(/^commits:.*/, "commits").replace(/^recent:.*/, "recent:handle")).sort()).toEqual(
+      ["alerts", "commits", "floors", "gateways", "geo:3", "live", "log", "meta", "occupants", "positions", "recent:handle", "recentAt", "seen", "stays", "staysAt"],
     );
     // A cluster hashes only what stands in the braces.
     expect(keys.every((key) => /^[^{]*\{slots\}/.test(key))).toBe(true);
-    for (const name of ["positions", "geo:3", "live", "recent:anna", "seen", "floors"]) {
+    for (const name of ["positions", "geo:3", "live", `recent:${handleOf("anna")}`, "seen", "floors"]) {
       const ttlMs = await client.pttl(`konferenco:{slots}:${name}`);
       expect(ttlMs, name).toBeGreaterThan(290_000);
       expect(ttlMs, name).toBeLessThanOrEqual(300_000);
@@ -281,13 +286,13 @@ describe("the keys", () => {
   });
 
   it("hold positions in real geo sets, where another program finds them", async () => {
-    const store = await openRedisStore({ eventId: "geo", url: redis.url, origin: { lat: 46.2, lon: 6.14, bearingDeg: 0 } });
+    const store = await openRedisStore({ eventId: "geo", url: redis.url, keys: keysOf("redis"), origin: { lat: 46.2, lon: 6.14, bearingDeg: 0 } });
     closing.push(store);
     await store.commit(batchOf({ positions: [positionOf("anna", { xM: 0, yM: 0 }), positionOf("ben", { xM: 0, yM: 100 })] }), T0_MS);
-    const [anna] = await rawClient().geopos("konferenco:{geo}:geo:0", "anna");
+    const [anna] = await rawClient().geopos("konferenco:{geo}:geo:0", handleOf("anna"));
     expect(Number(anna![0])).toBeCloseTo(6.14, 4);
     expect(Number(anna![1])).toBeCloseTo(46.2, 4);
-    expect(Math.abs(Number(await rawClient().geodist("konferenco:{geo}:geo:0", "anna", "ben")) - 100)).toBeLessThan(1);
+    expect(Math.abs(Number(await rawClient().geodist("konferenco:{geo}:geo:0", handleOf("anna"), handleOf("ben"))) - 100)).toBeLessThan(1);
   });
 
   it("spoiled by another program cost themselves only, and are counted", async () => {
@@ -296,13 +301,35 @@ describe("the keys", () => {
     await store.commit(batchOf({ zoneTransitions: [zoneOf("enter", "anna", "hall")], positions: [positionOf("anna"), positionOf("ben")], gateways: [gatewayOf("gw-1")] }), T0_MS);
     await seen.until(() => seen.updates().length === 4);
     const client = rawClient();
-    await client.hset("konferenco:{spoiled}:positions", { anna: "{broken", mallory: '{"tagId":7}' });
+    await client.hset("konferenco:{spoiled}:positions", { [handleOf("anna")]: "{broken", mallory: '{"tagId":7}' });
     await client.hset("konferenco:{spoiled}:gateways", { "gw-2": "null" });
     expect(await store.position("anna")).toBeNull();
     expect((await store.positions()).map((position) => position.tagId)).toEqual(["ben"]);
     expect((await store.nearby({ xM: 0, yM: 0, floor: 0, radiusM: 5, limit: 5 })).map((one) => one.tagId)).toEqual(["ben"]);
     expect(await store.gateways()).toHaveLength(1);
     expect(store.stats().brokenRecords).toBe(5);
+  });
+
+  it("and everything else in Redis, its files too, hold no name of anybody's", async () => {
+    const durable = await startRedis({ durable: true });
+    try {
+      const store = await open({ eventId: "names", url: durable.url });
+      const message = { id: "m", type: "chat/direct_message" as const, from: "canary-anna", to: { kind: "user" as const, id: "canary-ben" }, payload: { text: "canary" }, atMs: T0_MS, key: "canary-key" };
+      const signals = [{ kind: "said" as const, message }, { kind: "presence" as const, bridge: "b", whole: true, people: [{ who: "canary-anna", state: "online" as const, channels: [] }] }, { kind: "resync" as const, who: "canary-anna" }];
+      const seen = await followed(store);
+      await store.commit(batchOf({ zoneTransitions: [zoneOf("enter", "canary-1", "hall")], proximityTransitions: [proximityOf("near", "canary-1", "canary-2")], positions: [positionOf("canary-1")], messages: [message], signals }), T0_MS);
+      await seen.until(() => seen.updates().length === 7);
+      expect(JSON.stringify(seen.updates())).toContain("canary-key");
+      const client = rawClient(durable.url);
+      await client.save();
+      const files = await readdir(durable.folder(), { recursive: true, withFileTypes: true });
+      const bytes = await Promise.all(files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name), "latin1")));
+      expect(bytes.length).toBeGreaterThan(2);
+      expect(bytes.join("")).toContain("hall");
+      expect(bytes.join("")).not.toContain("canary");
+    } finally {
+      await durable.stop();
+    }
   });
 
   it("with entries deleted from the log: readers and followers are told, and go on behind the hole", async () => {

@@ -4,6 +4,7 @@ import { ApiError, callApi, inWords } from "../common/api.ts";
 import { BrandMark } from "../common/brand.tsx";
 import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
 import { AlertsCard, unreadOf, UrgentAlerts } from "./alerts-card.tsx";
+import { ChannelsCard } from "./channels-card.tsx";
 import { openLiveMe } from "./live-me.ts";
 import { NoticesCard } from "./notices-card.tsx";
 import { NearbyCard } from "./nearby-card.tsx";
@@ -83,6 +84,7 @@ function OpenAttendee({ session, onLeave, venue, me }: AttendeeProps & { venue: 
         <div class="my-column">
           <PlaceCard live={live} venue={venue} hasTag={me.hasTag} hasConsent={consent} />
           <NearbyCard live={live} hasConsent={consent} />
+          <ChannelsCard live={live} />
           <AlertsCard alerts={alerts} venue={venue} read={live.read} />
         </div>
         <div class="my-column">

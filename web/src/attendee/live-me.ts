@@ -1,4 +1,4 @@
-import type { PrivacyChange, PrivacySettings } from "@konferenco/client";
+import type { ClientEvent, PrivacyChange, PrivacySettings } from "@konferenco/client";
 import type { Session } from "@konferenco/protocol";
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { inWords } from "../common/api.ts";
@@ -21,8 +21,20 @@ export interface LiveMe {
   notices: Notices;
   /** Ids of the alerts that were read. */
   read: Kept<readonly string[]>;
+  /** Channels of places that I have joined in this tab, by their ids. */
+  joined: Signal<ReadonlyMap<string, Membership>>;
+  /** Whether I join what a place suggests. */
+  joinsAlone: Kept<boolean>;
+  join: (channelId: string) => void;
+  leave: (channelId: string) => void;
   useMap: (map: FloorMap | null) => void;
   close: () => void;
+}
+
+/** `people`: who let themselves be counted there; null: not known yet. */
+export interface Membership {
+  name: string;
+  people: number | null;
 }
 
 export function openLiveMe(session: Session, onEnded: (message: string) => void): LiveMe {
@@ -31,6 +43,7 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
   const onTheirWay = signal<readonly PrivacyChange[]>([]);
   const personId = session.personId ?? "";
   const notices = openNotices(personId);
+  const joined = signal<ReadonlyMap<string, Membership>>(new Map());
   let map: FloorMap | null = null;
 
   const show = (next: MyState): void => {
@@ -43,18 +56,33 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
     [{ ch: "me" }, { ch: "nearby" }, { ch: "alerts" }],
     {
       onEvent(event) {
+        noteMembers(event);
         show(noteMyEvent(state.value, event, Date.now()));
         notices.note(event, link.client.speaks());
       },
       onSnapshot(channel, events) {
+        events.forEach(noteMembers);
         // What the snapshot does not hold is not so any more.
-        const before = channel === "me" ? { ...state.value, place: null } : channel === "nearby" ? { ...state.value, nearby: [] } : state.value;
+        const before = channel === "me" ? { ...state.value, place: null, activity: null } : channel === "nearby" ? { ...state.value, nearby: [], channels: [] } : state.value;
         show(events.reduce((next, event) => noteMyEvent(next, event, Date.now()), before));
       },
       onForget: (subject) => show(forgetPerson(state.value, subject, session.personId)),
     },
     onEnded,
   );
+
+  const setMembership = (channelId: string, membership: Membership | null): void => {
+    const next = new Map(joined.value);
+    if (membership === null) next.delete(channelId);
+    else next.set(channelId, membership);
+    joined.value = next;
+  };
+  function noteMembers(event: ClientEvent): void {
+    if (event.t !== "presence" || event.d.ch === undefined) return;
+    const channelId = event.d.ch.slice("app:".length);
+    const membership = joined.value.get(channelId);
+    if (membership !== undefined) setMembership(channelId, { ...membership, people: event.d.count });
+  }
 
   const stopPresence = followAttention(link);
 
@@ -84,6 +112,17 @@ export function openLiveMe(session: Session, onEnded: (message: string) => void)
         },
       );
     },
+    joined,
+    joinsAlone: keep(`konferenco.attendee.joins.${personId}`, false),
+    join(channelId) {
+      if (joined.value.has(channelId)) return;
+      setMembership(channelId, { name: state.value.channels.find((channel) => channel.channelId === channelId)?.name ?? channelId, people: null });
+      link.client.subscribe({ ch: `app:${channelId}` }).catch(() => setMembership(channelId, null));
+    },
+    leave(channelId) {
+      setMembership(channelId, null);
+      void link.client.unsubscribe(`app:${channelId}`).catch(() => {});
+    },
     useMap: (next) => (map = next),
     close() {
       stopPresence();
@@ -111,7 +150,7 @@ function followAttention({ client }: LiveLink): () => void {
   };
 }
 
-function withChange(settings: PrivacySettings, { audiences, ...rest }: PrivacyChange): PrivacySettings {
+function withChange(settings: PrivacySettings, { audiences, presence, ...rest }: PrivacyChange): PrivacySettings {
   const given = <T extends object>(part: T): T => Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined)) as T;
-  return { ...settings, ...given(rest), audiences: { ...settings.audiences, ...given(audiences ?? {}) } } as PrivacySettings;
+  return { ...settings, ...given(rest), audiences: { ...settings.audiences, ...given(audiences ?? {}) }, presence: { ...settings.presence, ...given(presence ?? {}) } } as PrivacySettings;
 }

@@ -1,5 +1,5 @@
 import type { ClientEvent, NearbyPerson, PrivacySettings } from "@konferenco/client";
-import type { Alert } from "@konferenco/protocol";
+import type { ActivityView, Alert, NearbyChannel } from "@konferenco/protocol";
 
 /** Where I am, as the venue knows it. */
 export interface Place {
@@ -15,8 +15,10 @@ export interface Place {
 /** Everything about me that the page shows. */
 export interface MyState {
   place: Place | null;
+  activity: ActivityView | null;
   settings: PrivacySettings | null;
   nearby: NearbyPerson[];
+  channels: NearbyChannel[];
   /** Who came near me by mutual wish, newest first. */
   near: { personId: string; name: string; atMs: number; text?: string }[];
   alerts: Alert[];
@@ -28,7 +30,7 @@ const MAX_NEAR = 20;
 const MAX_ALERTS = 100;
 
 export function newMyState(): MyState {
-  return { place: null, settings: null, nearby: [], near: [], alerts: [] };
+  return { place: null, activity: null, settings: null, nearby: [], channels: [], near: [], alerts: [] };
 }
 
 /** The state after one event. States are values: the page draws when there is a new one. */
@@ -62,6 +64,10 @@ export function noteMyEvent(state: MyState, event: ClientEvent, nowMs: number): 
     case "alert":
       if (state.alerts.some((alert) => alert.alertId === event.d.alertId)) return state;
       return { ...state, alerts: [event.d, ...state.alerts].toSorted((a, b) => b.atMs - a.atMs).slice(0, MAX_ALERTS) };
+    case "activity":
+      return event.d.subj.who === "me" ? { ...state, activity: event.d.activity } : state;
+    case "channels":
+      return { ...state, channels: event.d.channels };
     case "nearby":
       return { ...state, nearby: event.d.people };
     case "settings":
@@ -73,7 +79,7 @@ export function noteMyEvent(state: MyState, event: ClientEvent, nowMs: number): 
 
 /** Nothing of this person may be shown any more; of myself: my place, after consent was withdrawn. */
 export function forgetPerson(state: MyState, personId: string, ownPersonId: string | null): MyState {
-  if (personId === ownPersonId) return { ...state, place: null, near: [], nearby: [] };
+  if (personId === ownPersonId) return { ...state, place: null, activity: null, near: [], nearby: [], channels: [] };
   return { ...state, near: without(state.near, personId), nearby: state.nearby.filter((person) => person.personId !== personId) };
 }
 

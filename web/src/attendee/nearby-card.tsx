@@ -1,6 +1,6 @@
 import type { NearbyPerson } from "@konferenco/client";
 import { useState } from "preact/hooks";
-import { ago } from "../common/words.ts";
+import { activityInWords, ago } from "../common/words.ts";
 import type { LiveMe } from "./live-me.ts";
 
 /** Bands, from near to far; never a distance: that is all that people's levels give away. */
@@ -55,6 +55,7 @@ export function NearbyCard({ live, hasConsent }: { live: LiveMe; hasConsent: boo
                       <span>
                         <b>{person.name}</b>
                         {person.company !== "" && <span class="muted"> · {person.company}</span>}
+                        {person.activity !== undefined && person.activity.kind !== "exploring" && <span class="muted small person-activity">{activityInWords(person.activity)}</span>}
                         {person.sharedInterests.length > 0 && (
                           <span class="interests">
                             <span class="visually-hidden">You share: </span>

@@ -1,6 +1,6 @@
 import type { VenueMap } from "@konferenco/protocol";
 import type { ComponentChildren } from "preact";
-import { clockTime, floorName, kindName, zoneName } from "../common/words.ts";
+import { activityInWords, clockTime, floorName, kindName, zoneName } from "../common/words.ts";
 import type { Scene } from "../map/scene.ts";
 import { VenueMapView } from "../map/venue-map.tsx";
 import type { LiveMe } from "./live-me.ts";
@@ -13,7 +13,7 @@ interface PlaceCardProps {
 }
 
 export function PlaceCard({ live, venue, hasTag, hasConsent }: PlaceCardProps) {
-  const { place } = live.state.value;
+  const { place, activity } = live.state.value;
   const { kind } = live.link.state.value;
   const zone = venue.zones.find((candidate) => candidate.zoneId === place?.zoneId);
   const floor = place?.floor ?? venue.floors[0]?.floor ?? 0;
@@ -32,6 +32,12 @@ export function PlaceCard({ live, venue, hasTag, hasConsent }: PlaceCardProps) {
           {[venue.floors.length > 1 ? floorName(venue, place.floor) : "", zone === undefined || kindName(zone.kind) === zone.name ? "" : kindName(zone.kind), place.sinceMs === null ? "" : `since ${clockTime(place.sinceMs)}`]
             .filter((part) => part !== "")
             .join(" · ")}
+        </p>
+      )}
+      {activity !== null && (
+        <p class="my-activity" aria-live="polite" data-testid="my-activity">
+          <span class="muted">Now: </span>
+          {activityInWords(activity)}
         </p>
       )}
       {hasConsent && hasTag && (
@@ -61,5 +67,5 @@ function Hint({ hasTag, hasConsent }: { hasTag: boolean; hasConsent: boolean }):
 function sceneOf(live: LiveMe): Scene {
   const { place } = live.state.value;
   const dots = place === null || place.spot === null ? [] : [{ key: "me", look: "me" as const, label: "You", ...place.spot, floor: place.floor, heardAtMs: place.heardAtMs }];
-  return { dots, counts: new Map(), namesByZone: new Map(), gateways: new Map(), markedZoneId: place?.zoneId ?? null };
+  return { dots, counts: new Map(), hotZones: new Map(), namesByZone: new Map(), gateways: new Map(), markedZoneId: place?.zoneId ?? null };
 }

@@ -69,6 +69,11 @@ export function PrivacyCard({ live, session, consent, onConsent }: PrivacyCardPr
             <span class="muted small">Only among people who both have this on and show each other their area or spot.</span>
           </label>
           <label class="switch">
+            <span>Show what I am doing</span>
+            <input type="checkbox" role="switch" checked={settings.presence.session} onChange={(event) => live.change({ presence: { session: event.currentTarget.checked } })} />
+            <span class="muted small">Such as the session that you sit in, to whoever may see your area; to nobody more.</span>
+          </label>
+          <label class="switch">
             <span>Do not disturb</span>
             <input type="checkbox" role="switch" checked={settings.doNotDisturb} onChange={(event) => live.change({ doNotDisturb: event.currentTarget.checked })} />
             <span class="muted small">Nobody's coming near is announced to you. Alerts from the venue still arrive.</span>

@@ -1,4 +1,4 @@
-import type { Level, VenueMap } from "@konferenco/protocol";
+import type { ActivityView, Level, VenueMap } from "@konferenco/protocol";
 
 /** A time of day as the reader's own language writes it. */
 export function clockTime(atMs: number, { seconds = false } = {}): string {
@@ -26,6 +26,23 @@ export function people(count: number | "few"): string {
 export function zoneName(venue: VenueMap, zoneId: string | null): string {
   if (zoneId === null) return "outside all zones";
   return venue.zones.find((zone) => zone.zoneId === zoneId)?.name ?? zoneId;
+}
+
+/** What somebody is doing, to stand after "Now:" or a name. */
+export function activityInWords({ kind, name, untilMs }: ActivityView): string {
+  const until = untilMs === undefined ? "" : `, until ${clockTime(untilMs)}`;
+  switch (kind) {
+    case "in_session":
+      return `${name === undefined ? "in a session" : `in session “${name}”`}${until}`;
+    case "at_booth":
+      return name === undefined ? "at a stand" : `at the stand of ${name}`;
+    case "in_meeting":
+      return `${name === undefined ? "in a meeting" : `in a meeting: ${name}`}${until}`;
+    case "networking":
+      return "networking";
+    case "exploring":
+      return "looking around";
+  }
 }
 
 export function floorName(venue: VenueMap, floor: number): string {

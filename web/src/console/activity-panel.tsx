@@ -68,6 +68,13 @@ function Line({ item, venue }: { item: FeedItem; venue: VenueMap }) {
       </>
     );
   }
+  if (item.kind === "crowd") {
+    return (
+      <>
+        <b>{zoneName(venue, item.zoneId)}</b> {item.isHot ? "is a hot spot" : "is no hot spot any more"}
+      </>
+    );
+  }
   const { alert } = item;
   return (
     <>

@@ -11,6 +11,7 @@ import { GatewaysPanel } from "./gateways-panel.tsx";
 import { LiveMap } from "./live-map.tsx";
 import { openLiveVenue, type LiveVenue } from "./live-venue.ts";
 import { PeoplePanel } from "./people-panel.tsx";
+import { SessionsPanel } from "./sessions-panel.tsx";
 import { ZonesPanel } from "./zones-panel.tsx";
 import type { Target } from "../map/scene.ts";
 
@@ -94,6 +95,7 @@ function OpenConsole({ session, venue, onLeave }: ConsoleProps & { venue: VenueM
             {tab === "overview" && (
               <>
                 {!isDisplay && <GatewaysPanel live={live} venue={venue} onSelect={select} />}
+                {!isDisplay && <SessionsPanel token={session.token} live={live} venue={venue} />}
                 <ZonesPanel live={live} venue={venue} selected={selected} onSelect={select} />
               </>
             )}

@@ -1,5 +1,5 @@
 import type { Channel, ClientEvent, DeliveredEvent } from "@konferenco/client";
-import type { Alert, GatewayHealth, ReceiptCounts, Session, VenueMap } from "@konferenco/protocol";
+import type { ActivityView, Alert, GatewayHealth, ReceiptCounts, Session, SessionCount, VenueMap } from "@konferenco/protocol";
 import { batch, signal, type Signal } from "@preact/signals";
 import { openLiveLink, type LiveLink } from "../common/live-link.ts";
 import type { FloorMap } from "../map/floor-map.ts";
@@ -11,6 +11,7 @@ export type FeedItem = { id: number; atMs: number; subject: string | null } & (
   | { kind: "moved"; name: string; from: string | null; to: string | null }
   | { kind: "alert"; alert: Alert }
   | { kind: "gateway"; gatewayId: string; state: GatewayHealth["state"] }
+  | { kind: "crowd"; zoneId: string; isHot: boolean }
   | { kind: "note"; text: string }
 );
 
@@ -28,6 +29,12 @@ export interface LiveVenue {
   link: LiveLink;
   presences: Signal<readonly Presence[]>;
   counts: Signal<ReadonlyMap<string, number | "few">>;
+  /** Hot spots, and how many each holds. */
+  hotZones: Signal<ReadonlyMap<string, number>>;
+  /** Attendance of sessions, for staff. */
+  sessions: Signal<readonly SessionCount[]>;
+  /** What people are doing, by the key of their presence. */
+  activities: Signal<ReadonlyMap<string, ActivityView>>;
   gateways: Signal<ReadonlyMap<string, GatewayHealth>>;
   feed: Signal<readonly FeedItem[]>;
   /** How far each alert has come, by its id. */
@@ -45,6 +52,9 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
   const isDisplay = session.role === "display";
   const presences: Presences = new Map();
   const counts = new Map<string, number | "few">();
+  const hotZones = new Map<string, number>();
+  let sessions: readonly SessionCount[] = [];
+  const activities = new Map<string, ActivityView>();
   const gateways = new Map<string, GatewayHealth>();
   const feed: FeedItem[] = [];
   const receipts = new Map<string, ReceiptCounts>();
@@ -56,6 +66,9 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
   const shown = {
     presences: signal<readonly Presence[]>([]),
     counts: signal<ReadonlyMap<string, number | "few">>(new Map()),
+    hotZones: signal<ReadonlyMap<string, number>>(new Map()),
+    sessions: signal<readonly SessionCount[]>([]),
+    activities: signal<ReadonlyMap<string, ActivityView>>(new Map()),
     gateways: signal<ReadonlyMap<string, GatewayHealth>>(new Map()),
     feed: signal<readonly FeedItem[]>([]),
     receipts: signal<ReadonlyMap<string, ReceiptCounts>>(new Map()),
@@ -68,6 +81,9 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     batch(() => {
       shown.presences.value = [...presences.values()];
       shown.counts.value = new Map(counts);
+      shown.hotZones.value = new Map(hotZones);
+      shown.sessions.value = sessions;
+      shown.activities.value = new Map(activities);
       shown.gateways.value = new Map(gateways);
       shown.feed.value = [...feed];
       shown.receipts.value = new Map(receipts);
@@ -122,7 +138,18 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
         if (receipts.size > MAX_RECEIPTS) receipts.delete(receipts.keys().next().value as string);
         break;
       case "occupancy":
-        for (const { zoneId, count } of event.d.zones) counts.set(zoneId, count);
+        for (const { zoneId, count, hot, capacity } of event.d.zones) {
+          counts.set(zoneId, count);
+          const isHot = hot === true;
+          if (isNews && isHot !== hotZones.has(zoneId)) addToFeed({ kind: "crowd", atMs: event.at, subject: null, zoneId, isHot });
+          if (isHot) hotZones.set(zoneId, capacity ?? 0);
+          else hotZones.delete(zoneId);
+        }
+        if (event.d.sessions !== undefined) sessions = event.d.sessions;
+        break;
+      case "activity":
+        if (event.d.activity === null) activities.delete(keyOf(event.d.subj));
+        else activities.set(keyOf(event.d.subj), event.d.activity);
         break;
       case "gateway": {
         const before = gateways.get(event.d.gatewayId);
@@ -140,15 +167,20 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     // Who is not in it is gone, or is not ours to see any more: while the link was down nobody could tell us to forget.
     if (channel === "venue") {
       presences.clear();
+      activities.clear();
       gateways.clear();
     }
-    if (channel === "occupancy") counts.clear();
+    if (channel === "occupancy") {
+      counts.clear();
+      hotZones.clear();
+    }
     for (const event of events) take(event, false);
     refresh();
   };
 
   const forget = (subject: string): void => {
     presences.delete(subject);
+    activities.delete(subject);
     for (let index = feed.length - 1; index >= 0; index--) if (feed[index]?.subject === subject) feed.splice(index, 1);
     map?.changed();
     refresh();
@@ -179,6 +211,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     scene: () => ({
       dots: dotsOf(presences),
       counts,
+      hotZones,
       namesByZone: names,
       gateways: new Map([...gateways].map(([gatewayId, health]) => [gatewayId, health.state])),
       markedZoneId: shown.markedZoneId.value,

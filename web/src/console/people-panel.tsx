@@ -1,6 +1,6 @@
 import type { Session, VenueMap } from "@konferenco/protocol";
 import { useState } from "preact/hooks";
-import { counted, zoneName } from "../common/words.ts";
+import { activityInWords, counted, zoneName } from "../common/words.ts";
 import type { Target } from "../map/scene.ts";
 import type { LiveVenue } from "./live-venue.ts";
 import { PeopleImport } from "./people-import.tsx";
@@ -32,6 +32,7 @@ export function PeoplePanel({ session, venue, live, selected, onSelect }: People
           {found.length === 0 && <li class="muted">{words === "" ? "Nobody shows staff where they are at the moment." : "Nobody found."}</li>}
           {found.slice(0, MAX_ROWS).map((presence) => {
             const isSelected = selected?.kind === "dot" && selected.key === presence.key;
+            const activity = live.activities.value.get(presence.key);
             return (
               <li key={presence.key}>
                 <button type="button" class="person-row" aria-pressed={isSelected} onClick={() => onSelect(isSelected ? null : { kind: "dot", key: presence.key })}>
@@ -39,6 +40,7 @@ export function PeoplePanel({ session, venue, live, selected, onSelect }: People
                   <span>
                     {presence.label}
                     {presence.kind === "thing" && <span class="muted small"> tag with no person</span>}
+                    {activity !== undefined && activity.kind !== "exploring" && <span class="muted small person-doing">{activityInWords(activity)}</span>}
                   </span>
                   <span class="muted small">{zoneName(venue, presence.zoneId)}</span>
                 </button>

@@ -30,13 +30,17 @@ export function ZonesPanel({ live, venue, selected, onSelect }: ZonesPanelProps)
             <ul>
               {zones.map((zone) => {
                 const count = counts.get(zone.zoneId);
+                const capacity = live.hotZones.value.get(zone.zoneId);
                 const share = count === undefined || count === "few" ? 0 : count / fullest;
                 const isSelected = selected?.kind === "zone" && selected.zoneId === zone.zoneId;
                 return (
                   <li key={zone.zoneId}>
                     <button type="button" class="zone-row" aria-pressed={isSelected} data-testid={`zone-${zone.zoneId}`} onClick={() => onSelect(isSelected ? null : { kind: "zone", zoneId: zone.zoneId })}>
                       <span class={`swatch swatch-${KNOWN_KINDS.includes(zone.kind) ? zone.kind : "other"}`} />
-                      <span class="zone-name">{zone.name}</span>
+                      <span class="zone-name">
+                        {zone.name}
+                        {capacity !== undefined && <span class="hot-mark" title={`holds ${capacity}`}> hot spot</span>}
+                      </span>
                       <meter class="zone-bar" min={0} max={1} value={share} aria-hidden="true" />
                       <span class="zone-count">{count ?? "–"}</span>
                     </button>

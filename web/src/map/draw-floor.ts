@@ -11,8 +11,9 @@ export function drawFloor(ink: Ink, venue: VenueMap, floor: number, view: View, 
   const zones = venue.zones.filter((zone) => zone.floor === floor);
   for (const zone of zones) drawZone(ink, zone, view, palette);
   drawWalls(ink, venue, floor, view, palette);
+  for (const zone of zones) if (scene.hotZones.has(zone.zoneId)) frameZone(ink, zone, view, palette.warn, palette);
   const marked = zones.find((zone) => zone.zoneId === scene.markedZoneId);
-  if (marked !== undefined) markZone(ink, marked, view, palette);
+  if (marked !== undefined) frameZone(ink, marked, view, palette.select, palette);
   if (options.gateways) {
     for (const gateway of venue.gateways) {
       if (gateway.floor === floor) drawGateway(ink, toScreen(view, gateway.xM, gateway.yM), scene.gateways.get(gateway.gatewayId) ?? null, palette);
@@ -47,8 +48,8 @@ function drawZone(ink: Ink, zone: Zone, view: View, palette: Palette): void {
 }
 
 /** A frame around the whole zone, above walls and neighbours; inner seams are covered by filling once more. */
-function markZone(ink: Ink, zone: Zone, view: View, palette: Palette): void {
-  outlineZone(ink, zone, view, palette.select, 6);
+function frameZone(ink: Ink, zone: Zone, view: View, colour: string, palette: Palette): void {
+  outlineZone(ink, zone, view, colour, 6);
   ink.fillStyle = palette.zone(zone.kind);
   traceZone(ink, zone, view);
   ink.fill();
@@ -141,9 +142,11 @@ function drawZoneLabel(ink: Ink, zone: Zone, view: View, scene: Scene, palette: 
   }
   if (count !== undefined) {
     ink.font = COUNT_FONT;
-    const full = count === "few" ? "a few people" : count === 1 ? "1 person" : `${count} people`;
-    const text = ink.measureText(full).width <= place.widthPx - 6 ? full : String(count);
-    if (ink.measureText(text).width <= place.widthPx) drawHaloText(ink, text, place.xPx, yPx, palette.muted, palette.halo);
+    const plain = count === "few" ? "a few people" : count === 1 ? "1 person" : `${count} people`;
+    const capacity = scene.hotZones.get(zone.zoneId);
+    const words = capacity === undefined ? [plain, String(count)] : [`hot spot · ${count} of ${capacity}`, `hot · ${count}`, String(count)];
+    const text = words.find((word) => ink.measureText(word).width <= place.widthPx - 6) ?? String(count);
+    if (ink.measureText(text).width <= place.widthPx) drawHaloText(ink, text, place.xPx, yPx, capacity === undefined ? palette.muted : palette.warn, palette.halo);
     yPx += LINE_PX;
   }
   if (names > 0) drawBadge(ink, place.xPx, yPx + LINE_PX * 0.2, names, palette);

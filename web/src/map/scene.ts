@@ -18,6 +18,8 @@ export interface Scene {
   dots: Iterable<Dot>;
   /** People per zone as the viewer may know it. */
   counts: ReadonlyMap<string, number | "few">;
+  /** Hot spots, and how many each holds. */
+  hotZones: ReadonlyMap<string, number>;
   /** Names of those who show their zone and not their spot. */
   namesByZone: ReadonlyMap<string, readonly string[]>;
   gateways: ReadonlyMap<string, GatewayHealth["state"]>;

@@ -10,6 +10,8 @@ export interface Place extends FloorPoint {
 /** One tag followed by one method, as its users run it: fed with raw observations in order, asked every half second. */
 export interface Locator {
   hear(observation: RecordedObservation): void;
+  /** What one gateway heard of another; absent: the method asks nothing of that. */
+  hearLink?(observation: RecordedObservation): void;
   at(nowMs: number): Place | null;
 }
 
@@ -37,13 +39,13 @@ const WINDOW_MS = 5_000;
 const MIN_READINGS = 3;
 
 /** The documents' window: all that was heard in the last 5 s, from 3 readings on, as one mean a gateway. */
-export function newMeanWindow(gateways: MethodContext["gateways"]): { hear(observation: RecordedObservation): void; levels(nowMs: number): Level[] | null } {
+export function newMeanWindow(gateways: MethodContext["gateways"], windowMs = WINDOW_MS, minReadings = MIN_READINGS): { hear(observation: RecordedObservation): void; levels(nowMs: number): Level[] | null } {
   let heard: RecordedObservation[] = [];
   return {
     hear: (observation) => void heard.push(observation),
     levels(nowMs) {
-      heard = heard.filter(({ atMs }) => atMs > nowMs - WINDOW_MS);
-      if (heard.length < MIN_READINGS) return null;
+      heard = heard.filter(({ atMs }) => atMs > nowMs - windowMs);
+      if (heard.length < minReadings) return null;
       const sums = new Map<string, { sum: number; count: number }>();
       for (const { gatewayId, rssiDbm } of heard) {
         const sum = sums.get(gatewayId) ?? { sum: 0, count: 0 };

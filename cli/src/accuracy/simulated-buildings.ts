@@ -1,0 +1,47 @@
+import { ConfigError } from "@konferenco/protocol";
+import { officeRecording, type OfficeRecordingOptions } from "@konferenco/simulators";
+import type { Found } from "./find-recordings.ts";
+
+/**
+ * Buildings by dice and what is different in them. The first seven are what a venue may be; the others
+ * are radio that no constant was chosen for: walls, law, shadows, bodies and losses beyond the usual.
+ */
+const CASES: Readonly<Record<string, OfficeRecordingOptions>> = {
+  "office +3 dBm": { powerDbm: 3 },
+  "office -6 dBm": { powerDbm: -6 },
+  "office -12 dBm": { powerDbm: -12 },
+  "office -18 dBm": { powerDbm: -18 },
+  "three people": { powerDbm: -6, people: 3 },
+  "mute gateways": { gatewaysAdvertise: false },
+  "open room": { kind: "open-room", radio: { bodyLossDb: 10 } },
+  "two floors": { kind: "two-floors" },
+  "no wall loss": { powerDbm: -6, radio: { wallLossDb: 0 } },
+  "walls of 12 dB": { powerDbm: -6, radio: { wallLossDb: 12 } },
+  "exponent 1.8": { powerDbm: -6, radio: { pathLossExponent: 1.8 } },
+  "exponent 3.5": { powerDbm: -6, radio: { pathLossExponent: 3.5 } },
+  "shadows of 0.7 m": { powerDbm: -6, radio: { shadowingCorrelationM: 0.7 } },
+  "shadows of 8 m": { powerDbm: -6, radio: { shadowingCorrelationM: 8 } },
+  "bodies of 15 dB": { powerDbm: -6, radio: { bodyLossDb: 15 } },
+  "15 % of packets": { powerDbm: -6, radio: { clearShare: 0.15 } },
+  "10 Hz": { powerDbm: -6, radio: { advertisingIntervalMs: 100 } },
+  "1 Hz": { powerDbm: -6, radio: { advertisingIntervalMs: 1_000 } },
+  "gateways 5 dB apart": { powerDbm: -6, radio: { gatewayGainSigmaDb: 5 } },
+  "tags 8 dB apart": { powerDbm: -6, radio: { tagPowerSigmaDb: 8 } },
+};
+
+const MAX_SEEDS = 1_000;
+
+/** Recordings made on the fly: every case in the buildings of these seeds, `51-60` or `7`. */
+export function simulatedBuildings(seeds: string): Found[] {
+  const [, first, last] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(seeds) ?? [];
+  const from = Number(first);
+  const to = Number(last ?? first);
+  if (!(to >= from) || to - from >= MAX_SEEDS) throw new ConfigError(`--simulated takes seeds as 51-60, at most ${MAX_SEEDS} of them: "${seeds}" is not that`);
+  return Object.entries(CASES).flatMap(([title, options]) =>
+    Array.from({ length: to - from + 1 }, (_, i) => {
+      const name = `simulated ${title}/${from + i}`;
+      const load = () => ({ ...officeRecording(from + i, options), name, dir: "", scans: [], contacts: [], surveyFile: null });
+      return { name, load };
+    }),
+  );
+}

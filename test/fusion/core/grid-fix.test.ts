@@ -1,0 +1,46 @@
+import { venueMapSchema } from "@konferenco/protocol";
+import { describe, expect, it } from "vitest";
+import { newCalibration } from "../../../fusion/src/core/calibration.ts";
+import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { hearingsOf } from "../../../fusion/src/core/grid-fix.ts";
+import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
+import { newLink } from "../../../fusion/src/core/window.ts";
+
+/** A row of gateways, four metres apart. */
+function row(count: number) {
+  const map = venueMapSchema.parse({
+    venueId: "row",
+    floors: [{ floor: 0, name: "ground" }],
+    zones: [{ zoneId: "hall", name: "hall", kind: "hall", floor: 0, polygons: [[[0, 0], [4 * count, 0], [4 * count, 8], [0, 8]]] }],
+    gateways: Array.from({ length: count }, (_, i) => ({ gatewayId: `gw-${i}`, xM: 2 + 4 * i, yM: 4, floor: 0, zoneId: "hall" })),
+  });
+  const venue = indexVenue(map);
+  const calibration = newCalibration(map, venue, newVenueGrid(map, venue) as VenueGrid, [], config);
+  const hear = (gateway: number, rssiDbm: number, heardAtMs = 0) => newLink(gateway, { tagId: "tag", gatewayId: `gw-${gateway}`, rssiDbm, heardAtMs }, config);
+  return { venue, hearings: (links: ReturnType<typeof hear>[], nowMs = 500) => hearingsOf(links, venue, calibration, 0.5, nowMs, config), hear };
+}
+
+describe("what the gateways say of a tag", () => {
+  it("in a small venue everybody has a say, in the map's order", () => {
+    const { hearings, hear } = row(12);
+    const said = hearings([hear(3, -60), hear(4, -70)]);
+    expect(said.map(({ gateway }) => gateway)).toEqual(Array.from({ length: 12 }, (_, gateway) => gateway));
+    expect(said.filter(({ rssiDbm }) => !Number.isNaN(rssiDbm)).map(({ gateway }) => gateway)).toEqual([3, 4]);
+  });
+
+  it("in a large one the silence of the 48 nearest counts, and whoever hears it", () => {
+    const { hearings, hear } = row(200);
+    const said = hearings([hear(2, -90), hear(100, -60), hear(199, -91)]);
+    expect(said).toHaveLength(50);
+    expect(said.map(({ gateway }) => gateway)).toEqual([2, ...Array.from({ length: 48 }, (_, i) => 76 + i), 199]);
+  });
+
+  it("once nobody hears it any more, around who heard it last", () => {
+    const { hearings, hear } = row(200);
+    const said = hearings([hear(20, -60, 0), hear(150, -80, 1_000)], 1_000 + config.unheardAfterMs);
+    expect(said.every(({ rssiDbm }) => Number.isNaN(rssiDbm))).toBe(true);
+    expect(said.map(({ gateway }) => gateway)).toContain(150);
+    expect(said).toHaveLength(48);
+  });
+});
