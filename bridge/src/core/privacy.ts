@@ -128,6 +128,9 @@ export interface ShownPlace {
   point: { xM: number; yM: number } | null;
 }
 
+/** Who is in a circle leaves it at this multiple of its radius (Photon's inner and outer radius). */
+export const LEAVE_RATIO = 1.3;
+
 /** Others' positions are moved to this grid before anything is computed from them. */
 export const GRID_M = 1;
 
@@ -649,15 +652,16 @@ export interface Place {
 /**
  * The finest band that the subject's level allows, or null for nothing. Distances are taken between grid
  * points: rounding a true distance instead gave the place away to 0.01 m in 40 questions, a grid point
- * never gives more than its cell.
+ * never gives more than its cell. `held`: the band that the viewer was told last, which is left at 1.3 of its
+ * radius, so that a list does not come and go with every step across an edge.
  */
-export function bandOf(subject: SubjectPolicy, at: Place, viewer: Viewer, from: Place): Band | null {
+export function bandOf(subject: SubjectPolicy, at: Place, viewer: Viewer, from: Place, held?: Band): Band | null {
   const level = levelFor(subject, viewer);
   if (!isDiscoverable(subject, viewer) || !atLeast(level, "venue")) return null;
   if (level === "precise" && at.floor === from.floor) {
     const metres = Math.hypot(snap(at.xM) - snap(from.xM), snap(at.yM) - snap(from.yM));
-    if (metres <= 10) return "10m";
-    if (metres <= 50) return "50m";
+    if (metres <= (held === "10m" ? 10 * LEAVE_RATIO : 10)) return "10m";
+    if (metres <= (held === "10m" || held === "50m" ? 50 * LEAVE_RATIO : 50)) return "50m";
   }
   return sharesZone(subject, at, viewer, from) ? "same_zone" : "same_venue";
 }

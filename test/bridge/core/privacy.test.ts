@@ -351,6 +351,13 @@ describe("bands of people nearby", () => {
     expect([of(100.4, 50.4, { ...standing, xM: 89.49 }), of(100.4, 50.4, { ...standing, yM: 39.49 })]).toEqual(["50m", "50m"]);
   });
 
+  it("a band that was told is left at 1.3 of its radius, and is never one that the level does not allow", () => {
+    const of = (xM: number, held?: "10m" | "50m", change: PrivacyChange = precise) => bandOf(policy("anna", { change }), { ...from, zoneId: "room-b", xM: from.xM + xM }, ben, from, held);
+    expect([of(13), of(13, "10m"), of(14, "10m"), of(13, "50m")]).toEqual(["50m", "10m", "50m", "50m"]);
+    expect([of(65), of(65, "50m"), of(65, "10m"), of(66, "50m")]).toEqual(["same_venue", "50m", "50m", "same_venue"]);
+    expect(of(5, "10m", {})).toBe("same_venue");
+  });
+
   it("one at zone level is in the same zone or just at the venue, however near", () => {
     expect(band({}, { xM: 1 })).toBe("same_zone");
     expect(band({}, { xM: 1, zoneId: "room-b" })).toBe("same_venue");
