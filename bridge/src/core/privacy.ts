@@ -364,8 +364,7 @@ function projectPair(update: Update, ref: string | null, proximity: ProximityTra
   const show = (other: SubjectPolicy) =>
     reveal(1, { t: proximity.transition, at: proximity.atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId, { update, ref });
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
-    if (viewer.personId === null || viewer.role === "display") return null;
-    // Who looks with an office besides must be allowed to see the other in that office too.
+    // Who looks with an office besides must be allowed to see the other in that office too; a screen sees nobody.
     const sees = (other: SubjectPolicy) => atLeast(levelFor(other, viewer), "precise");
     if (viewer.personId === a.personId) return mayHearOfNear(a, b) && sees(b) ? (toA ??= show(b)) : null;
     if (viewer.personId === b.personId) return mayHearOfNear(b, a) && sees(a) ? (toB ??= show(a)) : null;
@@ -449,11 +448,11 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
     };
     const logged = update.body.kind === "message" ? { update, ref } : undefined;
     const key = type.delivery === "best_effort" ? `${message.type} ${from} ${to.id}` : null;
-    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 && type.priority !== "low" ? NEXT_TICK_MS : windowMsOf(type.priority));
+    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 ? NEXT_TICK_MS : windowMsOf(type.priority));
   };
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (sender === null || (sender !== "venue" && !sender.consented)) return null;
-    const own = viewer.personId !== null && viewer.personId === from;
+    const own = viewer.personId === from;
     if (to.kind === "channel" ? viewer.mayRead?.(to.id) !== true : !own && viewer.personId !== to.id) return null;
     if (own) return (toSelf ??= show({ from: { who: "me" }, ...(to.kind === "user" ? { to: to.id === from ? "me" : to.id } : {}), ...(message.key === null ? {} : { key: message.key }) }));
     if (sender !== "venue" && viewer.self !== null && isBlockedBetween(viewer.self, sender)) return null;
@@ -488,8 +487,9 @@ export function isNamedIn(policy: SubjectPolicy): boolean {
 export function shownState(policy: SubjectPolicy, state: PresenceState, to: "channel" | SubjectPolicy): PresenceState | null {
   const visible = to === "channel" ? isNamedIn(policy) : policy.consented && policy.presence.online && isConnection(policy, to);
   if (!visible) return null;
-  if (state === "offline" || policy.presence.availability) return state === "online" && policy.doNotDisturb && policy.presence.availability ? "busy" : state;
-  return "online";
+  if (state === "offline") return state;
+  if (!policy.presence.availability) return "online";
+  return state === "online" && policy.doNotDisturb ? "busy" : state;
 }
 
 /** Who is where in a channel, or which of the viewer's connections are here; made of states that `shownState` let through. */
@@ -632,9 +632,8 @@ export function whereaboutsOf(subject: SubjectPolicy, at: Place, viewer: Viewer)
 /** True if the viewer learns of the subject late and by coarse places alone: a stranger who is shown the zone at most. */
 export function isSeenCoarsely(subject: SubjectPolicy, viewer: Viewer): boolean {
   const audience = audienceOf(subject, viewer);
-  if (audience === null || audience === "self" || audience === "connections") return false;
-  if (viewer.role !== "attendee") return false;
-  return audience !== "staff" && !atLeast(levelFor(subject, viewer), "precise");
+  if (audience === null || audience === "self" || audience === "connections" || audience === "staff") return false;
+  return !atLeast(levelFor(subject, viewer), "precise");
 }
 
 // --- near me --------------------------------------------------------------------------------------
