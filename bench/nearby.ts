@@ -35,6 +35,7 @@ async function ask(redis: string | undefined): Promise<{ figure: number; baselin
     const body = await get(agent, port, path, token);
     return { ms: clockMs() - beganMs, body };
   };
+  await bridge.ask("caughtUp");
   await pause(1_000);
   const figures: number[] = [];
   const baselines: number[] = [];

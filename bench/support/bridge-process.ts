@@ -4,6 +4,7 @@ import { defaultPrivacySettings } from "@konferenco/protocol";
 import { openBridge, openEmbeddedRegistry, openRedisRegistry, type Bearer, type Bridge, type BridgeLimits, type Registry } from "@konferenco/bridge";
 import { KeyRing, openEmbeddedStore, openRedisStore, type Store } from "@konferenco/fusion";
 import { answerQuestions, clockMs } from "./child.ts";
+import type { Fact } from "./loss-clients.ts";
 import { newDice } from "./quantile.ts";
 import { runTraffic, somewhere, tagName, type TrafficRequest } from "./traffic.ts";
 import { benchVenue } from "./venue.ts";
@@ -82,8 +83,27 @@ answerQuestions({
       await store.commit({ alerts: [], proximityTransitions: [], gateways: [], positions, zoneTransitions }, Date.now());
     }
   },
+  /** Resolves when the bridge has seen all that is in the log. */
+  async caughtUp() {
+    const { offset } = await store.end();
+    while (bridge.stats().feed.offset < offset) await new Promise((resolve) => setTimeout(resolve, 100));
+  },
   tokens: ({ bearers }: { bearers: Bearer[] }) => Promise.all(bearers.map((bearer) => bridge.issueToken(bearer))),
   traffic: (request: TrafficRequest) => runTraffic(store, request),
+  /** What clients must be told of, as it stands in the log. */
+  async logged(): Promise<Fact[]> {
+    const facts: Fact[] = [];
+    for (let page = await store.readLog(null, 1_000); page.updates.length > 0; page = await store.readLog(page.updates.at(-1)?.updateId ?? page.end, 1_000)) {
+      for (const { body } of page.updates) {
+        if (body.kind === "alert") facts.push({ what: `alert ${body.alert.alertId}`, person: null });
+        if (body.kind !== "zone") continue;
+        const { transition, atMs, zoneId, tagId } = body.zone;
+        const person = tagId.replace("t", "p");
+        facts.push({ what: `zone.${transition} ${atMs} ${zoneId} ${person}`, person });
+      }
+    }
+    return facts;
+  },
   stats: () => bridge.stats(),
   /** After forced collections: what is really held. */
   async memory() {

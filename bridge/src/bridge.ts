@@ -24,7 +24,7 @@ import { Signals } from "./signals.ts";
 import { Talk } from "./talk.ts";
 import { deriveKeys, publicDice } from "./keys.ts";
 import { Logins } from "./logins.ts";
-import { LANES, loadOf, newMetrics } from "./metrics.ts";
+import { LANES, loadOf, newMetrics, type MoreFigures } from "./metrics.ts";
 import { PeopleCache, type PolicyChange } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
 import { newInProcessPinboard } from "./pinboard/index.ts";
@@ -36,6 +36,7 @@ import { SseTransport } from "./sse-transport.ts";
 import { Surroundings } from "./surroundings.ts";
 import { Sync } from "./sync.ts";
 import { Tickets } from "./tickets.ts";
+import { newTimings } from "./timings.ts";
 import { UpdateFeed } from "./update-feed.ts";
 import { WsTransport } from "./ws-transport.ts";
 
@@ -61,12 +62,13 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
   const schedule = config.schedule ?? EMPTY_SCHEDULE;
   const activities: Activities = new Activities({ venue, schedule, people, picture, hub: () => hub, nowMs });
-  const hub: Hub = new Hub({ people, picture, limits, nowMs, seal, feedOffset, activityOf: (tagId, viewer) => activities.shownTo(tagId, viewer) });
+  const timings = newTimings();
+  const hub: Hub = new Hub({ timings, people, picture, limits, nowMs, seal, feedOffset, activityOf: (tagId, viewer) => activities.shownTo(tagId, viewer) });
   const channels = new Channels({ venue, schedule, people, picture, hub, nowMs });
-  const feed: UpdateFeed = new UpdateFeed({ store, registry, people, picture, hub, heard, policyChanged, eventRefKey: keys.eventRef, nowMs, log });
-  const replayer = new Replayer({ store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
+  const feed: UpdateFeed = new UpdateFeed({ timings, store, registry, people, picture, hub, heard, policyChanged, eventRefKey: keys.eventRef, nowMs, log });
+  const replayer = new Replayer({ timings, store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
-  const surroundings: Surroundings = new Surroundings({ venue, store, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
+  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const countAudit = new CountAudit({ hub, signals, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
@@ -96,7 +98,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     if (connection.wire.kind !== "poll") helloDelays.add(nowMs() - connection.openedAtMs);
     transport.greeted(connection);
   };
-  const frames = new ClientFrames({ venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, countAudit, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
+  const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, countAudit, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
@@ -107,11 +109,11 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
-  const metrics = newMetrics(stats, () => ({
+  const more = (): MoreFigures => ({
     load: () => loadOf(hub.connections),
     delays: hub.delays,
     helloDelays,
-    accepted: transport.accepted + streams.accepted,
+    accepted: { ws: transport.accepted, sse: streams.accepted, poll: poller.accepted },
     upgradesRefused: transport.refused,
     errorsTold: frames.errors,
     bytes: hub.counts.bytes,
@@ -121,7 +123,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     gateways: picture.gateways(),
     feedPending: feed.pending,
     feedFailing: feed.failing,
-  }));
+  });
+  const metrics = newMetrics(stats, more, { hub, frames, replayer, feed, poller, timings, nowMs });
   config.expose?.(metrics);
   const logins = new Logins(keys.password, config.logins, pinboard);
   const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
@@ -135,7 +138,10 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     throw error;
   });
 
+  let tickedMs = performance.now();
   const tick = setInterval(() => {
+    timings.loopLag.add(Math.max(0, performance.now() - tickedMs - TICK_MS) / 1_000);
+    tickedMs = performance.now();
     presence.tick();
     talk.tick();
     receipts.tick();
@@ -143,7 +149,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     hub.tick();
     metrics.observeTick(performance.now() - startedMs);
     replayer.tick();
-    void surroundings.tickNearby();
+    surroundings.tickNearby();
     surroundings.tickEncounters();
     activities.tick();
   }, TICK_MS);

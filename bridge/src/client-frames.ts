@@ -19,6 +19,7 @@ import type { Replayer } from "./replayer.ts";
 import { subscriptionTo } from "./subscriptions.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { Talk } from "./talk.ts";
+import type { Timings } from "./timings.ts";
 import type { UpdateFeed } from "./update-feed.ts";
 
 export interface ClientFramesOptions {
@@ -37,6 +38,7 @@ export interface ClientFramesOptions {
   authority: TokenAuthority;
   cursorKey: Uint8Array;
   limits: BridgeLimits;
+  timings: Timings;
   nowMs: () => number;
   log: (event: object) => void;
   seal: (connection: Connection, offset: number) => string;
@@ -54,8 +56,9 @@ type Frame<Op extends ClientFrame["op"]> = Extract<ClientFrame, { op: Op }>;
 /** What clients say, one frame after another: frames that come while one is being answered wait their turn. */
 export class ClientFrames {
   readonly #options: ClientFramesOptions;
-  /** Errors told to clients, by slug. */
+  /** Errors told to clients, by slug; and those of subscriptions among them. */
   readonly errors = new Map<ClientErrorCode, number>();
+  readonly subErrors = new Map<ClientErrorCode, number>();
 
   constructor(options: ClientFramesOptions) {
     this.#options = options;
@@ -118,6 +121,10 @@ export class ClientFrames {
   #answer(connection: Connection, frame: ClientFrame): Promise<void> | null {
     const { hub, nowMs } = this.#options;
     if (frame.op === "ack" || frame.op === "pong") {
+      if (frame.op === "pong" && connection.pingedAtMs > 0) {
+        this.#options.timings.ping.add(Math.max(0, nowMs() - connection.pingedAtMs) / 1_000);
+        connection.pingedAtMs = 0;
+      }
       const known = frame.s === undefined || hub.acknowledged(connection, frame.s);
       if (known && frame.s !== undefined) connection.clientAckedS = Math.max(connection.clientAckedS, frame.s);
       if (!known) this.#refuse(connection, undefined, "bad_request", `s ${frame.s ?? ""} was never sent`);
@@ -148,6 +155,7 @@ export class ClientFrames {
         connection.sendFrame({ op: "ok", re: frame.id, ch: frame.ch });
         return null;
       default:
+        connection.pingedAtMs = nowMs();
         connection.sendFrame({ op: "ping", now: nowMs() }); // the answer to a probe
         return null;
     }
@@ -200,6 +208,7 @@ export class ClientFrames {
     connection.resumeFrom = resume.from;
     if (resume.from !== null) connection.resumeUntilMs = nowMs() + RESUME_WITHIN_MS;
     hub.add(connection);
+    connection.software = frame.cl ?? null;
     this.#options.greeted(connection);
     connection.sendFrame({
       op: "welcome",
@@ -286,21 +295,26 @@ export class ClientFrames {
     if (!isClosed(connection)) this.#subscribe(connection, frame);
   }
 
+  #refuseSub(connection: Connection, re: number, code: ClientErrorCode, detail: string): void {
+    this.subErrors.set(code, (this.subErrors.get(code) ?? 0) + 1);
+    this.#refuse(connection, re, code, detail);
+  }
+
   #subscribe(connection: Connection, frame: Frame<"sub">): void {
     const { hub, feed, replayer, seal } = this.#options;
     const channel: Channel = frame.ch;
     const { viewer } = connection;
     const again = connection.has(channel);
-    if (again && frame.area === undefined) return this.#refuse(connection, frame.id, "already_subscribed", `"${channel}" is subscribed`);
-    if (frame.area !== undefined && channel !== "venue" && channel !== "occupancy") return this.#refuse(connection, frame.id, "bad_request", 'area: of "venue" and "occupancy" alone');
-    if (channel === "venue" && viewer.role === "attendee") return this.#refuse(connection, frame.id, "forbidden", '"venue" is for staff and screens');
-    if (!again && (connection.channels?.size ?? 0) >= MAX_SUBSCRIPTIONS_PER_CONNECTION) return this.#refuse(connection, frame.id, "limit", `at most ${MAX_SUBSCRIPTIONS_PER_CONNECTION} subscriptions`);
+    if (again && frame.area === undefined) return this.#refuseSub(connection, frame.id, "already_subscribed", `"${channel}" is subscribed`);
+    if (frame.area !== undefined && channel !== "venue" && channel !== "occupancy") return this.#refuseSub(connection, frame.id, "bad_request", 'area: of "venue" and "occupancy" alone');
+    if (channel === "venue" && viewer.role === "attendee") return this.#refuseSub(connection, frame.id, "forbidden", '"venue" is for staff and screens');
+    if (!again && (connection.channels?.size ?? 0) >= MAX_SUBSCRIPTIONS_PER_CONNECTION) return this.#refuseSub(connection, frame.id, "limit", `at most ${MAX_SUBSCRIPTIONS_PER_CONNECTION} subscriptions`);
     // What may not be known of and what is not there are answered alike.
-    if (channel.startsWith("app:") && !connection.rights.mayRead(channel)) return this.#refuse(connection, frame.id, "unknown_channel", `no channel "${channel}" for this token`);
-    if ((channel === "me" || channel === "nearby" || channel === "direct") && viewer.personId === null) return this.#refuse(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);
-    if (frame.every === true && !seesThings(viewer)) return this.#refuse(connection, frame.id, "forbidden", '"every" is for operators and staff');
+    if (channel.startsWith("app:") && !connection.rights.mayRead(channel)) return this.#refuseSub(connection, frame.id, "unknown_channel", `no channel "${channel}" for this token`);
+    if ((channel === "me" || channel === "nearby" || channel === "direct") && viewer.personId === null) return this.#refuseSub(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);
+    if (frame.every === true && !seesThings(viewer)) return this.#refuseSub(connection, frame.id, "forbidden", '"every" is for operators and staff');
     const area = frame.area === undefined || frame.area === null ? null : areaOf(frame.area, this.#options.venue);
-    if (area !== null && "fault" in area) return this.#refuse(connection, frame.id, "bad_request", `area: ${area.fault}`);
+    if (area !== null && "fault" in area) return this.#refuseSub(connection, frame.id, "bad_request", `area: ${area.fault}`);
     hub.subscribe(connection, subscriptionTo(channel, { hz: frame.hz ?? DEFAULT_HZ, every: frame.every === true, area }));
     // A screen sees aggregates alone: its view of the venue is the counts.
     if (channel === "venue" && viewer.role === "display" && (again || !connection.has("occupancy"))) hub.subscribe(connection, subscriptionTo("occupancy", { hz: DEFAULT_HZ, area }));
@@ -338,7 +352,7 @@ export class ClientFrames {
         if (channel !== "nearby") return [...(isResuming(connection, nowMs()) ? [] : talk.recent(connection, channel)), ...talk.whoIsThere(connection, channel)];
         // "nearby": the list of people takes a question to the store and follows within a tick.
         connection.nearbyDueAtMs = 0;
-        connection.lastNearby = null;
+        connection.lastNearby = connection.heldNearby = null;
         return this.#options.channels.begin(connection);
     }
   }

@@ -1,4 +1,4 @@
-import type { Channel, PersonId, ServerFrame } from "@konferenco/protocol";
+import type { Channel, NearbyPerson, PersonId, ServerFrame } from "@konferenco/protocol";
 import { NO_RIGHTS, type ChannelRights } from "./core/channel-rights.ts";
 import type { Area, AreaView } from "./core/area.ts";
 import type { Outbox } from "./core/outbox.ts";
@@ -7,9 +7,12 @@ import type { Rate, TokenBucket } from "./core/token-bucket.ts";
 import type { Place } from "./cursor.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
+export const TRANSPORTS = ["ws", "sse", "poll"] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
 /** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */
 export interface Wire {
-  readonly kind: "ws" | "sse" | "poll";
+  readonly kind: TransportName;
   /** `ascii`: the caller knows that there is nothing else in the frame, which spares looking. */
   send(frame: string, ascii?: boolean): void;
   close(code: number, reason: string): void;
@@ -40,6 +43,7 @@ export interface ReplayState {
   liveAlertsAfter: number;
   busy: boolean;
   gapTold: boolean;
+  beganAtMs: number;
   /** Grows when a channel is added, which begins the replay again. */
   restarts: number;
 }
@@ -78,9 +82,14 @@ export class Connection {
   positionsDueAtMs = 0;
   telemetryDueAtMs = 0;
   nearbyDueAtMs = 0;
-  /** The list as it was told last. */
+  /** The list as it was told last, and who was in it how near. */
   lastNearby: string | null = null;
+  heldNearby: ReadonlyMap<PersonId, NearbyPerson["within"]> | null = null;
   probedBytes = 0;
+  /** When the last ping went; 0 once it was answered. */
+  pingedAtMs = 0;
+  /** What software the client says it is. */
+  software: readonly [name: string, version: string] | null = null;
   /** The rest of a snapshot too large for the reply: walked as the reader makes room. */
   pump: Iterator<Standing> | null = null;
   /** The part of the venue that `venue` is about; null: all of it. */

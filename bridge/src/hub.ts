@@ -7,6 +7,7 @@ import { AreaView } from "./core/area.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { HARD_WINDOW_BYTES, Outbox, newOutboxCounts, type TakeOptions } from "./core/outbox.ts";
 import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, showStanding, speakerOf, type Projection, type Standing, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import type { Timings } from "./timings.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import { Subscriptions, type Subscription } from "./subscriptions.ts";
@@ -25,6 +26,7 @@ export interface HubOptions {
   people: PeopleCache;
   picture: LivePicture;
   limits: BridgeLimits;
+  timings: Timings;
   nowMs: () => number;
   /** The sealed cursor of a connection at a log offset. */
   seal: (connection: Connection, offset: number) => string;
@@ -38,6 +40,8 @@ export interface HubOptions {
 export class Hub {
   readonly counts = newOutboxCounts();
   readonly delays = new RecentDelays();
+  /** Answers of the policy for viewers who are interested. */
+  readonly filtered = { shown: 0, hidden: 0 };
   readonly connections = new Set<Connection>();
   readonly bySubject = new ConnectionsBySubject();
   readonly byPerson = new ConnectionsBySubject();
@@ -173,6 +177,8 @@ export class Hub {
       if (connection.replay !== null || update.updateId.offset <= connection.liveAfterOffset) return;
     }
     const shown = projection.forViewer(connection.viewer);
+    if (shown === null) this.filtered.hidden++;
+    else this.filtered.shown++;
     if (shown === null || !this.#isInView(connection, shown, view)) return;
     if (update.body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
     this.offer(connection, shown);
@@ -430,7 +436,7 @@ export class Hub {
     const untilMs = performance.now() + SLICE_MS;
     for (let index = from; index < connections.length; index++) {
       if ((index & 15) === 15 && performance.now() > untilMs) {
-        setImmediate(() => this.#flushSlice(connections, index, flush, done));
+            setImmediate(() => this.#flushSlice(connections, index, flush, done));
         return;
       }
       const connection = connections[index] as Connection;
@@ -469,7 +475,9 @@ export class Hub {
       const frame = outbox.take(take);
       if (frame === null) break;
       wire.send(frame.text, true);
-      if (frame.oldestStoredAtMs !== null && connection.replay === null) this.delays.add(nowMs - frame.oldestStoredAtMs);
+      if (frame.oldestStoredAtMs === null || connection.replay !== null) continue;
+      this.delays.add(nowMs - frame.oldestStoredAtMs);
+      this.#options.timings.bridge.add(Math.max(0, nowMs - frame.oldestStoredAtMs) / 1_000);
     }
     const lag = outbox.lagToTell();
     if (lag !== null) connection.sendFrame({ op: "lag", level: lag });

@@ -1,10 +1,31 @@
 import { Counter, Gauge, Histogram, Registry as Metrics, collectDefaultMetrics } from "prom-client";
 import type { BridgeStats, LaneName } from "./config.ts";
 import type { GatewayHealth } from "@konferenco/protocol";
-import type { Connection } from "./connection.ts";
+import type { ClientFrames } from "./client-frames.ts";
+import type { Connection, TransportName } from "./connection.ts";
+import { Distribution, SECONDS_BOUNDS } from "./core/distribution.ts";
+import type { Hub } from "./hub.ts";
+import type { Poller } from "./poll.ts";
+import type { Replayer } from "./replayer.ts";
+import type { Timings } from "./timings.ts";
+import type { UpdateFeed } from "./update-feed.ts";
 import type { RecentDelays } from "./recent-delays.ts";
 
 export const LANES = ["alerts", "transitions", "positions", "telemetry"] as const satisfies readonly LaneName[];
+
+/** Software that clients say they are, told apart; beyond, `other`: names are the clients' own. */
+const MAX_SOFTWARE = 16;
+
+/** Who keeps the counts that are read here. */
+export interface MetricsSources {
+  hub: Hub;
+  frames: ClientFrames;
+  replayer: Replayer;
+  feed: UpdateFeed;
+  poller: Poller;
+  timings: Timings;
+  nowMs: () => number;
+}
 
 /** What the open connections have in common and hold up. */
 export interface ConnectionsLoad {
@@ -38,7 +59,7 @@ export interface MoreFigures {
   load: () => ConnectionsLoad;
   delays: RecentDelays;
   helloDelays: RecentDelays;
-  accepted: number;
+  accepted: Readonly<Record<TransportName, number>>;
   upgradesRefused: ReadonlyMap<string, number>;
   errorsTold: ReadonlyMap<string, number>;
   bytes: number;
@@ -102,28 +123,36 @@ export function newExposition(register: Metrics = new Metrics()): Exposition {
 }
 
 /** No label ever names a person. */
-export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures): BridgeMetrics {
+export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures, { hub, frames, replayer, feed, poller, timings, nowMs }: MetricsSources): BridgeMetrics {
   const register = new Metrics();
   const exposition = newExposition(register);
   const { gauge, total } = exposition;
   const requests = new Counter({ name: "bridge_http_requests_total", help: "HTTP requests by route and status", labelNames: ["route", "status"], registers: [register] });
   const ticks = new Histogram({ name: "bridge_tick_seconds", help: "One tick of the fan-out, every 50 ms: for so long other work had to wait", buckets: [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128], registers: [register] });
 
-  gauge("bridge_connections", "Open connections", ["transport", "role"], (set) => {
-    for (const { transport, role, count } of more().load().byKind.values()) set(count, { transport, role });
+  gauge("bridge_connections", "Open connections, and people and logins who poll", ["transport", "role"], (set) => {
+    // A poll is a connection of a moment: who asks again and again counts as one.
+    for (const { transport, role, count } of more().load().byKind.values()) if (transport !== "poll") set(count, { transport, role });
+    for (const [role, count] of poller.active()) set(count, { transport: "poll", role });
   });
+  gauge("bridge_clients", "Open connections by what software they say they are", ["client", "version"], (set) => softwareOf(hub.connections).forEach(([name, version, count]) => set(count, { client: name, version })));
   gauge("bridge_subscriptions", "Subscriptions of open connections", [], (set) => set(stats().subscriptions));
-  total("bridge_accepted_total", "Connections accepted", [], (set) => set(more().accepted));
+  total("bridge_accepted_total", "Connections accepted, and polls answered", ["transport"], (set) => Object.entries(more().accepted).forEach(([transport, count]) => set(count, { transport })));
   total("bridge_refused_total", "Upgrades refused, by why", ["why"], (set) => more().upgradesRefused.forEach((count, why) => set(count, { why })));
   total("bridge_closed_total", "Connections closed, by code", ["code"], (set) => Object.entries(stats().closedByCode).forEach(([code, count]) => set(count, { code })));
   total("bridge_errors_total", "Errors told to clients, by slug", ["slug"], (set) => more().errorsTold.forEach((count, slug) => set(count, { slug })));
-  total("bridge_events_in_total", "Updates read from the store's feed", [], (set) => set(stats().updatesIn));
+  total("bridge_sub_errors_total", "Of the errors, refused subscriptions", ["slug"], (set) => frames.subErrors.forEach((count, slug) => set(count, { slug })));
+  total("bridge_events_in_total", "Updates read from the store, by lane", ["lane"], (set) => LANES.forEach((lane, index) => set(feed.inByLane[index] ?? 0, { lane })));
+  total("bridge_filter_total", "Answers of the privacy policy for viewers who are interested", ["result"], (set) => Object.entries(hub.filtered).forEach(([result, count]) => set(count, { result })));
   total("bridge_deliveries_total", "Events written to clients, by lane", ["lane"], (set) => LANES.forEach((lane) => set(stats().deliveries[lane], { lane })));
   total("bridge_bytes_total", "Bytes of events written", [], (set) => set(more().bytes));
   total("bridge_writes_total", "Frames of events written", [], (set) => set(more().frames));
   total("bridge_dropped_total", "Events not written, by lane and reason", ["lane", "why"], (set) => {
     for (const lane of LANES) for (const [why, count] of Object.entries(stats().drops[lane])) set(count, { lane, why });
   });
+  total("bridge_conflated_total", "Positions and states in whose place a newer one went", [], (set) => set(hub.counts.dropped.conflated.reduce((sum, count) => sum + count, 0)));
+  gauge("bridge_rss_per_connection_bytes", "Resident memory of the process over its open connections", [], (set) => set(process.memoryUsage.rss() / Math.max(1, hub.connections.size)));
+  total("bridge_replay_events_total", "Events sent by replay", [], (set) => set(replayer.events));
   total("bridge_replay_total", "Replays, by how whole they were", ["result"], (set) => Object.entries(stats().replays).forEach(([result, count]) => set(count, { result })));
   gauge("bridge_replaying", "Connections that read the log", [], (set) => set(more().replaying));
   gauge("bridge_delivery_seconds", "From stored to handed to the socket, over the last 4,096 transitions and alerts", ["quantile"], (set) => {
@@ -149,8 +178,19 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures): B
     if (known !== undefined && known.residualDb !== null) set(known.residualDb, { basis: known.basis });
   });
   total("bridge_feed_gaps_total", "Gaps of the log that clients were told of", [], (set) => set(stats().feed.gaps));
+  const distributions = (): string =>
+    [
+      histogram("bridge_loop_lag_seconds", "How much later than asked for a tick comes", timings.loopLag),
+      stages({ fusion: timings.fusion, bridge: timings.bridge, client: hub.counts.acknowledged }),
+      histogram("bridge_batch_events", "Events of one frame", hub.counts.batch),
+      histogram("bridge_replay_seconds", "From the beginning of a replay to its end", timings.replay),
+      histogram("bridge_privacy_change_seconds", "From a change of settings until nothing more is shown than they allow", timings.privacyChange),
+      histogram("bridge_ping_rtt_seconds", "From a ping to the client's answer", timings.ping),
+      histogram("bridge_staleness_seconds", "Age of what is not acknowledged, of the open connections as of now", staleness(hub.connections, nowMs())),
+    ].join("");
   return {
     ...exposition,
+    text: async () => (await exposition.text()) + distributions(),
     observeTick: (tookMs) => ticks.observe(tookMs / 1_000),
     observeRequest: (route, status) => requests.inc({ route, status: String(status) }),
   };
@@ -161,4 +201,43 @@ function setQuantiles(set: (value: number, labels: Labels) => void, delays: Rece
     const delayMs = delays.quantileMs(quantile);
     if (delayMs !== null) set(delayMs / 1_000, { quantile: String(quantile) });
   }
+}
+
+function staleness(connections: Iterable<Connection>, nowMs: number): Distribution {
+  const seconds = new Distribution(SECONDS_BOUNDS);
+  for (const { outbox } of connections) seconds.add((outbox?.staleMs(nowMs) ?? 0) / 1_000);
+  return seconds;
+}
+
+function stages(byStage: Readonly<Record<string, Distribution>>): string {
+  const name = "bridge_stage_seconds";
+  const lines = Object.entries(byStage).map(([stage, distribution]) => buckets(name, distribution, `stage="${stage}"`));
+  return `# HELP ${name} From the verdict of the radio to the store (fusion), to the socket (bridge), to the acknowledgement (client)\n# TYPE ${name} histogram\n${lines.join("")}`;
+}
+
+/** Prometheus' text format, of counts that are kept in plain arrays: an observation of prom-client's costs more than the event that it counts. */
+function histogram(name: string, help: string, distribution: Distribution): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${buckets(name, distribution)}`;
+}
+
+function buckets(name: string, distribution: Distribution, labels = ""): string {
+  const cumulative = distribution.cumulative();
+  const label = (le: string) => `{${labels === "" ? "" : `${labels},`}le="${le}"}`;
+  const rest = labels === "" ? "" : `{${labels}}`;
+  const lines = distribution.bounds.map((bound, index) => `${name}_bucket${label(String(bound))} ${cumulative[index] ?? 0}\n`);
+  return `${lines.join("")}${name}_bucket${label("+Inf")} ${distribution.count}\n${name}_sum${rest} ${distribution.sum}\n${name}_count${rest} ${distribution.count}\n`;
+}
+
+/** The most frequent ones; what a client says it is could be anything. */
+function softwareOf(connections: Iterable<Connection>): [name: string, version: string, count: number][] {
+  const counts = new Map<string, [string, string, number]>();
+  for (const { software } of connections) {
+    const [name, version] = software ?? ["unknown", ""];
+    const known = counts.get(`${name} ${version}`);
+    if (known === undefined) counts.set(`${name} ${version}`, [name, version, 1]);
+    else known[2]++;
+  }
+  const all = [...counts.values()].sort((a, b) => b[2] - a[2]);
+  const rest = all.slice(MAX_SOFTWARE).reduce((sum, [, , count]) => sum + count, 0);
+  return rest === 0 ? all : [...all.slice(0, MAX_SOFTWARE), ["other", "", rest]];
 }

@@ -154,6 +154,8 @@ export class PeopleDesk {
   /** Null: no such person. */
   async erase(personId: PersonId): Promise<ErasureReceipt | null> {
     const { registry, feed, hub, nowMs } = this.#options;
+    // Counted before: whoever hears of the erasure first closes them.
+    const closed = [...hub.byPerson.get(personId)].length;
     let erased: { tagId: TagId | null } | null;
     try {
       erased = await registry.erase(personId);
@@ -163,7 +165,6 @@ export class PeopleDesk {
       throw error;
     }
     if (erased === null) return null;
-    const closed = [...hub.byPerson.get(personId)].length;
     await feed.applyPerson({ kind: "erased", personId, tagId: erased.tagId });
     return erasureReceipt({ atMs: nowMs(), hadTag: erased.tagId !== null, closed });
   }

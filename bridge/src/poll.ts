@@ -1,6 +1,7 @@
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { ClientFrames } from "./client-frames.ts";
 import { Connection, type Wire, type WireExtras } from "./connection.ts";
+import type { ViewerRole } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
 import { cursorOf } from "./sse-transport.ts";
@@ -8,6 +9,8 @@ import { cursorOf } from "./sse-transport.ts";
 /** A replay goes on with the next question. */
 const MAX_POLL_BYTES = 256 * 1024;
 const PATIENCE_MS = 5_000;
+/** Who has not asked for so long does not poll any more. */
+const ASKING_MS = 5_000;
 /** What a poller should wait between two questions (requirement E2). */
 export const POLL_EVERY_MS = 1_000;
 
@@ -31,8 +34,35 @@ export interface Polled {
 export class Poller {
   readonly #options: PollerOptions;
 
+  /** Who has asked lately, the longest ago first. */
+  readonly #asking = new Map<string, { role: ViewerRole; untilMs: number }>();
+  /** Questions answered. */
+  accepted = 0;
+
   constructor(options: PollerOptions) {
     this.#options = options;
+  }
+
+  /** How many poll now, by role: each of their connections lives for a moment only. */
+  active(): ReadonlyMap<ViewerRole, number> {
+    this.#forget();
+    const counts = new Map<ViewerRole, number>();
+    for (const { role } of this.#asking.values()) counts.set(role, (counts.get(role) ?? 0) + 1);
+    return counts;
+  }
+
+  #note(subject: string, role: ViewerRole): void {
+    this.accepted++;
+    this.#asking.delete(subject);
+    this.#asking.set(subject, { role, untilMs: this.#options.nowMs() + ASKING_MS });
+    this.#forget();
+  }
+
+  #forget(): void {
+    for (const [subject, { untilMs }] of this.#asking) {
+      if (untilMs > this.#options.nowMs()) return;
+      this.#asking.delete(subject);
+    }
   }
 
   async poll(claims: Claims, channels: readonly string[], cursor: string | null, address: string): Promise<Polled> {
@@ -45,6 +75,7 @@ export class Poller {
     let done = () => {};
     const finished = new Promise<void>((resolve) => (done = resolve));
     const isDone = () => connection.state === "closed" || bytes >= MAX_POLL_BYTES || (answers === channels.length && connection.replay === null);
+    this.#note(claims.subject, claims.role);
     const wire: Wire & WireExtras = {
       kind: "poll",
       send: (frame: string) => {

@@ -5,6 +5,7 @@ import { projectUpdate, type Projection } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import { eventRefOf } from "./keys.ts";
 import type { PeopleCache } from "./people-cache.ts";
+import type { Timings } from "./timings.ts";
 import { speakersOf, tagsOf, type UpdateFeed } from "./update-feed.ts";
 
 /** Updates of one page: about 80 KB of events at most, read in one go. */
@@ -17,6 +18,7 @@ export interface ReplayerOptions {
   hub: Hub;
   feed: UpdateFeed;
   eventRefKey: Uint8Array;
+  timings: Timings;
   nowMs: () => number;
   log: (event: object) => void;
   seal: (connection: Connection, offset: number) => string;
@@ -33,6 +35,7 @@ export class Replayer {
   #turn = 0;
   #inTurn = false;
   whole = 0;
+  events = 0;
   gap = 0;
 
   constructor(options: ReplayerOptions) {
@@ -48,7 +51,7 @@ export class Replayer {
     const { resumeFrom } = connection;
     const { feed, nowMs } = this.#options;
     if (resumeFrom === null || nowMs() > connection.resumeUntilMs || channel === "nearby" || channel === "occupancy" || channel === "presence") return;
-    connection.replay ??= { channels: new Set(), after: resumeFrom, liveAlertsAfter: 0, busy: false, gapTold: false, restarts: 0 };
+    connection.replay ??= { channels: new Set(), after: resumeFrom, liveAlertsAfter: 0, busy: false, gapTold: false, beganAtMs: nowMs(), restarts: 0 };
     connection.replay.channels.add(channel);
     // A channel that came while a replay runs: from the beginning for all; clients drop what they have by its id.
     connection.replay.after = resumeFrom;
@@ -104,6 +107,7 @@ export class Replayer {
     connection.replay = null;
     this.#replaying.delete(connection);
     if (!replay.gapTold) this.whole++;
+    this.#options.timings.replay.add((this.#options.nowMs() - replay.beganAtMs) / 1_000);
     if (connection.state === "open") connection.sendFrame({ op: "caught", c: seal(connection, feed.at.offset) });
     return true;
   }
@@ -164,6 +168,7 @@ export class Replayer {
     const { body } = projection.update;
     if (body.kind === "proximity" && shown.subject !== null) connection.remember(shown.subject);
     if (body.kind === "message" && body.message.from !== viewer.personId) connection.rememberWords(body.message.from);
+    this.events++;
     this.#options.hub.offer(connection, shown);
   }
 }

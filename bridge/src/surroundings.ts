@@ -1,5 +1,4 @@
-import { zoneCentre, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
-import type { Store } from "@konferenco/fusion";
+import { MAX_NEARBY_RESULTS, zoneCentre, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
 import type { Activities } from "./activities.ts";
 import type { Connection } from "./connection.ts";
 import type { Area } from "./core/area.ts";
@@ -11,7 +10,7 @@ import type { LivePicture } from "./core/live-picture.ts";
 import { selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
 import { PublicOccupancy } from "./core/occupancy.ts";
 import {
-  GRID_M,
+  LEAVE_RATIO,
   atLeast,
   isSeenCoarsely,
   seesThings,
@@ -30,12 +29,17 @@ import {
 import type { Hub } from "./hub.ts";
 import type { PeopleCache } from "./people-cache.ts";
 
-/** Tags asked for around a viewer. In a denser crowd the circle's rim is cut; the list shows 20. */
-const MAX_CANDIDATES = 500;
-/** Grid points of two positions can be nearer than the positions by so much. */
-const SNAP_MARGIN_M = 2 * GRID_M;
-/** People of a zone or the venue who are looked at for one answer, 1 µs each: which ones in a larger crowd depends on when they were first heard, not on where they are. */
-const MAX_CROWD = 20_000;
+/** How many are looked at for one answer, 0.5 µs each: around the viewer, where the radius grows no further once it holds so many,
+ *  and in all; which ones in a larger crowd depends on when they were first heard, not on where they are. */
+interface CrowdLimits {
+  around: number;
+  all: number;
+}
+/** 20 are shown, and a question may narrow them by interests. */
+const OF_A_QUESTION: CrowdLimits = { around: 2_500, all: 20_000 };
+/** A list of the `nearby` channel is made 5,000 times a second for 10,000 pages, and narrows nothing. */
+const OF_A_LIST: CrowdLimits = { around: 100, all: 1_000 };
+const SLICE_MS = 8;
 /** Zones smaller than this are a place, not an area: strangers are shown the venue instead. */
 const SMALL_ZONE_M2 = 50;
 const ENCOUNTERS_EVERY_MS = 250;
@@ -48,7 +52,6 @@ const CROWD_EVERY_MS = 5_000;
 
 export interface SurroundingsOptions {
   venue: VenueMap;
-  store: Store;
   people: PeopleCache;
   picture: LivePicture;
   hub: Hub;
@@ -87,7 +90,6 @@ export class Surroundings {
   #encounteredAtMs = 0;
   #toldExact = "";
   #looking = false;
-  #failing = false;
 
   constructor(options: SurroundingsOptions) {
     const { venue } = options;
@@ -116,47 +118,51 @@ export class Surroundings {
 
   // --- near me ------------------------------------------------------------------------------------
 
-  /** People near the viewer, from where the venue knows the viewer to be: a place of one's own choosing would be an oracle. */
-  async nearby(viewer: Viewer, query: NearbyQuery): Promise<NearbyPerson[]> {
-    const { people, picture, store } = this.#options;
+  /**
+   * People near the viewer, from where the venue knows the viewer to be: a place of one's own choosing would be an
+   * oracle. Asked of the live picture and not of the store: 10,000 pages that ask every 2 s would be its whole work.
+   */
+  nearby(viewer: Viewer, query: NearbyQuery, limits = OF_A_QUESTION): NearbyPerson[] {
+    const { people, picture } = this.#options;
     const ownTag = viewer.self?.consented === true ? people.tagOf(viewer.self.personId) : null;
     const standing = ownTag === null ? null : picture.trailOf(ownTag);
     const from = standing === null ? null : this.#placeOf(standing);
     if (from === null) return [];
-    if (query.within === "same_venue") return this.#select(picture.standings(), viewer, from, query);
-    const { zoneId } = from;
-    const radiusM = query.within === "10m" ? 10 : query.within === "same_zone" ? 0 : 50;
-    const around = radiusM === 0 ? [] : await store.nearby({ xM: from.xM, yM: from.yM, floor: from.floor, radiusM: radiusM + SNAP_MARGIN_M, limit: MAX_CANDIDATES });
-    const standings = new Map<TagId, Standing & Trail>();
-    for (const { tagId } of around) {
-      const found = picture.trailOf(tagId);
-      if (found !== null) standings.set(tagId, found);
-    }
+    if (query.within !== "same_venue") return this.#select(this.#around(from, query.within, limits), viewer, from, query);
+    // Nearer ones come first, so the whole venue is looked at only when they do not fill the list.
+    const near = this.#select(this.#around(from, "near", limits), viewer, from, { ...query, within: "near" });
+    return near.length === MAX_NEARBY_RESULTS ? near : this.#select(first(limits.all, picture.standings()), viewer, from, query);
+  }
+
+  *#around(from: Place, within: Exclude<NearbyQuery["within"], "same_venue">, limits: CrowdLimits): Iterable<Standing & Trail> {
+    const { picture } = this.#options;
+    const radiusM = within === "10m" ? 10 : 50;
+    if (within !== "same_zone") yield* picture.around(from, radiusM * LEAVE_RATIO, limits.around);
     // A radius that does not hold the whole zone says nothing about who is known by the zone alone.
-    const byZone = zoneId !== null && (query.within === "same_zone" || query.within === "near" || (this.#zoneWidthsM.get(zoneId) ?? Infinity) <= radiusM);
-    if (byZone) for (const found of picture.aroundZone(zoneId)) standings.set(found.tagId, found);
-    return this.#select(standings.values(), viewer, from, query);
+    const byZone = within === "same_zone" || within === "near" || (from.zoneId !== null && (this.#zoneWidthsM.get(from.zoneId) ?? Infinity) <= radiusM);
+    if (from.zoneId !== null && byZone) yield* first(limits.all, picture.aroundZone(from.zoneId));
   }
 
   #select(standings: Iterable<Standing & Trail>, viewer: Viewer, from: Place, query: NearbyQuery): NearbyPerson[] {
-    const candidates: Candidate[] = [];
-    let looked = 0;
+    const widthOf = (zoneId: ZoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity;
+    return selectNearby(this.#candidates(standings, viewer), viewer, from, query, widthOf).map((person) => this.#withActivity(person, viewer));
+  }
+
+  *#candidates(standings: Iterable<Standing & Trail>, viewer: Viewer): Iterable<Candidate> {
     for (const standing of standings) {
-      if (++looked > MAX_CROWD) break;
       const subject = this.#options.people.holderOf(standing.tagId);
       if (typeof subject !== "object") continue;
       const at = this.#placeSeenBy(standing, subject, viewer);
-      if (at !== null) candidates.push({ subject, at });
+      if (at !== null) yield { subject, at };
     }
-    const found = selectNearby(candidates, viewer, from, query, (zoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity);
-    const seen = new Map(candidates.map((candidate) => [candidate.subject.personId, candidate]));
-    return found.map((person) => this.#withActivity(person, seen.get(person.personId), viewer));
   }
 
-  #withActivity(person: NearbyPerson, candidate: Candidate | undefined, viewer: Viewer): NearbyPerson {
-    const tagId = this.#options.people.tagOf(person.personId);
-    if (candidate === undefined || tagId === null) return person;
-    const activity = this.#options.activities.seenIn(candidate.at.zoneId, tagId, candidate.subject, viewer);
+  #withActivity(person: NearbyPerson, viewer: Viewer): NearbyPerson {
+    const { people, picture, activities } = this.#options;
+    const [subject, tagId] = [people.policyOf(person.personId), people.tagOf(person.personId)];
+    const standing = tagId === null ? null : picture.trailOf(tagId);
+    if (subject === null || tagId === null || standing === null) return person;
+    const activity = activities.seenIn(this.#placeSeenBy(standing, subject, viewer)?.zoneId ?? null, tagId, subject, viewer);
     return activity === null ? person : { ...person, activity };
   }
 
@@ -192,21 +198,25 @@ export class Surroundings {
 
   // --- encounters -----------------------------------------------------------------------------------
 
-  /** A few times a second: who has come together since, and words that waited for a page to open. */
+  /** Every tick: who has come together, for as long as a slice; a few times a second, who has moved since, and words that waited for a page to open. */
   tickEncounters(): void {
-    const { picture, people, nowMs } = this.#options;
-    if (Math.abs(nowMs() - this.#encounteredAtMs) < ENCOUNTERS_EVERY_MS) return;
-    this.#encounteredAtMs = nowMs();
-    for (const { tagId } of picture.takeEntered()) this.#encounters.look(tagId);
-    for (const tagId of people.takeChanged()) this.#encounters.look(tagId);
-    const atMs = nowMs();
-    const waiting = this.#untold.filter((word) => atMs - word.atMs < PAIR_QUIET_MS);
-    this.#untold = [];
-    for (const word of waiting) this.#tell(word);
-    for (const { kind, a, b, matches } of this.#encounters.tick(atMs)) {
+    const atMs = this.#options.nowMs();
+    if (Math.abs(atMs - this.#encounteredAtMs) >= ENCOUNTERS_EVERY_MS) this.#lookAnew(atMs);
+    const untilMs = performance.now() + SLICE_MS;
+    for (const { kind, a, b, matches } of this.#encounters.tick(atMs, () => performance.now() < untilMs)) {
       this.#tell({ to: a.personId, other: b.personId, kind, match: matches[0], atMs });
       this.#tell({ to: b.personId, other: a.personId, kind, match: matches[1], atMs });
     }
+  }
+
+  #lookAnew(atMs: number): void {
+    const { picture, people } = this.#options;
+    this.#encounteredAtMs = atMs;
+    for (const { tagId } of picture.takeEntered()) this.#encounters.look(tagId);
+    for (const tagId of people.takeChanged()) this.#encounters.look(tagId);
+    const waiting = this.#untold.filter((word) => atMs - word.atMs < PAIR_QUIET_MS);
+    this.#untold = [];
+    for (const word of waiting) this.#tell(word);
   }
 
   /** Nothing of the person is kept. */
@@ -234,53 +244,57 @@ export class Surroundings {
   #tell(word: Untold): void {
     const { people } = this.#options;
     const { to, other, kind, match, atMs } = word;
+    if (this.#pagesOf(to).length === 0) {
+      if (kind === "serendipity" && this.#untold.length < MAX_UNTOLD) this.#untold.push(word);
+      return;
+    }
     const [receiver, subject] = [people.policyOf(to), people.policyOf(other)];
     if (receiver === null || subject === null) return;
-    const shown = kind === "near" ? showZoneNear(receiver, subject, "near", atMs) : showSerendipity(receiver, subject, wordsOf(subject, match), atMs);
-    if (!this.#offer(to, other, shown) && shown !== null && kind === "serendipity" && this.#untold.length < MAX_UNTOLD) this.#untold.push(word);
+    this.#offer(to, other, kind === "near" ? showZoneNear(receiver, subject, "near", atMs) : showSerendipity(receiver, subject, wordsOf(subject, match), atMs));
   }
 
-  /** False: none of the person's pages is open. */
-  #offer(to: PersonId, other: PersonId, shown: VisibleUpdate | null): boolean {
+  #pagesOf(personId: PersonId): Connection[] {
+    return this.#options.hub.byPerson.get(personId).filter((connection) => connection.state === "open" && connection.has("me") && connection.viewer.role !== "display");
+  }
+
+  #offer(to: PersonId, other: PersonId, shown: VisibleUpdate | null): void {
     const { hub } = this.#options;
-    const open = hub.byPerson.get(to).filter((connection) => connection.state === "open" && connection.has("me") && connection.viewer.role !== "display");
-    for (const connection of open) {
-      if (shown !== null) connection.remember(other);
+    if (shown === null) return;
+    for (const connection of this.#pagesOf(to)) {
+      connection.remember(other);
       hub.offer(connection, shown);
     }
-    if (open.length > 0) hub.flushUrgent();
-    return open.length > 0;
+    hub.flushUrgent();
   }
 
-  /** Lists for the `nearby` channel, one after another; a list that has not changed is not sent again. */
-  async tickNearby(): Promise<void> {
+  /** Lists for the `nearby` channel, in slices, so that nobody's alert waits for them; a list that has not changed is not sent again. */
+  tickNearby(): void {
     if (this.#looking) return;
+    const atMs = this.#options.nowMs();
+    const due = [...this.#options.hub.byChannel.nearby].filter((connection) => atMs >= connection.nearbyDueAtMs);
+    if (due.length === 0) return;
     this.#looking = true;
-    const { hub, nowMs, nearbyEveryMs, log } = this.#options;
-    try {
-      for (const connection of hub.byChannel.nearby) {
-        if (connection.state !== "open" || nowMs() < connection.nearbyDueAtMs) continue;
-        connection.nearbyDueAtMs = nowMs() + nearbyEveryMs;
-        await this.#tellNearby(connection);
-      }
-      this.#failing = false;
-    } catch (error) {
-      if (!this.#failing) log({ event: "lists of people nearby wait for the store", error: String(error) });
-      this.#failing = true;
-    } finally {
-      this.#looking = false;
-    }
+    this.#tellSlice(due, 0);
   }
 
-  async #tellNearby(connection: Connection): Promise<void> {
-    const { hub, nowMs } = this.#options;
-    const seenBy = connection.viewer;
-    const people = await this.nearby(seenBy, { within: "near", interests: [] });
-    // A policy that changed while the store answered: look again next time rather than show what was allowed before.
-    if (connection.viewer !== seenBy || people.some((person) => this.#options.people.policyOf(person.personId) === null)) return;
+  #tellSlice(due: readonly Connection[], from: number): void {
+    const untilMs = performance.now() + SLICE_MS;
+    for (let index = from; index < due.length; index++) {
+      if (performance.now() > untilMs) return void setImmediate(() => this.#tellSlice(due, index));
+      const connection = due[index] as Connection;
+      if (connection.state === "open" && connection.has("nearby")) this.#tellNearby(connection);
+    }
+    this.#looking = false;
+  }
+
+  #tellNearby(connection: Connection): void {
+    const { hub, nowMs, nearbyEveryMs } = this.#options;
+    connection.nearbyDueAtMs = nowMs() + nearbyEveryMs;
+    const people = this.nearby(connection.viewer, { within: "near", interests: [], ...(connection.heldNearby === null ? {} : { held: connection.heldNearby }) }, OF_A_LIST);
     const list = JSON.stringify(people);
     if (list === connection.lastNearby) return;
     connection.lastNearby = list;
+    connection.heldNearby = people.length === 0 ? null : new Map(people.map(({ personId, within }) => [personId, within]));
     for (const person of people) connection.remember(person.personId);
     hub.offer(connection, showNearby(people, nowMs()));
   }
@@ -345,6 +359,14 @@ export class Surroundings {
     const released = new Map(this.#publicOccupancy.zones.map(({ zoneId, count }) => [zoneId, count === "few" ? 0 : count]));
     markHotSpots(this.#publicSpots, (zoneId) => released.get(zoneId) ?? 0, nowMs);
     return true;
+  }
+}
+
+function* first<T>(limit: number, all: Iterable<T>): Iterable<T> {
+  let left = limit;
+  for (const one of all) {
+    if (left-- === 0) return;
+    yield one;
   }
 }
 

@@ -1,12 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isLogged, type Alert, type PersonId, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
+import { MESSAGE_TYPES, isLogged, type Alert, type PersonId, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
 import type { FollowEvent, Store } from "@konferenco/fusion";
+import { Fifo } from "./core/fifo.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { isVenue, projectUpdate } from "./core/privacy.ts";
 import { eventRefOf } from "./keys.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import { RecentLog } from "./recent-log.ts";
+import type { Timings } from "./timings.ts";
 import type { Registry, RegistryChange } from "./registry/registry.ts";
 
 /** Updates that wait while people are looked up, about 300 bytes each; beyond, they are read from the log again. */
@@ -24,7 +26,7 @@ const MAX_ALERT_SCAN = 200_000;
 type Job =
   | { kind: "updates"; updates: Update[] }
   | { kind: "gap"; why: "retention" | "epoch" | "overflow" }
-  | { kind: "change"; change: RegistryChange; done: (() => void) | null; failed: ((error: unknown) => void) | null };
+  | { kind: "change"; sinceMs: number; change: RegistryChange; done: (() => void) | null; failed: ((error: unknown) => void) | null };
 
 export interface UpdateFeedOptions {
   store: Store;
@@ -35,6 +37,7 @@ export interface UpdateFeedOptions {
   /** What was logged before the start, and everything from then on, in its order, just before clients see it. */
   heard: (update: Update, when: "before" | "now") => void;
   policyChanged: (change: PolicyChange) => void;
+  timings: Timings;
   eventRefKey: Uint8Array;
   nowMs: () => number;
   log: (event: object) => void;
@@ -46,7 +49,7 @@ export interface UpdateFeedOptions {
  */
 export class UpdateFeed {
   readonly #options: UpdateFeedOptions;
-  readonly #jobs: Job[] = [];
+  readonly #jobs = new Fifo<Job>();
   readonly #alerts: Alert[] = [];
   readonly #followers: { close(): Promise<void> }[] = [];
   #pendingUpdates = 0;
@@ -57,6 +60,8 @@ export class UpdateFeed {
   /** The person is erased: whoever keeps something about them lets it go. */
   onErased: (personId: string, tagId: TagId | null) => void = () => {};
   updatesIn = 0;
+  /** The same by lane; signals are in none. */
+  readonly inByLane: [number, number, number, number] = [0, 0, 0, 0];
   gaps = 0;
   /** The end of the log, as far as it has been dispatched. */
   readonly recent: RecentLog;
@@ -99,7 +104,7 @@ export class UpdateFeed {
   async open(): Promise<void> {
     const { store, registry } = this.#options;
     this.#running = true; // nothing is dispatched before the picture stands
-    this.#followers.push(await registry.follow((change) => this.#push({ kind: "change", change, done: null, failed: null })));
+    this.#followers.push(await registry.follow((change) => this.#push({ kind: "change", sinceMs: performance.now(), change, done: null, failed: null })));
     this.#followers.push(await store.follow((event) => this.#onFollow(event)));
     this.#at = await store.end();
     await this.#loadPicture();
@@ -112,12 +117,12 @@ export class UpdateFeed {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#followers.map((follower) => follower.close()));
-    for (const job of this.#jobs.splice(0)) if (job.kind === "change") job.done?.();
+    for (let job = this.#jobs.take(); job !== undefined; job = this.#jobs.take()) if (job.kind === "change") job.done?.();
   }
 
   /** Applies a change that this process made; when it resolves, nothing more is shown than the change allows. */
   applyPerson(change: RegistryChange): Promise<void> {
-    return new Promise((done, failed) => this.#push({ kind: "change", change, done, failed }));
+    return new Promise((done, failed) => this.#push({ kind: "change", sinceMs: performance.now(), change, done, failed }));
   }
 
   recentAlerts(): Alert[] {
@@ -133,7 +138,7 @@ export class UpdateFeed {
     this.#pendingUpdates += event.updates.length;
     if (this.#pendingUpdates <= MAX_PENDING_UPDATES) return this.#push({ kind: "updates", updates: event.updates });
     // Too many wait: the log has the logged ones, and of positions only the latest counts.
-    for (let index = this.#jobs.length - 1; index >= 0; index--) if (this.#jobs[index]?.kind === "updates") this.#jobs.splice(index, 1);
+    this.#jobs.keep((job) => job.kind !== "updates");
     this.#pendingUpdates = 0;
     this.#push({ kind: "gap", why: "overflow" });
   }
@@ -150,7 +155,7 @@ export class UpdateFeed {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    for (let job = this.#jobs.shift(); job !== undefined && !this.#closed; job = this.#jobs.shift()) {
+    for (let job = this.#jobs.take(); job !== undefined && !this.#closed; job = this.#jobs.take()) {
       if (job.kind === "updates") {
         this.#pendingUpdates = Math.max(0, this.#pendingUpdates - job.updates.length);
         // No await when everybody is known: the update is on its way in the turn in which it was stored.
@@ -177,11 +182,19 @@ export class UpdateFeed {
         this.recent.add(update);
         if (update.body.kind === "alert") this.#keepAlert(update.body.alert);
       }
+      this.#count(update);
       picture.apply(update, atMs);
       heard(update, "now");
       hub.dispatch(projectUpdate(update, logged ? eventRefOf(eventRefKey, epoch, offset) : null, people.holderOf, people.policyOf));
     }
     hub.flushUrgent();
+  }
+
+  #count({ body, storedAtMs }: Update): void {
+    if (body.kind === "signal") return;
+    const lane = body.kind === "alert" ? 0 : body.kind === "message" ? MESSAGE_TYPES[body.message.type].lane : body.kind === "position" ? 2 : isLogged(body) ? 1 : 3;
+    this.inByLane[lane]++;
+    if (body.kind === "zone") this.#options.timings.fusion.add(Math.max(0, storedAtMs - body.zone.atMs) / 1_000);
   }
 
   // --- people -------------------------------------------------------------------------------------
@@ -223,6 +236,7 @@ export class UpdateFeed {
     const change = await people.refresh(job.change);
     hub.applyPolicyChange(change);
     policyChanged(change);
+    this.#options.timings.privacyChange.add((performance.now() - job.sinceMs) / 1_000);
     if (change.error !== null) {
       log({ event: "a person could not be read and is hidden until they are", error: String(change.error) });
       return job.failed?.(change.error);

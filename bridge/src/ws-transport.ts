@@ -155,6 +155,7 @@ export class WsTransport {
         // The cursor moves on in quiet times too, else it would be past the log's retention after a quiet day.
         const offered = connection.replay?.after.offset ?? feedOffset();
         const offset = outbox?.writtenOffset(offered) ?? offered;
+        connection.pingedAtMs = atMs;
         connection.sendFrame({ op: "ping", now: atMs, c: seal(connection, offset) });
         connection.wire.probe(outbox?.lastS ?? 0);
       }

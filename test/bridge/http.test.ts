@@ -380,9 +380,33 @@ describe("operations", () => {
     expect(body).toMatch(/^bridge_deliveries_total\{lane="transitions"\} 1$/m);
     expect(body).toMatch(/^bridge_connections\{transport="ws",role="staff"\} 1$/m);
     expect(body).toMatch(/^# TYPE bridge_deliveries_total counter$/m);
+    for (const line of ['bridge_events_in_total{lane="transitions"} 1', 'bridge_accepted_total{transport="ws"} 1', 'bridge_filter_total{result="shown"} 1', 'bridge_stage_seconds_count{stage="bridge"} 1', "bridge_privacy_change_seconds_count 2", 'bridge_staleness_seconds_bucket{le="+Inf"} 1', 'bridge_clients{client="unknown",version=""} 1']) expect(body.split("\n")).toContain(line);
     expect(body).not.toMatch(/anna|t-1/);
     expect(test.bridge.stats()).toMatchObject({ connections: 1, subscriptions: 1, deliveries: { transitions: 1 }, updatesIn: 1 });
     expect(test.bridge.stats().deliveryP95Ms).toBeLessThan(100);
+  });
+
+  it("metrics tell streams and pollers from WebSockets, and hold everything that delivery.md lists", async () => {
+    const screen = { role: "display", personId: null } as const;
+    const client = await test.client("display");
+    client.send({ op: "sub", id: 99, ch: "venue", area: { zoneIds: ["nowhere"] } });
+    await client.answer(99);
+    const token = await test.bridge.issueToken(screen);
+    const stream = await fetch(`${test.bridge.url}/events?channels=alerts`, { headers: { Accept: "text/event-stream", Authorization: `Bearer ${token}` } });
+    const reader = stream.body?.getReader();
+    await reader?.read();
+    expect((await get("/api/v1/poll?channels=alerts", screen)).status).toBe(200);
+    const lines = async () => ((await get("/metrics")).body as string).split("\n");
+    await expect.poll(lines, { timeout: 20_000 }).toEqual(expect.arrayContaining(["ws", "sse", "poll"].map((transport) => `bridge_connections{transport="${transport}",role="display"} 1`)));
+    expect(await lines()).toEqual(expect.arrayContaining(['bridge_sub_errors_total{slug="bad_request"} 1', 'bridge_accepted_total{transport="poll"} 1']));
+    const text = (await lines()).join("\n");
+    const NAMES = "connections accepted_total refused_total closed_total hello_seconds subscriptions sub_errors_total events_in_total deliveries_total bytes_total writes_total batch_events tick_seconds loop_lag_seconds stage_seconds unacked_bytes staleness_seconds lagging conflated_total dropped_total replay_events_total replay_seconds replay_total filter_total privacy_change_seconds ping_rtt_seconds rss_per_connection_bytes";
+    expect(NAMES.split(" ").filter((name) => !new RegExp(`^# TYPE bridge_${name} `, "m").test(text))).toEqual([]);
+    // Each line of ours is Prometheus' text format.
+    expect(text.split("\n").filter((line) => line.includes("bridge_") && !/^(# (HELP|TYPE) [a-z_]+ .+|[a-zA-Z_:]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [-+0-9.eEInfa]+)$/.test(line))).toEqual([]);
+    await reader?.cancel();
+    test.skewMs(10_000);
+    expect((await lines()).filter((line) => line.startsWith('bridge_connections{transport="poll"'))).toEqual([]);
   });
 
   it("the description of the API is OpenAPI 3.1 and holds every route", async () => {

@@ -127,6 +127,16 @@ describe("presence", () => {
     expect(ben.everything).not.toContain("anna");
   });
 
+  it("who is found by connections alone, and hides their presence, leaves their screens at once", async () => {
+    await test.registry.changeSettings("anna", { discoverability: "connections" });
+    const ben = await attendee("ben");
+    await ben.subscribe("presence");
+    await attendee("anna");
+    await sees(ben, { anna: "online" });
+    await test.registry.changeSettings("anna", { presence: { online: false } });
+    await sees(ben, {});
+  });
+
   it("is one event a second and channel, however many come; and a number alone where there is a crowd", async () => {
     const ben = await attendee("ben");
     await ben.subscribe("app:lobby");

@@ -135,7 +135,7 @@ describe("an attendee who does not feel safe", () => {
     await page.getByTestId("forget").click();
     await page.getByTestId("confirm-forget").click();
     await page.getByTestId("receipt").filter({ hasText: "You are forgotten" }).waitFor();
-    expect(await text(page, "receipt")).toMatch(/profile, consent, settings.*Save the receipt/);
+    expect(await text(page, "receipt")).toMatch(/profile, consent, settings.*1 of theirs closed.*Save the receipt/);
     expect(await stand.registry.person("ada")).toBeNull();
   });
 });

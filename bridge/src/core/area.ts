@@ -1,5 +1,5 @@
 import { NO_ORIGIN, distanceToEdgeM, pointInPolygon, venuePointOfLonLat, type AreaOfInterest, type Polygon, type VenueMap, type Zone, type ZoneId } from "@konferenco/protocol";
-import { GRID_M, type ShownPlace, type VisibleUpdate } from "./privacy.ts";
+import { GRID_M, LEAVE_RATIO, type ShownPlace, type VisibleUpdate } from "./privacy.ts";
 
 /**
  * Part of a venue that somebody wants to hear of. It is asked about what is shown, never about what is known: a
@@ -12,8 +12,6 @@ export interface Area {
   holds(place: ShownPlace, was: boolean): boolean;
 }
 
-/** Who is in a circle leaves it at this multiple of its radius (Photon's inner and outer radius). */
-export const LEAVE_RATIO = 1.3;
 /** Who is in a polygon leaves it at this distance: two steps of the grid that positions are shown on. */
 const LEAVE_EDGE_M = 2 * GRID_M;
 

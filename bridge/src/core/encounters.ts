@@ -67,10 +67,12 @@ export class Encounters {
     this.#waiting.set(tagId, 0);
   }
 
-  tick(nowMs: number): Encounter[] {
+  /** `hasTime`: asked before each person is compared; who is left comes with the next tick. After a start that is everybody. */
+  tick(nowMs: number, hasTime: () => boolean = () => true): Encounter[] {
     const encounters: Encounter[] = [];
     for (const [tagId, dueAtMs] of this.#waiting) {
       if (dueAtMs > nowMs) continue;
+      if (!hasTime()) break;
       const here = this.#surround.trailOf(tagId);
       const holder = this.#surround.holderOf(tagId);
       if (here === null || here.zoneId === null || typeof holder !== "object" || !holder.proximityAlerts) {
@@ -104,25 +106,29 @@ export class Encounters {
       const kind = match.score >= COMPATIBLE ? "serendipity" : "near";
       // Who show each other their precise place hear of metres instead (projectPair).
       if (kind === "near" && (zoneWidthM(zoneId) > NEAR_ZONE_M || mayMeet(a, b, "precise"))) continue;
-      if (!this.#isQuiet(a.personId, b.personId, nowMs)) continue;
+      if (this.#wasToldLately(a.personId, b.personId, nowMs)) continue;
+      // Who has been told enough for now is not compared with the rest of the hall.
+      if (this.#words.take(a.personId, nowMs) > 0) return;
+      if (this.#words.take(b.personId, nowMs) > 0) continue;
+      this.#remember(a.personId, b.personId, nowMs);
       encounters.push({ kind, a, b, matches: [match, matchOf(b.profile, a.profile)] });
       if (kind === "near" && this.#near.size < MAX_PAIRS) this.#near.set(pairOf(a.personId, b.personId), { a: a.personId, b: b.personId, tagIds: [here.tagId, there.tagId], zoneId });
     }
   }
 
-  /** True, and remembered, if this pair may hear of each other now. */
-  #isQuiet(a: string, b: string, nowMs: number): boolean {
+  #wasToldLately(a: string, b: string, nowMs: number): boolean {
+    const toldAtMs = this.#toldAtMs.get(pairOf(a, b));
+    return toldAtMs !== undefined && nowMs - toldAtMs < PAIR_QUIET_MS;
+  }
+
+  #remember(a: string, b: string, nowMs: number): void {
     const pair = pairOf(a, b);
-    const toldAtMs = this.#toldAtMs.get(pair);
-    if (toldAtMs !== undefined && nowMs - toldAtMs < PAIR_QUIET_MS) return false;
-    if (this.#words.take(a, nowMs) > 0 || this.#words.take(b, nowMs) > 0) return false;
     this.#toldAtMs.delete(pair); // to the end: the map's order is the order of the words
     this.#toldAtMs.set(pair, nowMs);
     for (const [oldest, atMs] of this.#toldAtMs) {
       if (this.#toldAtMs.size <= MAX_PAIRS && nowMs - atMs < PAIR_QUIET_MS) break;
       this.#toldAtMs.delete(oldest);
     }
-    return true;
   }
 
   /** Pairs of which one is no longer shown in the zone, once. */

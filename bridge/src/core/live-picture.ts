@@ -1,13 +1,16 @@
 import { RECENT_LOCATION_MS, sameActivity, type GatewayHealth, type Position, type TagId, type Update, type ZoneId } from "@konferenco/protocol";
+import { Cells, type Placed } from "./cells.ts";
 import { LONGEST_DELAY_MS, type Stay, type Trail } from "./coarse-times.ts";
-import { snap, type Standing } from "./privacy.ts";
+import { snap, type Place, type Standing } from "./privacy.ts";
 
-interface TagState extends Standing, Trail {
+interface TagState extends Standing, Trail, Placed {
   /** On the bridge's clock, so that a replayed recording with other times is kept as long. */
   heardAtMs: number;
   /** The grid point that others are shown, kept while the tag only trembles about its edge. */
   gridXM: number;
   gridYM: number;
+  /** Of the floor on which it was placed; null before its first position. */
+  cells: Cells<TagState> | null;
 }
 
 /** A tag leaves its grid point when it is this far from it: half a cell would show every tremble, and trembles averaged are a place. */
@@ -23,6 +26,7 @@ const MAX_STAYS = 32;
 export class LivePicture {
   readonly #tags = new Map<TagId, TagState>();
   readonly #byZone = new Map<ZoneId, Set<TagState>>();
+  readonly #byFloor = new Map<number, Cells<TagState>>();
   readonly #entered = new Map<TagId, Standing>();
   readonly #busy = new Set<TagId>();
   readonly #gateways = new Map<string, GatewayHealth>();
@@ -59,6 +63,16 @@ export class LivePicture {
       tag.gridYM = snap(position.yM);
     }
     if (tag.zoneId !== position.zoneId || tag.stays.length === 0) this.#enter(tag, { zoneId: position.zoneId, floor: position.floor, atMs: position.atMs }, nowMs);
+    this.#place(tag);
+  }
+
+  #place(tag: TagState): void {
+    if (tag.position === null) return;
+    let cells = this.#byFloor.get(tag.floor);
+    if (cells === undefined) this.#byFloor.set(tag.floor, (cells = new Cells()));
+    if (tag.cells !== cells) tag.cells?.remove(tag);
+    tag.cells = cells;
+    cells.place(tag);
   }
 
   setGateway(gateway: GatewayHealth): void {
@@ -68,7 +82,7 @@ export class LivePicture {
   #tagState(tagId: TagId, floor: number, nowMs: number): TagState {
     let tag = this.#tags.get(tagId);
     if (tag === undefined) {
-      tag = { tagId, position: null, zoneId: null, floor, zoneSinceMs: 0, heardAtMs: nowMs, gridXM: NaN, gridYM: NaN, stays: [] };
+      tag = { tagId, position: null, zoneId: null, floor, zoneSinceMs: 0, heardAtMs: nowMs, gridXM: NaN, gridYM: NaN, stays: [], cells: null, cell: null };
       this.#tags.set(tagId, tag);
     }
     tag.heardAtMs = nowMs;
@@ -82,6 +96,7 @@ export class LivePicture {
     // On the bridge's clock: what others are shown late is late after we knew it.
     tag.stays.push({ zoneId, floor, sinceMs: nowMs });
     while (tag.stays.length > 1 && ((tag.stays[1] as Stay).sinceMs < nowMs - LONGEST_DELAY_MS || tag.stays.length > MAX_STAYS)) this.#leave(tag, tag.stays.shift() as Stay);
+    this.#place(tag);
     if (zoneId === null) return;
     const inZone = this.#byZone.get(zoneId);
     if (inZone === undefined) this.#byZone.set(zoneId, new Set([tag]));
@@ -99,6 +114,11 @@ export class LivePicture {
   /** Tags that are in the zone or were lately: some are still shown there. */
   aroundZone(zoneId: ZoneId): Iterable<Standing & Trail> {
     return this.#byZone.get(zoneId) ?? [];
+  }
+
+  /** Tags whose grid point is within the radius; in a crowd the nearest rings of cells that hold `enough` of them. */
+  around({ xM, yM, floor }: Pick<Place, "xM" | "yM" | "floor">, radiusM: number, enough: number): readonly (Standing & Trail)[] {
+    return this.#byFloor.get(floor)?.around(xM, yM, radiusM, enough) ?? [];
   }
 
   /** The tag, where others are shown it. */
@@ -141,6 +161,7 @@ export class LivePicture {
     if (tag === undefined) return;
     this.#tags.delete(tagId);
     this.#entered.delete(tagId);
+    tag.cells?.remove(tag);
     this.#busy.delete(tagId);
     for (const stay of tag.stays.splice(0)) this.#leave(tag, stay);
   }
@@ -156,6 +177,7 @@ export class LivePicture {
   clear(): void {
     this.#tags.clear();
     this.#byZone.clear();
+    this.#byFloor.clear();
     this.#entered.clear();
     this.#busy.clear();
   }

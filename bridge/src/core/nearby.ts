@@ -1,4 +1,4 @@
-import { MAX_NEARBY_RESULTS, type NearbyPerson, type Profile, type ZoneId } from "@konferenco/protocol";
+import { MAX_NEARBY_RESULTS, type NearbyPerson, type PersonId, type Profile, type ZoneId } from "@konferenco/protocol";
 import { fold, matchOf, sharedOf } from "./compatibility.ts";
 import { bandOf, sharesZone, type Band, type Place, type SubjectPolicy, type Viewer } from "./privacy.ts";
 
@@ -23,6 +23,8 @@ export interface NearbyFilters {
 export interface NearbyQuery extends NearbyFilters {
   /** `near`: up to 50 m, or in the same zone. */
   within: Band | "near";
+  /** What the viewer was told last, of a list that goes on. */
+  held?: ReadonlyMap<PersonId, Band>;
 }
 
 export interface Candidate {
@@ -39,20 +41,29 @@ const RADIUS_M = { "10m": 10, "50m": 50 } as const;
  */
 export function selectNearby(candidates: Iterable<Candidate>, viewer: Viewer, from: Place, query: NearbyQuery, zoneWidthM: (zoneId: ZoneId) => number): NearbyPerson[] {
   const passes = newFilter(viewer, query);
-  const found = new Map<string, { subject: SubjectPolicy; within: Band }>();
+  const known = new Set<string>();
+  const byBand: Record<Band, SubjectPolicy[]> = { "10m": [], "50m": [], same_zone: [], same_venue: [] };
   for (const { subject, at } of candidates) {
-    if (subject.personId === viewer.personId || found.has(subject.personId)) continue;
-    const within = bandOf(subject, at, viewer, from);
+    if (subject.personId === viewer.personId || known.has(subject.personId)) continue;
+    const within = bandOf(subject, at, viewer, from, query.held?.get(subject.personId));
     if (within === null) continue;
     const inZone = sharesZone(subject, at, viewer, from);
     if (!isWithin(within, inZone, query.within, from, zoneWidthM)) continue;
-    if (passes(subject)) found.set(subject.personId, { subject, within });
+    if (!passes(subject)) continue;
+    known.add(subject.personId);
+    byBand[within].push(subject);
   }
-  const rank = (person: { within: Band }) => BANDS.indexOf(person.within);
-  return [...found.values()]
-    .map(({ subject, within }) => ({ within, ...describe(subject, viewer) }))
-    .sort((a, b) => rank(a) - rank(b) || b.relevance - a.relevance || compare(a.name, b.name) || compare(a.personId, b.personId))
-    .slice(0, MAX_NEARBY_RESULTS);
+  const people: NearbyPerson[] = [];
+  // Relevance takes ten times what all before it takes: only of bands that are shown.
+  for (const within of BANDS) {
+    const left = MAX_NEARBY_RESULTS - people.length;
+    if (left > 0) people.push(...byBand[within].map((subject) => ({ within, ...describe(subject, viewer) })).sort(byRelevance).slice(0, left));
+  }
+  return people;
+}
+
+function byRelevance(a: { relevance: number; name: string; personId: string }, b: typeof a): number {
+  return b.relevance - a.relevance || compare(a.name, b.name) || compare(a.personId, b.personId);
 }
 
 function isWithin(band: Band, inZone: boolean, asked: NearbyQuery["within"], from: Place, zoneWidthM: (zoneId: ZoneId) => number): boolean {

@@ -1,7 +1,9 @@
 import type { ZoneId } from "@konferenco/protocol";
 
-/** Counts below this are told to the public as "few", like none. */
-export const FEW = 5;
+/** Counts that come out below this are told to the public as "few", like none. */
+export const FEW = 10;
+/** So many people are "few" whatever the dice: noise adds up over a day of windows, so that a nearly empty zone must not have any. */
+export const SURELY_FEW = 3;
 /** Others are rounded to this. */
 const STEP = 5;
 /** One release per zone and window: asking again gives the same answer, so averaging gives nothing. */
@@ -44,8 +46,7 @@ export class PublicOccupancy {
 /** Two-sided geometric noise (the difference of two geometric draws), then rounding, then the floor. */
 export function publicCount(count: number, [a, b]: [number, number]): PublicCount {
   const noisy = count + geometric(a) - geometric(b);
-  const rounded = Math.round(noisy / STEP) * STEP;
-  return noisy < FEW ? "few" : rounded;
+  return count <= SURELY_FEW || noisy < FEW ? "few" : Math.round(noisy / STEP) * STEP;
 }
 
 function geometric(uniform: number): number {

@@ -1,4 +1,5 @@
 import { MAX_FRAME_BYTES, MAX_QUEUED_BYTES_PER_CONNECTION } from "@konferenco/protocol";
+import { Distribution, EVENTS_BOUNDS, SECONDS_BOUNDS } from "./distribution.ts";
 import type { VisibleUpdate } from "./privacy.ts";
 
 /**
@@ -29,11 +30,15 @@ export interface OutboxCounts {
   bytes: number;
   frames: number;
   dropped: Record<DropReason, [number, number, number, number]>;
+  /** Events of one frame. */
+  batch: Distribution;
+  /** Seconds from writing to the acknowledgement of what was oldest then. */
+  acknowledged: Distribution;
 }
 
 export function newOutboxCounts(): OutboxCounts {
   const none = (): [number, number, number, number] => [0, 0, 0, 0];
-  return { delivered: none(), bytes: 0, frames: 0, dropped: { conflated: none(), budget: none(), lag: none(), policy: none(), area: none(), closed: none() } };
+  return { batch: new Distribution(EVENTS_BOUNDS), acknowledged: new Distribution(SECONDS_BOUNDS), delivered: none(), bytes: 0, frames: 0, dropped: { conflated: none(), budget: none(), lag: none(), policy: none(), area: none(), closed: none() } };
 }
 
 /**
@@ -90,6 +95,8 @@ export class Outbox {
   #sentBytes = 0;
   #ackedBytes = 0;
   #ackedS = 0;
+  /** Since when something is unacknowledged, as far as the last acknowledgement tells. */
+  #unackedSinceMs = 0;
   #markS: number[] | null = null;
   #markBytes: number[] | null = null;
   #fullSinceMs = 0;
@@ -113,6 +120,10 @@ export class Outbox {
   }
   get unackedBytes(): number {
     return this.#sentBytes - this.#ackedBytes;
+  }
+  /** How old is what the client has not acknowledged. */
+  staleMs(nowMs: number): number {
+    return this.unackedBytes === 0 ? 0 : nowMs - this.#unackedSinceMs;
   }
   get lastS(): number {
     return this.#nextS - 1;
@@ -293,6 +304,8 @@ export class Outbox {
         ? `{"op":"ev","s":${s}${cursor},${first.json.slice(1)}`
         : `{"op":"b","s":${s}${cursor},"ev":[${joined(events)}]}`;
     if (this.unackedBytes < WINDOW_BYTES && this.unackedBytes + bytes >= WINDOW_BYTES) this.#fullSinceMs = nowMs;
+    if (this.unackedBytes === 0) this.#unackedSinceMs = nowMs;
+    this.#counts.batch.add(events.length);
     this.#sentBytes += bytes;
     this.#counts.bytes += bytes;
     this.#counts.frames++;
@@ -335,6 +348,8 @@ export class Outbox {
     let passed = 0;
     while (passed < markS.length && (markS[passed] as number) <= s) passed++;
     if (passed > 0) {
+      this.#counts.acknowledged.add(Math.max(0, nowMs - this.#unackedSinceMs) / 1_000);
+      this.#unackedSinceMs = nowMs;
       this.#ackedBytes = markBytes[passed - 1] as number;
       markS.splice(0, passed);
       markBytes.splice(0, passed);

@@ -128,6 +128,9 @@ export interface ShownPlace {
   point: { xM: number; yM: number } | null;
 }
 
+/** Who is in a circle leaves it at this multiple of its radius (Photon's inner and outer radius). */
+export const LEAVE_RATIO = 1.3;
+
 /** Others' positions are moved to this grid before anything is computed from them. */
 export const GRID_M = 1;
 
@@ -361,8 +364,7 @@ function projectPair(update: Update, ref: string | null, proximity: ProximityTra
   const show = (other: SubjectPolicy) =>
     reveal(1, { t: proximity.transition, at: proximity.atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId, { update, ref });
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
-    if (viewer.personId === null || viewer.role === "display") return null;
-    // Who looks with an office besides must be allowed to see the other in that office too.
+    // Who looks with an office besides must be allowed to see the other in that office too; a screen sees nobody.
     const sees = (other: SubjectPolicy) => atLeast(levelFor(other, viewer), "precise");
     if (viewer.personId === a.personId) return mayHearOfNear(a, b) && sees(b) ? (toA ??= show(b)) : null;
     if (viewer.personId === b.personId) return mayHearOfNear(b, a) && sees(a) ? (toB ??= show(a)) : null;
@@ -446,11 +448,11 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
     };
     const logged = update.body.kind === "message" ? { update, ref } : undefined;
     const key = type.delivery === "best_effort" ? `${message.type} ${from} ${to.id}` : null;
-    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 && type.priority !== "low" ? NEXT_TICK_MS : windowMsOf(type.priority));
+    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 ? NEXT_TICK_MS : windowMsOf(type.priority));
   };
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (sender === null || (sender !== "venue" && !sender.consented)) return null;
-    const own = viewer.personId !== null && viewer.personId === from;
+    const own = viewer.personId === from;
     if (to.kind === "channel" ? viewer.mayRead?.(to.id) !== true : !own && viewer.personId !== to.id) return null;
     if (own) return (toSelf ??= show({ from: { who: "me" }, ...(to.kind === "user" ? { to: to.id === from ? "me" : to.id } : {}), ...(message.key === null ? {} : { key: message.key }) }));
     if (sender !== "venue" && viewer.self !== null && isBlockedBetween(viewer.self, sender)) return null;
@@ -485,8 +487,9 @@ export function isNamedIn(policy: SubjectPolicy): boolean {
 export function shownState(policy: SubjectPolicy, state: PresenceState, to: "channel" | SubjectPolicy): PresenceState | null {
   const visible = to === "channel" ? isNamedIn(policy) : policy.consented && policy.presence.online && isConnection(policy, to);
   if (!visible) return null;
-  if (state === "offline" || policy.presence.availability) return state === "online" && policy.doNotDisturb && policy.presence.availability ? "busy" : state;
-  return "online";
+  if (state === "offline") return state;
+  if (!policy.presence.availability) return "online";
+  return state === "online" && policy.doNotDisturb ? "busy" : state;
 }
 
 /** Who is where in a channel, or which of the viewer's connections are here; made of states that `shownState` let through. */
@@ -629,9 +632,8 @@ export function whereaboutsOf(subject: SubjectPolicy, at: Place, viewer: Viewer)
 /** True if the viewer learns of the subject late and by coarse places alone: a stranger who is shown the zone at most. */
 export function isSeenCoarsely(subject: SubjectPolicy, viewer: Viewer): boolean {
   const audience = audienceOf(subject, viewer);
-  if (audience === null || audience === "self" || audience === "connections") return false;
-  if (viewer.role !== "attendee") return false;
-  return audience !== "staff" && !atLeast(levelFor(subject, viewer), "precise");
+  if (audience === null || audience === "self" || audience === "connections" || audience === "staff") return false;
+  return !atLeast(levelFor(subject, viewer), "precise");
 }
 
 // --- near me --------------------------------------------------------------------------------------
@@ -649,15 +651,16 @@ export interface Place {
 /**
  * The finest band that the subject's level allows, or null for nothing. Distances are taken between grid
  * points: rounding a true distance instead gave the place away to 0.01 m in 40 questions, a grid point
- * never gives more than its cell.
+ * never gives more than its cell. `held`: the band that the viewer was told last, which is left at 1.3 of its
+ * radius, so that a list does not come and go with every step across an edge.
  */
-export function bandOf(subject: SubjectPolicy, at: Place, viewer: Viewer, from: Place): Band | null {
+export function bandOf(subject: SubjectPolicy, at: Place, viewer: Viewer, from: Place, held?: Band): Band | null {
   const level = levelFor(subject, viewer);
   if (!isDiscoverable(subject, viewer) || !atLeast(level, "venue")) return null;
   if (level === "precise" && at.floor === from.floor) {
     const metres = Math.hypot(snap(at.xM) - snap(from.xM), snap(at.yM) - snap(from.yM));
-    if (metres <= 10) return "10m";
-    if (metres <= 50) return "50m";
+    if (metres <= (held === "10m" ? 10 * LEAVE_RATIO : 10)) return "10m";
+    if (metres <= (held === "10m" || held === "50m" ? 50 * LEAVE_RATIO : 50)) return "50m";
   }
   return sharesZone(subject, at, viewer, from) ? "same_zone" : "same_venue";
 }

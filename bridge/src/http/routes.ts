@@ -475,7 +475,7 @@ function ownRoutes({ registry, desk, surroundings, people, nowMs }: RoutesOption
         if (afterMs > 0) throw new ClientError("rate_limited", "once a second is enough", afterMs);
         await people.loadPerson(personId);
         const interests = (query.interests ?? "").split(",").map((interest) => interest.trim()).filter((interest) => interest !== "");
-        return { status: 200, body: { people: await surroundings.nearby(viewerOf(claims, people), { ...query, interests }) } };
+        return { status: 200, body: { people: surroundings.nearby(viewerOf(claims, people), { ...query, interests }) } };
       },
     }),
   ];

@@ -27,10 +27,13 @@ export const paths: Attack = {
         for (const [booth, { personId }] of watchers.entries()) {
           for (const found of await world.nearby(personId, `within=same_zone&interests=prey`)) seenAt.set(found.personId, [...(seenAt.get(found.personId) ?? []), booth]);
         }
-        for (const { personId, begins } of walkers) {
+        const standing = new Map(walkers.map(({ personId, begins }) => [personId, boothAt(begins, second)]));
+        // The plain way: each watcher is told who is in their zone now.
+        const toldPlainly = watchers.map((_, booth) => new Set([...standing].filter(([, at]) => at === booth).map(([personId]) => personId)));
+        for (const [personId, booth] of standing) {
           visits++;
-          if (seenAt.get(personId)?.includes(boothAt(begins, second)) === true) known++;
-          naiveKnown++; // a zone told at once is the path
+          if (seenAt.get(personId)?.includes(booth) === true) known++;
+          if (toldPlainly[booth]?.has(personId) === true) naiveKnown++;
         }
       }
       return { metric: "share of moments at which a booth of 9 m2 was known", value: known / visits, threshold: 0.05, bound: "most", naive: naiveKnown / visits, samples: visits };

@@ -18,7 +18,10 @@ export const replay: Attack = {
         await watcher.ask({ op: "sub", ch: "venue" });
         const resume = watcher.cursor as string;
         const change = (settings: object) => world.ask(personId, "/api/v1/me/privacy", { method: "PATCH", body: settings });
+        // The plain way: a log that is read again under today's level alone.
+        const log: number[] = [];
         const walk = async () => {
+          log.push(world.nowMs, world.nowMs);
           const zoneId = `room-${dice.integer(5)}-${dice.integer(3)}`;
           for (const transition of ["enter", "exit"] as const) await world.commit({ zoneTransitions: [{ transition, tagId: `t-${personId}`, zoneId, floor: 0, atMs: world.nowMs, confidence: 0.9 }] });
           world.pass(1_000 + dice.integer(5_000));
@@ -43,8 +46,8 @@ export const replay: Attack = {
         const seen = again.events().filter(({ d }) => (d["subj"] as { personId?: string } | undefined)?.personId === personId);
         events += 10;
         tooFine += seen.filter(({ t, at }) => t === "position" || !comesBack || (at >= hiddenFromMs && at < shownFromMs)).length;
-        // By today's level alone a replay shows the time of hiding; by the level of the moment alone, what was shown before.
-        naive += 4;
+        const plain = comesBack ? log : [];
+        naive += plain.filter((at) => at >= hiddenFromMs && at < shownFromMs).length;
         again.end();
       }
       return { metric: "events finer than the lesser of then and now", value: tooFine, threshold: 0, bound: "most", naive, samples: events };

@@ -4,8 +4,8 @@ import { World, hall } from "./world.ts";
 const COLUMNS = 10;
 const ROWS = 8;
 const EPSILON = 0.5;
-/** Sybils of each room: below "few", at it, and at the edges of rounding. */
-const SYBILS = [0, 3, 4, 5, 7];
+/** Sybils of each room: at the edge of what is few whatever the dice, below "few", and at the edges of rounding. */
+const SYBILS = [0, 3, 8, 9, 12];
 
 /** In every room stand accounts of the attacker's; is the victim there too? One release per room and minute. */
 export const counts: Attack = {
@@ -13,7 +13,7 @@ export const counts: Attack = {
   title: "counts with k-1 sybils",
   async run(context) {
     const { dice, seed } = context;
-    const windows = sized(context, 240, 40);
+    const windows = sized(context, 480, 160);
     const world = await World.open({ seed, venue: hall({ columns: COLUMNS, rows: ROWS }) });
     try {
       const rooms = Array.from({ length: COLUMNS * ROWS }, (_, index) => ({ zoneId: `room-${index % COLUMNS}-${Math.floor(index / COLUMNS)}`, sybils: SYBILS[index % SYBILS.length] as number, index }));

@@ -19,9 +19,12 @@ export const snooping: Attack = {
         world.pass(1_000);
         if ((await look("?reason=lost%20child%20at%20desk")).status === 200) answered++;
       }
+      // The plain way: whoever has the role is answered.
+      const plainDesk = (role: string) => (role === "staff" ? { xM: 3, yM: 3 } : null);
+      const naive = Array.from({ length: LOOKS }, () => plainDesk("staff")).filter((place) => place !== null).length;
       const { lookups } = JSON.parse((await world.ask("victim", "/api/v1/me/audit")).body) as { lookups: { what: string; reason: string }[] };
       const unseen = answered - lookups.filter(({ what, reason }) => what === "whereabouts" && reason !== "").length;
-      return { metric: "answers without a reason, beyond 3 in a row, or not written down for the person", value: withoutReason + Math.max(0, answered - 3) + unseen, threshold: 0, bound: "most", naive: LOOKS, samples: LOOKS };
+      return { metric: "answers without a reason, beyond 3 in a row, or not written down for the person", value: withoutReason + Math.max(0, answered - 3) + unseen, threshold: 0, bound: "most", naive, samples: LOOKS };
     } finally {
       await world.close();
     }

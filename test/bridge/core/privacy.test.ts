@@ -15,23 +15,30 @@ import {
   type Update,
 } from "@konferenco/protocol";
 import {
+  activityFor,
   audienceOf,
   bandOf,
   compilePolicy,
   isDiscoverable,
+  isSeenCoarsely,
   levelFor,
   mayHearOfNear,
   mayMeet,
   projectUpdate,
   raisesAnything,
   sharesZone,
+  showActivity,
   showAlert,
   showGateway,
   showNearby,
   showOccupancy,
   showOwnSettings,
+  showSerendipity,
   showStanding,
+  showZoneNear,
   snap,
+  whereaboutsOf,
+  type Doing,
   type Holder,
   type Standing,
   type SubjectPolicy,
@@ -177,6 +184,109 @@ it("every role of a profile has its audience", () => {
   expect(levels).toEqual(["hidden", "venue", "zone", "precise"]);
 });
 
+// --- blocks and shares -----------------------------------------------------------------------------
+
+it("a block hides both from each other, and nobody else from anybody", () => {
+  const open: PrivacyChange = { level: "precise", audiences: allLevels("precise") };
+  for (const role of ["attendee", "staff", "operator"] as const) {
+    expect(audienceOf(policy("anna", { change: { ...open, blocked: ["ben"] } }), viewer(role, policy("ben")))).toBeNull();
+    expect(audienceOf(policy("anna", { change: open }), viewer(role, policy("ben", { change: { blocked: ["anna"] } })))).toBeNull();
+    expect(audienceOf(policy("anna", { change: { ...open, blocked: ["cleo"] } }), viewer(role, policy("ben", { change: { blocked: ["cleo"] } })))).toBe(role === "attendee" ? "attendees" : "staff");
+  }
+  // A login whose person the registry does not know (yet).
+  expect(levelFor(policy("anna", { change: { ...open, blocked: ["ben"] } }), { role: "staff", personId: "ben", self: null })).toBe("hidden");
+});
+
+it("people who each know somebody, but not each other, are no connections", () => {
+  const anna = policy("anna", { connections: ["cleo"] });
+  for (const connections of [["cleo"], ["anna"], []]) expect(audienceOf(anna, viewer("attendee", policy("ben", { connections })))).toBe("attendees");
+  expect(audienceOf(policy("anna", { connections: ["ben"] }), viewer("attendee", policy("ben", { connections: ["cleo"] })))).toBe("attendees");
+});
+
+describe("a precise place that is shared for a while", () => {
+  const friend = viewer("attendee", policy("ben", { connections: ["anna"] }));
+  const shared = (change: PrivacyChange = {}, { nowMs = NOW_MS, connections = ["ben"], consent = true } = {}) =>
+    compilePolicy(person("anna", { consent, connections, change: { level: "venue", shares: [{ personId: "ben", untilMs: NOW_MS + HOUR_MS }], ...change } }), { nowMs });
+
+  it("is seen by that connection alone, above every level, until it ends", () => {
+    expect(levelFor(shared(), friend)).toBe("precise");
+    expect(levelFor(shared({}, { nowMs: NOW_MS + HOUR_MS - 1 }), friend)).toBe("precise");
+    expect(levelFor(shared({}, { nowMs: NOW_MS + HOUR_MS }), friend)).toBe("venue");
+    expect(levelFor(shared({}, { connections: ["ben", "cleo"] }), viewer("attendee", policy("cleo", { connections: ["anna"] })))).toBe("venue");
+    expect(levelFor(shared(), { role: "staff", personId: null, self: null })).toBe("venue");
+  });
+
+  it("ends with the connection, with hiding, with consent and with a block", () => {
+    expect(levelFor(shared({}, { connections: [] }), friend)).toBe("venue");
+    expect(levelFor(shared({ level: "hidden" }), friend)).toBe("hidden");
+    expect(levelFor(shared({}, { consent: false }), friend)).toBe("hidden");
+    expect(levelFor(shared({ blocked: ["ben"] }), friend)).toBe("hidden");
+  });
+});
+
+// --- asked by name, and what somebody is doing -------------------------------------------------------
+
+const shows = (level: Level, change: PrivacyChange = {}) => policy("anna", { change: { level: "precise", audiences: { ...allLevels("hidden"), attendees: level }, ...change } });
+const byLevel = <T>(of: (level: Level) => T) => LEVELS.map((level) => of(level));
+
+it("one who asks where somebody is hears the venue at venue, the zone at zone, a grid point at precise, and outside of all zones the venue", () => {
+  const at = { xM: 12.345, yM: -6.789, floor: 1, zoneId: "room-a" };
+  const ben = viewer("attendee", policy("ben"));
+  expect(byLevel((level) => whereaboutsOf(shows(level), at, ben))).toEqual([null, { level: "venue" }, { level: "zone", floor: 1, zoneId: "room-a" }, { level: "precise", xM: 12, yM: -7, floor: 1, zoneId: "room-a" }]);
+  expect(byLevel((level) => whereaboutsOf(shows(level), { ...at, zoneId: null }, ben))).toEqual([null, { level: "venue" }, { level: "venue" }, { level: "precise", xM: 12, yM: -7, floor: 1, zoneId: null }]);
+});
+
+it("strangers who are shown the zone at most learn of it late; oneself, connections, staff and who is shown the place do not", () => {
+  const ben = policy("ben", { connections: ["anna"] });
+  expect(byLevel((level) => isSeenCoarsely(shows(level), viewer("attendee", ben)))).toEqual([true, true, true, false]);
+  const anna = policy("anna", { change: { level: "zone" }, connections: ["ben"] });
+  const others = { self: viewer("attendee", anna), connection: viewer("attendee", ben), staff: viewer("staff"), operator: viewer("operator"), steward: viewer("attendee", policy("cleo", { role: "staff" })), screen: viewer("display") };
+  expect(Object.entries(others).filter(([, who]) => isSeenCoarsely(anna, who)).map(([name]) => name)).toEqual([]);
+});
+
+describe("what somebody is doing", () => {
+  const ofZone = { kind: "in_session", sessionId: "keynote" } as const;
+  const exact = { kind: "at_booth", exhibitorId: "acme" } as const;
+  const doing: Doing = { exact, ofZone };
+  const ben = viewer("attendee", policy("ben"));
+  const told = (holder: Holder, who: Viewer, what = doing) => {
+    const shown = showActivity("tag-of-anna", holder, who, what, NOW_MS);
+    return shown === null ? null : (JSON.parse(shown.json) as ClientEvent).d;
+  };
+  const anna = { who: "person", personId: "anna", name: "Name anna" };
+
+  it("is never finer than the place: nothing below the zone, at the zone what the zone tells", () => {
+    expect(byLevel((level) => activityFor(shows(level), ben, doing))).toEqual([null, null, ofZone, exact]);
+    expect(byLevel((level) => told(shows(level), ben))).toEqual([null, null, { subj: anna, activity: ofZone }, { subj: anna, activity: exact }]);
+  });
+
+  it("is nothing of who does not show in which session they are, but to themselves", () => {
+    const shy = shows("precise", { presence: { session: false } });
+    expect(told(shy, ben)).toEqual({ subj: anna, activity: null });
+    expect(told(shy, viewer("attendee", shy))).toEqual({ subj: { who: "me" }, activity: exact });
+  });
+
+  it("is a meeting without its name: which one is its people's to know", () => {
+    const meeting: Doing = { exact: { kind: "in_meeting", meetingId: "m-1", name: "Offer", untilMs: 5 }, ofZone: null };
+    expect(told(shows("precise"), ben, meeting)).toEqual({ subj: anna, activity: { kind: "in_meeting" } });
+    const self = shows("precise");
+    expect(told(self, viewer("attendee", self), meeting)).toEqual({ subj: { who: "me" }, activity: meeting.exact });
+    expect(told(shows("precise"), ben, { exact: null, ofZone })).toEqual({ subj: anna, activity: null });
+  });
+
+  it("of a thing is for those who keep the venue running, of an unknown tag for nobody", () => {
+    expect(told("nobody", viewer("staff"))).toEqual({ subj: { who: "tag", tagId: "tag-of-anna" }, activity: exact });
+    expect(told("nobody", ben)).toBeNull();
+    expect(told("unknown", viewer("staff"))).toBeNull();
+  });
+
+  it("travels with the positions, the latest of a subject", () => {
+    const self = shows("precise");
+    expect(showActivity("tag-of-anna", self, ben, doing, NOW_MS)).toMatchObject({ lane: 2, key: "activity anna", subject: "anna" });
+    expect(showActivity("tag-of-anna", self, viewer("attendee", self), doing, NOW_MS)).toMatchObject({ lane: 2, key: "activity me", subject: "anna" });
+  });
+});
+
 // --- near and apart --------------------------------------------------------------------------------
 
 describe("two people come near each other", () => {
@@ -229,6 +339,25 @@ describe("two people come near each other", () => {
 
   it("an exhibitor hears of nobody by default, for exhibitors see nobody by default", () => {
     expect(pairOf({ change: { audiences: { ...allLevels("precise"), exhibitors: "hidden" } } }, { role: "exhibitor" })).toMatchObject({ toAnna: null, toBen: null });
+  });
+
+  it("who names a quiet person as a connection, unanswered, or is named so, does not come through", () => {
+    const quiet: PrivacyChange = { doNotDisturb: true };
+    expect(pairOf({ change: quiet }, { connections: ["anna"] })).toMatchObject({ toAnna: null, toBen: null });
+    expect(pairOf({ change: quiet, connections: ["ben"] })).toMatchObject({ toAnna: null, toBen: null });
+  });
+
+  it("by a zone that they share, each hears the other's name; neither does when one did not opt in", () => {
+    const anna = policy("anna", { change: { proximityAlerts: true } });
+    const ben = policy("ben", { change: { proximityAlerts: true } });
+    const subj = { who: "person", personId: "ben", name: "Name ben" };
+    const match = { topic: null, text: "", compatibility: 1, reasons: [] };
+    const words = [showZoneNear(anna, ben, "near", NOW_MS), showZoneNear(anna, ben, "apart", NOW_MS), showSerendipity(anna, ben, match, NOW_MS)];
+    expect(words.map((word) => JSON.parse(word?.json ?? "null") as unknown)).toEqual([{ t: "near", at: NOW_MS, d: { subj } }, { t: "apart", at: NOW_MS, d: { subj } }, { t: "serendipity", at: NOW_MS, d: { subj, ...match } }]);
+    for (const word of words) expect(word).toMatchObject({ lane: 1, key: null, subject: "ben", offset: null, windowMs: 0 });
+    for (const shut of [policy("ben"), policy("ben", { change: { proximityAlerts: true, blocked: ["anna"] } })]) {
+      expect([showZoneNear(anna, shut, "near", NOW_MS), showSerendipity(anna, shut, match, NOW_MS)]).toEqual([null, null]);
+    }
   });
 
   it("an office gives nobody a way around: rights are judged as attendees'", () => {
@@ -315,8 +444,19 @@ describe("a change that shows more than before is recognised", () => {
     ["proximity alerts", { change: { ...before.change, proximityAlerts: true } }],
     ["a new connection", { ...before, connections: ["ben"] }],
     ["another role", { ...before, role: "speaker" }],
+    ["a precise place shared with somebody", { change: { ...before.change, shares: [{ personId: "cleo", untilMs: NOW_MS }] } }],
   ];
   it.each(raising)("%s", (_, after) => expect(raisesAnything(policy("anna", before), policy("anna", after))).toBe(true));
+  it("one block lifted of two, a share for another person", () => {
+    const kept = (change: PrivacyChange) => policy("anna", { change: { ...before.change, ...change } });
+    const shares = (...people: string[]): PrivacyChange => ({ shares: people.map((personId) => ({ personId, untilMs: NOW_MS })) });
+    expect(raisesAnything(kept({ blocked: ["ben", "cleo"] }), kept({ blocked: ["cleo"] }))).toBe(true);
+    expect(raisesAnything(kept({ blocked: ["ben"] }), kept({}))).toBe(true);
+    expect(raisesAnything(kept({ blocked: ["ben"] }), kept({ blocked: ["ben", "cleo"] }))).toBe(false);
+    expect(raisesAnything(kept(shares("ben")), kept(shares("ben", "cleo")))).toBe(true);
+    expect(raisesAnything(kept(shares("ben", "cleo")), kept(shares("ben")))).toBe(false);
+    expect(raisesAnything(kept({ proximityAlerts: true }), kept({ proximityAlerts: true }))).toBe(false);
+  });
   it("consent", () => expect(raisesAnything(policy("anna", { consent: false }), policy("anna"))).toBe(true));
   it.each([
     ["no change", before],
@@ -349,6 +489,13 @@ describe("bands of people nearby", () => {
     expect([of(100.4, 50.4, { ...standing, xM: 90.49 }), of(100.4, 50.4, { ...standing, yM: 40.49 })]).toEqual(["10m", "10m"]);
     expect([of(100.4, 50.4, { ...standing, xM: 89.51 }), of(100.4, 50.4, { ...standing, yM: 39.51 })]).toEqual(["10m", "10m"]);
     expect([of(100.4, 50.4, { ...standing, xM: 89.49 }), of(100.4, 50.4, { ...standing, yM: 39.49 })]).toEqual(["50m", "50m"]);
+  });
+
+  it("a band that was told is left at 1.3 of its radius, and is never one that the level does not allow", () => {
+    const of = (xM: number, held?: "10m" | "50m", change: PrivacyChange = precise) => bandOf(policy("anna", { change }), { ...from, zoneId: "room-b", xM: from.xM + xM }, ben, from, held);
+    expect([of(13), of(13, "10m"), of(14, "10m"), of(13, "50m")]).toEqual(["50m", "10m", "50m", "50m"]);
+    expect([of(65), of(65, "50m"), of(65, "10m"), of(66, "50m")]).toEqual(["same_venue", "50m", "50m", "same_venue"]);
+    expect(of(5, "10m", {})).toBe("same_venue");
   });
 
   it("one at zone level is in the same zone or just at the venue, however near", () => {
@@ -545,7 +692,7 @@ describe("how an update travels", () => {
 
   it("an accuracy is rounded up, never down, and is never finer than the grid", () => {
     const accuracyOf = (accuracy95M: number) => (JSON.parse(shown({ kind: "position", position: { ...position, accuracy95M } }, viewer("staff"))?.json ?? "null") as { d: { accuracy95M: number } }).d.accuracy95M;
-    expect([0.1, 1, 2.3, 7].map(accuracyOf)).toEqual([1, 1, 3, 7]);
+    expect([0, 0.1, 1, 2.3, 7].map(accuracyOf)).toEqual([1, 1, 1, 3, 7]);
   });
 
   it("people concerned are named for routing, unknown ones and things are not", () => {

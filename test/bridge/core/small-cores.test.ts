@@ -40,9 +40,14 @@ describe("a list of people as CSV", () => {
 });
 
 describe("how full a zone is, for the public", () => {
-  it("counts below five are few, like none; others are rounded to five", () => {
-    expect([0, 1, 4].map((count) => publicCount(count, [0, 0]))).toEqual(["few", "few", "few"]);
-    expect([5, 7, 8, 12, 13].map((count) => publicCount(count, [0, 0]))).toEqual([5, 5, 10, 10, 15]);
+  it("a nearly empty zone is few whatever the dice, so that no number of windows tells whether one person is there", () => {
+    for (let count = 0; count <= 3; count++) for (let a = 0; a < 1; a += 0.001) expect(publicCount(count, [a, 0])).toBe("few");
+    expect(publicCount(4, [0.99, 0])).not.toBe("few");
+  });
+
+  it("counts below ten are few, like none; others are rounded to five", () => {
+    expect([0, 1, 9].map((count) => publicCount(count, [0, 0]))).toEqual(["few", "few", "few"]);
+    expect([10, 12, 13].map((count) => publicCount(count, [0, 0]))).toEqual([10, 10, 15]);
   });
 
   it("the noise goes both ways and is small", () => {

@@ -23,7 +23,6 @@ export interface Safety {
   unblock: (personId: string) => void;
   share: (personId: string, minutes: number) => void;
   endShare: (personId: string) => void;
-  reload: () => void;
   close: () => void;
 }
 
@@ -75,7 +74,6 @@ export function openSafety(session: Session, state: Signal<MyState>): Safety {
     unblock: (personId) => change("DELETE", `blocks/${encodeURIComponent(personId)}`),
     share: (personId, minutes) => change("PUT", `shares/${encodeURIComponent(personId)}`, { minutes }),
     endShare: (personId) => change("DELETE", `shares/${encodeURIComponent(personId)}`),
-    reload,
     close() {
       stopWatching();
       clearInterval(timer);
