@@ -86,15 +86,15 @@ describe("broker, fusion, bridge and simulator as processes of their own", () =>
     });
     expect(response.ok, await response.clone().text()).toBe(true);
     await watch.until((events) => events.some((event) => event.t === "alert" && event.d.title === "Doors"));
-    client.close();
 
-    // What passes through the processes adds up in whichever is asked.
+    // What passes through the processes adds up in whichever is asked; counted from when it first heard of each, so the client stays.
     const authorization = `Bearer ${await token()}`;
     const flow = async () => {
       const answer = await fetch(`http://127.0.0.1:${httpPort}/api/v1/flow`, { headers: { authorization } });
       return (await answer.json()) as { stages: Record<string, number>; lanes: Record<string, number> };
     };
     await expect.poll(async () => Object.values((await flow()).stages).filter((count) => count > 0).length, { timeout: 60_000, interval: 500 }).toBeGreaterThanOrEqual(7);
+    client.close();
 
     for (const run of [simulator, second, fusion, broker]) expect(await run.stop(), run.stderr()).toBe(0);
   }, 120_000);
