@@ -24,7 +24,7 @@ import { Signals } from "./signals.ts";
 import { Talk } from "./talk.ts";
 import { deriveKeys, publicDice } from "./keys.ts";
 import { Logins } from "./logins.ts";
-import { LANES, loadOf, newMetrics, type MoreFigures } from "./metrics.ts";
+import { LANES, loadOf, newMetrics, slowestOf, type MoreFigures } from "./metrics.ts";
 import { PeopleCache, type PolicyChange } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
 import { newInProcessPinboard } from "./pinboard/index.ts";
@@ -127,7 +127,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const metrics = newMetrics(stats, more, { hub, frames, replayer, feed, poller, timings, nowMs });
   config.expose?.(metrics);
   const logins = new Logins(keys.password, config.logins, pinboard);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);

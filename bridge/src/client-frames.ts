@@ -122,7 +122,8 @@ export class ClientFrames {
     const { hub, nowMs } = this.#options;
     if (frame.op === "ack" || frame.op === "pong") {
       if (frame.op === "pong" && connection.pingedAtMs > 0) {
-        this.#options.timings.ping.add(Math.max(0, nowMs() - connection.pingedAtMs) / 1_000);
+        connection.roundTripMs = Math.max(0, nowMs() - connection.pingedAtMs);
+        this.#options.timings.ping.add(connection.roundTripMs / 1_000);
         connection.pingedAtMs = 0;
       }
       const known = frame.s === undefined || hub.acknowledged(connection, frame.s);

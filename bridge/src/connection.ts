@@ -56,6 +56,8 @@ export class Connection {
   readonly wire: Wire & WireExtras;
   readonly address: string;
   readonly openedAtMs: number;
+  /** Counts up in this process from the first hello: tells connections apart for operators, and says nothing about whose they are. */
+  number = 0;
   state: "greeting" | "open" | "closed" = "greeting";
   viewer: Viewer = NOBODY;
   /** The token's subject: what cursors are bound to. */
@@ -88,6 +90,8 @@ export class Connection {
   probedBytes = 0;
   /** When the last ping went; 0 once it was answered. */
   pingedAtMs = 0;
+  /** Of the last ping; -1 before its answer. */
+  roundTripMs = -1;
   /** What software the client says it is. */
   software: readonly [name: string, version: string] | null = null;
   /** The rest of a snapshot too large for the reply: walked as the reader makes room. */

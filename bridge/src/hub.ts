@@ -56,6 +56,7 @@ export class Hub {
   /** What may wait for others to go with it, and until when. */
   readonly #soon = new Map<Connection, number>();
   #flushing = false;
+  #greeted = 0;
   /** Whose frame is being made. One object for all, since there are 100,000 flushes a second. */
   #taking: Connection | null = null;
   readonly #take: TakeOptions = {
@@ -72,6 +73,7 @@ export class Hub {
 
   add(connection: Connection): void {
     this.connections.add(connection);
+    connection.number = ++this.#greeted;
     this.bySubject.add(connection.subject, connection);
     if (connection.viewer.personId !== null) this.byPerson.add(connection.viewer.personId, connection);
   }
@@ -436,7 +438,7 @@ export class Hub {
     const untilMs = performance.now() + SLICE_MS;
     for (let index = from; index < connections.length; index++) {
       if ((index & 15) === 15 && performance.now() > untilMs) {
-            setImmediate(() => this.#flushSlice(connections, index, flush, done));
+        setImmediate(() => this.#flushSlice(connections, index, flush, done));
         return;
       }
       const connection = connections[index] as Connection;

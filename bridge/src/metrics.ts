@@ -53,6 +53,44 @@ export function loadOf(connections: Iterable<Connection>): ConnectionsLoad {
   return load;
 }
 
+/** More than an operator reads at a glance. */
+const MAX_SLOWEST = 20;
+
+/** One of the slowest clients, for operators. `connection` is a number of this process alone: never whose it is. */
+export interface SlowConnection {
+  connection: number;
+  transport: string;
+  role: string;
+  unackedBytes: number;
+  queuedBytes: number;
+  /** Age of what is not acknowledged. */
+  staleMs: number;
+  lagging: boolean;
+  /** Of the last ping; null before its answer. */
+  roundTripMs: number | null;
+}
+
+/** Those with most bytes under way and waiting, then with the longest round trip; who has neither is not there. Looks at every connection: 1 ms for 10,000. */
+export function slowestOf(connections: Iterable<Connection>, nowMs: number): SlowConnection[] {
+  const slow: Connection[] = [];
+  for (const connection of connections) if (bytesOf(connection) > 0 || connection.roundTripMs >= 0) slow.push(connection);
+  slow.sort((a, b) => bytesOf(b) - bytesOf(a) || b.roundTripMs - a.roundTripMs);
+  return slow.slice(0, MAX_SLOWEST).map(({ number, wire, viewer, outbox, roundTripMs }) => ({
+    connection: number,
+    transport: wire.kind,
+    role: viewer.role,
+    unackedBytes: outbox?.unackedBytes ?? 0,
+    queuedBytes: outbox?.queuedBytes ?? 0,
+    staleMs: outbox?.staleMs(nowMs) ?? 0,
+    lagging: outbox?.isLagging ?? false,
+    roundTripMs: roundTripMs < 0 ? null : roundTripMs,
+  }));
+}
+
+function bytesOf({ outbox }: Connection): number {
+  return outbox === null ? 0 : outbox.unackedBytes + outbox.queuedBytes;
+}
+
 /** What is counted besides what `stats()` says. */
 export interface MoreFigures {
   /** Looks at every connection: 1 ms for 10,000. */

@@ -7,6 +7,8 @@ const docs = path.resolve(import.meta.dirname, "../../docs");
 const operations = fs.readFileSync(path.join(docs, "operations.md"), "utf8");
 const dashboard = JSON.parse(fs.readFileSync(path.join(docs, "grafana-dashboard.json"), "utf8")) as { title: string; panels: { id: number; title: string; gridPos: { x: number; y: number; w: number; h: number }; targets?: { expr: string }[] }[] };
 
+const LABELS = new Set(["transport", "role", "client", "version", "code", "why", "lane", "slug", "route", "status", "quantile", "result", "of", "stage", "le", "what", "state", "gateway", "basis"]);
+
 /** Names that a query looks up: what is left of PromQL without strings, label lists, functions and words of its own. */
 function metricsOf(query: string): string[] {
   const bare = query.replaceAll(/\{[^}]*\}|\[[^\]]*\]|"[^"]*"/g, " ").replaceAll(/\b(by|without)\s*\([^)]*\)/g, " ");
@@ -29,6 +31,11 @@ it("every metric that the dashboard draws and the handbook names is one that the
   expect(named.filter((name) => !exported.has(name))).toEqual([]);
   const ours = [...kinds.keys()].filter((name) => /^(bridge|fusion|broker|gateway|calibration)_/.test(name));
   expect(ours.filter((name) => !named.includes(name))).toEqual([]);
+  // A label is a word of ours, or a gateway: never a person, a tag or a zone.
+  const labels = [...text.matchAll(/^(?:bridge|fusion|broker|gateway|calibration)_\w+\{([^}]*)\}/gm)].flatMap(([, pairs = ""]) => [...pairs.matchAll(/(\w+)="/g)].map(([, name = ""]) => name));
+  expect([...new Set(labels)].filter((name) => !LABELS.has(name))).toEqual([]);
+  expect(text).toMatch(/^fusion_timeline_total\{what="unplaced"\} \d+$/m);
+  expect(text).toMatch(/^fusion_tag_names_refused_total \d+$/m);
   // What moves in a running system has moved here.
   for (const name of ["bridge_connections", "bridge_deliveries_total", "bridge_hello_seconds", "bridge_tick_seconds_count", "fusion_observations_total", "broker_messages_total"]) {
     expect(text, name).toMatch(new RegExp(`^${name}(\\{[^}]*\\})? [1-9]|^${name}(\\{[^}]*\\})? 0\\.\\d*[1-9]`, "m"));

@@ -37,6 +37,7 @@ import { seesThings, type Viewer } from "../core/privacy.ts";
 import type { CountAudit } from "../count-audit.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
 import type { Flow } from "../flow.ts";
+import type { SlowConnection } from "../metrics.ts";
 import type { Logins } from "../logins.ts";
 import type { PeopleCache } from "../people-cache.ts";
 import { erasureReceiptSchema, type ErasureReceipt } from "../erasure-receipt.ts";
@@ -71,6 +72,7 @@ export interface RoutesOptions {
   signals: Signals;
   countAudit: CountAudit;
   flow: Flow;
+  slowest: () => SlowConnection[];
   authority: TokenAuthority;
   tickets: Tickets;
   logins: Logins;
@@ -162,7 +164,7 @@ function renewed(claims: Claims, logins: Logins): Bearer {
 
 // --- the venue ------------------------------------------------------------------------------------
 
-function venueRoutes({ venue, store, surroundings, receipts, signals, countAudit, flow, people, publishAlert, nowMs }: RoutesOptions): Route[] {
+function venueRoutes({ venue, store, surroundings, receipts, signals, countAudit, flow, slowest, people, publishAlert, nowMs }: RoutesOptions): Route[] {
   // No tag id ever leaves to attendees, and notes are the venue's own.
   const { notes: _notes, ...shown } = venue;
   const publicVenue = { ...shown, tags: [] };
@@ -250,6 +252,14 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, countAudit
       access: STAFF,
       answers: z.object({ atMs: z.number(), stages: z.record(z.string(), z.number()), lanes: z.record(z.string(), z.number()) }),
       handle: () => ({ status: 200, body: flow.read() }),
+    }),
+    route({
+      method: "GET",
+      path: "/api/v1/connections/slowest",
+      summary: "The 20 clients of this bridge with most bytes under way and waiting, then with the longest round trip; by a number of the connection, never by whose it is",
+      access: OPERATOR,
+      answers: z.object({ connections: z.array(z.object({ connection: z.number(), transport: z.string(), role: z.string(), unackedBytes: z.number(), queuedBytes: z.number(), staleMs: z.number(), lagging: z.boolean(), roundTripMs: z.number().nullable() })) }),
+      handle: () => ({ status: 200, body: { connections: slowest() } }),
     }),
     route({
       method: "POST",
