@@ -1,7 +1,7 @@
 import type { TagId, ZoneId } from "@konferenco/protocol";
 import type { Trail } from "./coarse-times.ts";
 import { COMPATIBLE, matchOf, type Match } from "./compatibility.ts";
-import { isDisturbedBy, mayMeet, type Holder, type Standing, type SubjectPolicy } from "./privacy.ts";
+import { mayMeet, type Holder, type Standing, type SubjectPolicy } from "./privacy.ts";
 import { KeyedBuckets } from "./token-bucket.ts";
 
 /** Both must have been there for so long. */
@@ -101,7 +101,7 @@ export class Encounters {
       const b = holderOf(there.tagId);
       if (typeof b !== "object" || b.personId === a.personId || !b.proximityAlerts) continue;
       if (++compared > MAX_COMPARED) return;
-      if (isDisturbedBy(a, b) || !mayMeet(a, b, least)) continue;
+      if (!mayMeet(a, b, least)) continue;
       const match = matchOf(a.profile, b.profile);
       const kind = match.score >= COMPATIBLE ? "serendipity" : "near";
       // Who show each other their precise place hear of metres instead (projectPair).

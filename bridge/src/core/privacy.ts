@@ -242,7 +242,7 @@ export function seesThings(viewer: Viewer): boolean {
 }
 
 /** True if `person` does not want to hear of `other` now: they said so, or they sit in a session, and `other` is none of those who may come through. */
-export function isDisturbedBy(person: SubjectPolicy, other: SubjectPolicy): boolean {
+function isDisturbedBy(person: SubjectPolicy, other: SubjectPolicy): boolean {
   if (!person.doNotDisturb && !(person.autoDoNotDisturb && person.isInSession())) return false;
   const { doNotDisturbAllow: allowed } = person;
   if (allowed.includes("connections") && person.connections.has(other.personId) && other.connections.has(person.personId)) return false;
@@ -632,7 +632,7 @@ export function whereaboutsOf(subject: SubjectPolicy, at: Place, viewer: Viewer)
 /** True if the viewer learns of the subject late and by coarse places alone: a stranger who is shown the zone at most. */
 export function isSeenCoarsely(subject: SubjectPolicy, viewer: Viewer): boolean {
   const audience = audienceOf(subject, viewer);
-  if (audience === null || audience === "self" || audience === "connections" || audience === "staff") return false;
+  if (audience === null || audience === "connections" || audience === "staff") return false;
   return !atLeast(levelFor(subject, viewer), "precise");
 }
 

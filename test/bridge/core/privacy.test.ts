@@ -7,6 +7,7 @@ import {
   defaultPrivacySettings,
   type Audience,
   type ClientEvent,
+  type GatewayHealth,
   type Level,
   type Person,
   type Position,
@@ -367,6 +368,15 @@ describe("two people come near each other", () => {
     expect(mayHearOfNear(ben, anna)).toBe(false);
   });
 
+  it("who looks with an office must be allowed to see the other in that office too", () => {
+    const forStaff = (level: Level): PrivacyChange => ({ ...open, audiences: { ...allLevels("precise"), staff: level } });
+    for (const level of LEVELS) {
+      const [anna, ben] = [policy("anna", { change: forStaff(level) }), policy("ben", { change: forStaff(level) })];
+      const known = { "tag-of-anna": anna, "tag-of-ben": ben };
+      expect([seen(bodies.proximity, viewer("staff", anna), known), seen(bodies.proximity, viewer("staff", ben), known)]).toEqual(level === "precise" ? [of("ben"), of("anna")] : [null, null]);
+    }
+  });
+
   it("nobody else hears of the two: staff, screens, other people", () => {
     const { told } = pairOf();
     for (const who of [viewer("staff"), viewer("operator"), viewer("display"), viewer("attendee", policy("cleo", { change: open })), viewer("staff", policy("cleo")), viewer("attendee")]) expect(told(who)).toBeNull();
@@ -598,6 +608,22 @@ describe("whatever the policies are", () => {
     );
   });
 
+  it("what is shown to one and the same is made once, of things, pairs and for all too", () => {
+    const open: PrivacyChange = { proximityAlerts: true, level: "precise", audiences: allLevels("precise") };
+    const [anna, ben] = [policy("anna", { change: open }), policy("ben", { change: open })];
+    const twice = (body: Update["body"], who: Viewer, known: Record<string, Holder>) => {
+      const projection = projectUpdate(update(body), "ref", holders(known));
+      const first = projection.forViewer(who);
+      expect(first).not.toBeNull();
+      expect(projection.forViewer(who)).toBe(first);
+    };
+    twice(bodies.position, viewer("staff"), { "tag-of-anna": "nobody" });
+    twice(bodies.position, viewer("attendee", anna), { "tag-of-anna": anna });
+    for (const self of [anna, ben]) twice(bodies.proximity, viewer("attendee", self), { "tag-of-anna": anna, "tag-of-ben": ben });
+    twice(bodies.alert, viewer("display"), {});
+    twice(bodies.gateway, viewer("staff"), {});
+  });
+
   it("hidden, absent and unknown are the same to anybody: nothing", () => {
     fc.assert(
       fc.property(anyPolicy("anna"), anyViewer, (anna, who) => {
@@ -668,7 +694,7 @@ describe("how an update travels", () => {
     expect(shown(bodies.position, staff)?.key).toBe("position anna");
     expect(shown(bodies.position, viewer("attendee", anna))?.key).toBe("position me");
     expect(shown(bodies.gateway, staff)?.key).toBe("gateway gw-1");
-    expect([showOccupancy({ zones: [] }, 0, 0).key, showOccupancy({ zones: [] }, 0, 1).key, showNearby([], 0).key]).toEqual(["occupancy 0", "occupancy 1", "nearby"]);
+    expect([showOccupancy({ zones: [] }, 0).key, showOccupancy({ zones: [] }, 0, 1).key, showNearby([], 0).key]).toEqual(["occupancy 0", "occupancy 1", "nearby"]);
     expect([shown(bodies.zone, staff)?.key, shown(bodies.alert, staff)?.key]).toEqual([null, null]);
   });
 
@@ -681,6 +707,10 @@ describe("how an update travels", () => {
     const umlaut = { ...anna, name: "Änne Grün 東京" };
     const shownUmlaut = projectUpdate(update(bodies.zone), "ref", () => umlaut).forViewer(viewer("staff"));
     expect(shownUmlaut?.bytes).toBe(Buffer.byteLength(shownUmlaut?.json ?? ""));
+    expect(shownUmlaut?.json).not.toMatch(/[^ -~]/);
+    expect(JSON.parse(shownUmlaut?.json ?? "null")).toMatchObject({ d: { subj: { name: "Änne Grün 東京" } } });
+    // What has no id in the log is shown without one.
+    expect(JSON.parse(projectUpdate(update(bodies.zone), null, () => anna).forViewer(viewer("staff"))?.json ?? "null")).not.toHaveProperty("i");
   });
 
   it("a state is a transition's equal: in order with them, and exact for things", () => {
@@ -688,6 +718,16 @@ describe("how an update travels", () => {
     expect(showStanding(standing, anna, viewer("staff"))).toMatchObject({ lane: 1, key: null, subject: "anna", offset: null });
     expect(showStanding({ ...standing, position }, "nobody", viewer("staff"))).toMatchObject({ lane: 2, key: "position tag-of-anna", subject: "tag-of-anna" });
     expect(showStanding(standing, "nobody", viewer("staff"))).toMatchObject({ lane: 1, subject: "tag-of-anna" });
+    // By position and by zone: oneself is me, a thing is its tag.
+    for (const state of [standing, { ...standing, position }]) {
+      const subjectOf = (holder: Holder, who: Viewer) => (JSON.parse(showStanding(state, holder, who)?.json ?? "null") as { d: { subj: object } }).d.subj;
+      expect([subjectOf(anna, viewer("attendee", anna)), subjectOf("nobody", viewer("staff"))]).toEqual([{ who: "me" }, { who: "tag", tagId: "tag-of-anna" }]);
+    }
+  });
+
+  it("a gateway is shown with its calibration, where it has one", () => {
+    const gateway: GatewayHealth = { ...bodies.gateway.gateway, calibration: { basis: "links", offsetDb: 2, residualDb: 4 } };
+    expect(JSON.parse(showGateway(gateway, viewer("staff"))?.json ?? "null")).toEqual({ t: "gateway", at: NOW_MS, d: gateway });
   });
 
   it("an accuracy is rounded up, never down, and is never finer than the grid", () => {
