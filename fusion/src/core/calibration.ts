@@ -4,8 +4,8 @@ import { copyOf } from "./copy-of.ts";
 import { calibrateByLinks, levelOfAllPackets, type LinkMeasurement } from "./calibrate-links.ts";
 import { learnFromTraffic, MIN_SNAPSHOTS, PIVOT_DB, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
-import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
+import { newRadioMap, type RadioMap, type SurveyPoint } from "./radio-map.ts";
+import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type GatewayReach, type LevelMap, type RadioModel } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
@@ -79,7 +79,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   const reaches = reachOfGateways(map, index, grid, config);
   const levels = newLevelMap(reaches);
   let model = priorModel(count, config);
-  fillLevels(levels, reaches, model);
+  fillLevels(levels, reaches, model, null, scatterOfLaw);
   const sensitivityDbm = new Float64Array(count).fill(config.priorSensitivityDbm);
   const lastHeardMs = new Float64Array(count).fill(-Infinity);
   const lastLinkMs = new Float64Array(count).fill(-Infinity);
@@ -97,10 +97,18 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   if (radioMap !== null) {
     const { fit } = radioMap;
     model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
-    fillLevels(levels, reaches, model, radioMap.correctionDb);
+    fillLevels(levels, reaches, model, radioMap.correctionDb, scatterOfMap);
     basis = "survey";
     residualDb = radioMap.residualDb;
     calibratedAtMs = 0;
+  }
+  function scatterOfLaw(gateway: number, at: number): number {
+    const reach = reaches[gateway] as GatewayReach;
+    const walls = reach.walls[at] as number;
+    return walls === 0 && reach.floors[at] === 0 ? config.clearScatterShare : config.blockedScatterShare;
+  }
+  function scatterOfMap(gateway: number, at: number): number {
+    return config.mapScatter === 0 ? 1 : ((radioMap as RadioMap).scatterShare[gateway] as Float32Array)[at] as number;
   }
   let snapshots: Snapshot[] = [];
   let nextSnapshotMs = -Infinity;
@@ -116,7 +124,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     if (nowMs < trafficDueMs) return false;
     trafficDueMs = nowMs + trafficPauseMs;
     trafficPauseMs = Math.min(LAST_TRAFFIC_MS, trafficPauseMs * 1.5);
-    fillLevels(levels, reaches, taught, radioMap?.correctionDb ?? null);
+    fillLevels(levels, reaches, taught, radioMap?.correctionDb ?? null, radioMap === null ? scatterOfLaw : scatterOfMap);
     const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, reaches, sensitivityDbm }, config);
     model = taught;
     trafficGainNats = null;
@@ -128,7 +136,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       pathLossExponent: model.pathLossExponent + fit.exponent,
       gatewayOffsetDb: model.gatewayOffsetDb.map((offsetDb, gateway) => offsetDb + (fit.offsetDb[gateway] as number)),
     };
-    fillLevels(levels, reaches, model, radioMap?.correctionDb ?? null);
+    fillLevels(levels, reaches, model, radioMap?.correctionDb ?? null, radioMap === null ? scatterOfLaw : scatterOfMap);
     if (basis === "prior") basis = "traffic";
     calibratedAtMs = nowMs;
     return true;
@@ -251,7 +259,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       const fit = calibrateByLinks(measured, count, sensitivityDbm, config);
       ({ residualDb, heardLinks, unheardLinks } = fit);
       model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
-      fillLevels(levels, reaches, model);
+      fillLevels(levels, reaches, model, null, scatterOfLaw);
       taught = model;
       basis = "links";
       calibratedAtMs = nowMs;

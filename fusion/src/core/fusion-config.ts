@@ -75,6 +75,11 @@ export interface FusionConfig {
   surveyCorrelationM: number;
   /** Scatter around a radio map against scatter around a law of distance: shadows are known. */
   surveySigmaShare: number;
+  clearScatterShare: number;
+  blockedScatterShare: number;
+  mapScatter: number;
+  mapScatterPackets: number;
+  mapScatterM: number;
   /** Nothing of a surveyed building changes fast: looks and beliefs last longer by this. */
   surveyMemoryShare: number;
   /** A tag against the surveyor's. */
@@ -233,6 +238,11 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyCorrelationM: 3,
   surveySigmaShare: 0.85,
   surveyMemoryShare: 1.7,
+  clearScatterShare: 1,
+  blockedScatterShare: 1,
+  mapScatter: 1,
+  mapScatterPackets: 20,
+  mapScatterM: 3,
   surveyOffsetSigmaDb: 1,
   trafficExponentSigma: 0.15,
   trafficGainNats: 0.05,

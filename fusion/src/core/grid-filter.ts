@@ -68,7 +68,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   const massOf = new Float64Array(grid.cells);
   const logWeight = new Float64Array(grid.cells);
   const shifted = new Int32Array(grid.cells);
-  const fourSteps: Int16Array[] = [];
+  const fourSteps: Int32Array[] = [];
   const fourBases = new Int32Array(4);
   const fourWeights = new Float64Array(4);
   const massOfPlace = new Float64Array(places + 1);
@@ -108,7 +108,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     let four = 0;
     for (const hearing of hearings) {
       const firstCell = levels.firstCell[hearing.gateway] as number;
-      const steps = levels.steps[hearing.gateway] as Int16Array;
+      const steps = levels.steps[hearing.gateway] as Int32Array;
       if (least < firstCell || most >= firstCell + steps.length) {
         addPartly(cells, count, hearing, offsetDb);
         continue;
@@ -133,11 +133,11 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   /** Four gateways of which `used` count, at the shifted cells. */
   function addFour(count: number, used: number): void {
     for (let k = used; k < 4; k++) {
-      fourSteps[k] = fourSteps[0] as Int16Array;
+      fourSteps[k] = fourSteps[0] as Int32Array;
       fourBases[k] = fourBases[0] as number;
       fourWeights[k] = 0;
     }
-    const [stepsA, stepsB, stepsC, stepsD] = fourSteps as [Int16Array, Int16Array, Int16Array, Int16Array];
+    const [stepsA, stepsB, stepsC, stepsD] = fourSteps as [Int32Array, Int32Array, Int32Array, Int32Array];
     const [a, b, c, d] = [fourBases[0] as number, fourBases[1] as number, fourBases[2] as number, fourBases[3] as number];
     const [weightA, weightB, weightC, weightD] = [fourWeights[0] as number, fourWeights[1] as number, fourWeights[2] as number, fourWeights[3] as number];
     for (let i = 0; i < count; i++) {
@@ -154,7 +154,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   /** A gateway that does not reach all of the cells: beyond, it hears nothing. What is heard there is as unlikely as the table goes, silence says nothing. */
   function addPartly(cells: Int32Array, count: number, hearing: Hearing, offsetDb: number): void {
     const { gateway, rssiDbm, weight } = hearing;
-    const steps = levels.steps[gateway] as Int16Array;
+    const steps = levels.steps[gateway] as Int32Array;
     const firstCell = levels.firstCell[gateway] as number;
     const base = baseOf(hearing, offsetDb);
     const beyond = Number.isNaN(rssiDbm) ? 0 : weight * (table[TABLE_LENGTH - 1] as number);

@@ -14,14 +14,27 @@ export const MAX_OFF_DB = 288;
 export const PER_DB = 4;
 export const TABLE_LENGTH = 2 * MAX_OFF_DB * PER_DB;
 export const UNHEARD_FROM = TABLE_LENGTH;
+/** Scatter of levels in a place, as shares of the usual one; the first is what is taken where nothing is known of it. */
+const SCATTERS = [1, 0.5, 0.57, 0.65, 0.75, 0.87, 1.15, 1.32, 1.52, 1.75, 2];
+/** Heard and unheard of one scatter. */
+export const SCATTER_LENGTH = 2 * TABLE_LENGTH;
+
+/** Where in the table the scatter nearest to this share begins. */
+export function scatterFrom(share: number): number {
+  let best = 0;
+  for (let k = 1; k < SCATTERS.length; k++) if (Math.abs(Math.log(share / (SCATTERS[k] as number))) < Math.abs(Math.log(share / (SCATTERS[best] as number)))) best = k;
+  return best * SCATTER_LENGTH;
+}
 
 export function newLevelLikelihood(config: FusionConfig): LevelLikelihood {
-  const table = new Float64Array(2 * TABLE_LENGTH);
-  for (let i = 0; i < TABLE_LENGTH; i++) {
-    const offDb = i / PER_DB - MAX_OFF_DB;
-    table[i] = heardLogLikelihood(offDb, config);
-    table[UNHEARD_FROM + i] = unheardLogLikelihood(-offDb, config);
-  }
+  const table = new Float64Array(SCATTERS.length * SCATTER_LENGTH);
+  SCATTERS.forEach((scatter, k) => {
+    for (let i = 0; i < TABLE_LENGTH; i++) {
+      const offDb = i / PER_DB - MAX_OFF_DB;
+      table[k * SCATTER_LENGTH + i] = heardLogLikelihood(offDb / scatter, config) - Math.log(scatter);
+      table[k * SCATTER_LENGTH + UNHEARD_FROM + i] = unheardLogLikelihood(-offDb, config);
+    }
+  });
   return { table };
 }
 

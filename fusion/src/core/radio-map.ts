@@ -22,6 +22,7 @@ export interface RadioMap {
   spots: number;
   residualDb: number;
   correctionDb: Float32Array[];
+  scatterShare: Float32Array[];
 }
 
 interface Spot {
@@ -79,6 +80,7 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
   const fit = calibrateByLinks(measurements, gateways, sensitivityDbm, { ...config, gatewayOffsetSigmaDb: 4, priorPathLossExponentSigma: 1, leastPathLossExponent: 0.8, priorRssiAt1mSigmaDb: 20 });
   const law = (m: LinkMeasurement): number => fit.rssiAt1mDbm + (fit.gatewayOffsetDb[m.by] as number) - fit.pathLossExponent * m.pathDb - fit.wallLossDb * m.walls - config.floorLossDb * m.floors;
 
+  const scatterShare = levels.levelDbm.map((level) => new Float32Array(level.length).fill(1));
   const correctionDb = levels.levelDbm.map((level) => new Float32Array(level.length));
   let [squares, compared] = [0, 0];
   for (let by = 0; by < gateways; by++) {
@@ -92,7 +94,7 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
       });
       const noiseDb2 = own.map((m) => SPOT_SIGMA_DB ** 2 + (Number.isNaN(m.rssiDbm) ? 4 : 1) * (PACKET_SIGMA_DB ** 2 / Math.min(MAX_PACKETS_COUNTED, Math.max(1, (spots[m.spot] as Spot).count[by] as number))));
       const at = own.map((m) => spots[m.spot] as Spot);
-      const { weights, leftOut } = krige(at, residual, noiseDb2, config);
+      const { weights, leftOut, inverse } = krige(at, residual, noiseDb2, config);
       for (const off of leftOut) {
         squares += off * off;
         compared++;
@@ -107,10 +109,56 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
           sum += (weights[i] as number) * covarianceDb2(Math.hypot(spot.xM - (grid.xM[cell] as number), spot.yM - (grid.yM[cell] as number)), config);
         }
         correction[cell - base] = sum;
+        const share = scatterShare[by] as Float32Array;
+        if (config.mapScatter > 0) {
+          const k = at.map((spot) => covarianceDb2(Math.hypot(spot.xM - (grid.xM[cell] as number), spot.yM - (grid.yM[cell] as number)), config));
+          let explained = 0;
+          for (let i = 0; i < k.length; i++) {
+            let sum2 = 0;
+            for (let j = 0; j <= i; j++) sum2 += (inverse[i * k.length + j] as number) * (k[j] as number);
+            explained += sum2 * sum2;
+          }
+          share[cell - base] = config.surveySigmaDb ** 2 - explained;
+        }
+      }
+      if (config.mapScatter > 0) {
+        const square = new Float64Array(cellCount);
+        const packets = new Float64Array(cellCount);
+        const { columns, rows, cellM, cellAt, minXM, minYM } = grid.floors.find((f) => f.floor === floor) as (typeof grid.floors)[number];
+        let [total, all] = [0, 0];
+        for (const point of survey) {
+          if (index.gatewayIndex.get(point.gatewayId) !== by || point.floor !== floor || point.rssiDbm >= 20 || point.rssiDbm <= -127) continue;
+          const column = Math.max(0, Math.min(columns - 1, Math.floor((point.xM - minXM) / cellM)));
+          const row = Math.max(0, Math.min(rows - 1, Math.floor((point.yM - minYM) / cellM)));
+          const cell = cellAt[row * columns + column] as number;
+          if (cell === -1) continue;
+          const gateway = index.gateways[by] as VenueIndex["gateways"][number];
+          const riseM = (gateway.zM ?? config.gatewayHeightM) - config.tagHeightM;
+          const expected = law({ spot: 0, from: -1, by, rssiDbm: 0, pathDb: pathDbOf(Math.hypot((grid.xM[cell] as number) - gateway.xM, (grid.yM[cell] as number) - gateway.yM, riseM)), walls: wallsBetween(gateway, { xM: grid.xM[cell] as number, yM: grid.yM[cell] as number, place: grid.place[cell] as number }, floor, index, map.walls), floors: 0 }) + (correction[cell - base] as number);
+          const off2 = Math.min(225, (point.rssiDbm - expected) ** 2);
+          square[cell - firstCell] = (square[cell - firstCell] as number) + off2 * point.count;
+          packets[cell - firstCell] = (packets[cell - firstCell] as number) + point.count;
+          total += off2 * point.count;
+          all += point.count;
+        }
+        const mean = total / Math.max(1, all);
+        const share = scatterShare[by] as Float32Array;
+        for (let i = 0; i < cellCount; i++) {
+          let [sum, weight] = [config.mapScatterPackets * mean, config.mapScatterPackets];
+          for (let j = 0; j < cellCount; j++) {
+            if (packets[j] === 0) continue;
+            const d2 = ((grid.xM[firstCell + i] as number) - (grid.xM[firstCell + j] as number)) ** 2 + ((grid.yM[firstCell + i] as number) - (grid.yM[firstCell + j] as number)) ** 2;
+            const w = Math.exp(-d2 / (2 * config.mapScatterM ** 2));
+            sum += w * (square[j] as number);
+            weight += w * (packets[j] as number);
+          }
+          share[firstCell + i - base] = Math.sqrt((sum / weight + config.mapScatter * (share[firstCell + i - base] as number)) / mean);
+        }
+        if (process.env.DBG) console.log(by, "mean", Math.sqrt(mean).toFixed(2), "share", [...share].sort((a, b) => a - b).filter((_, i) => i % Math.floor(share.length / 8) === 0).map((x) => x.toFixed(2)).join(" "));
       }
     }
   }
-  return { fit, spots: spots.length, residualDb: compared === 0 ? 0 : Math.sqrt(squares / compared), correctionDb };
+  return { fit, spots: spots.length, residualDb: compared === 0 ? 0 : Math.sqrt(squares / compared), correctionDb, scatterShare };
 }
 
 const UNHEARD_BELOW_DB = 2;
@@ -158,7 +206,7 @@ function mergeSpots(survey: readonly SurveyPoint[], index: VenueIndex, grid: Ven
 }
 
 /** Weights of a simple kriging with known mean 0, and its leave-one-out errors (Dubrule 1983): e_i = w_i / inverse_ii. */
-function krige(at: readonly Spot[], residual: readonly number[], noiseDb2: readonly number[], config: FusionConfig): { weights: Float64Array; leftOut: number[] } {
+function krige(at: readonly Spot[], residual: readonly number[], noiseDb2: readonly number[], config: FusionConfig): { weights: Float64Array; leftOut: number[]; inverse: Float64Array } {
   const n = at.length;
   const matrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -201,5 +249,5 @@ function krige(at: readonly Spot[], residual: readonly number[], noiseDb2: reado
     for (let k = i; k < n; k++) diagonal += (inverse[k * n + i] as number) ** 2;
     return (weights[i] as number) / diagonal;
   });
-  return { weights, leftOut };
+  return { weights, leftOut, inverse };
 }

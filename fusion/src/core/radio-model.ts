@@ -1,6 +1,6 @@
 import type { VenueMap } from "@konferenco/protocol";
 import type { FusionConfig } from "./fusion-config.ts";
-import { PER_DB } from "./level-likelihood.ts";
+import { PER_DB, scatterFrom } from "./level-likelihood.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { placeAt, type VenueIndex } from "./venue-index.ts";
 
@@ -43,7 +43,7 @@ export interface LevelMap {
   firstCell: Int32Array;
   levelDbm: Float32Array[];
   /** The same in steps of the likelihood tables, a quarter of a dB: look-ups without a conversion. */
-  steps: Int16Array[];
+  steps: Int32Array[];
 }
 
 /** Expected levels are kept within these, whatever the model says. */
@@ -157,15 +157,15 @@ export function newLevelMap(reaches: readonly GatewayReach[]): LevelMap {
   return {
     firstCell: Int32Array.from(reaches, ({ firstCell }) => firstCell),
     levelDbm: reaches.map(({ pathDb }) => new Float32Array(pathDb.length)),
-    steps: reaches.map(({ pathDb }) => new Int16Array(pathDb.length)),
+    steps: reaches.map(({ pathDb }) => new Int32Array(pathDb.length)),
   };
 }
 
 /** Puts the model's levels into the map, in new arrays: who keeps the old ones keeps the old levels. */
-export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, correctionDb: readonly Float32Array[] | null = null): void {
+export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, correctionDb: readonly Float32Array[] | null, scatterOf: ((gateway: number, at: number) => number) | null): void {
   reaches.forEach((reach, gateway) => {
     const level = (levels.levelDbm[gateway] = new Float32Array(reach.pathDb.length));
-    const steps = (levels.steps[gateway] = new Int16Array(reach.pathDb.length));
+    const steps = (levels.steps[gateway] = new Int32Array(reach.pathDb.length));
     const correction = correctionDb?.[gateway];
     const atOneMetre = model.rssiAt1mDbm + (model.gatewayOffsetDb[gateway] as number);
     for (let at = 0; at < level.length; at++) {
@@ -176,7 +176,7 @@ export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], m
         model.floorLossDb * (reach.floors[at] as number) +
         (correction?.[at] ?? 0);
       level[at] = Math.max(LEAST_LEVEL_DBM, Math.min(MOST_LEVEL_DBM, levelDbm));
-      steps[at] = Math.round((level[at] as number) * PER_DB);
+      steps[at] = Math.round((level[at] as number) * PER_DB) - (scatterOf === null ? 0 : scatterFrom(scatterOf(gateway, at)));
     }
   });
 }
