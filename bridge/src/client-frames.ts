@@ -277,7 +277,7 @@ export class ClientFrames {
     const outcome = await this.#options.messages.publish({ subject, viewer, rights, isSystem }, frame);
     if (!outcome.ok) return this.#refuse(connection, frame.id, outcome.code, outcome.detail, outcome.afterMs);
     if (isClosed(connection)) return;
-    connection.sendFrame({ op: "ok", re: frame.id, ...(outcome.duplicate ? { dup: true } : { mid: outcome.id }) });
+    connection.sendFrame({ op: "ok", re: frame.id, ...(outcome.id === null ? { dup: true } : { mid: outcome.id }) });
   }
 
   async #set(connection: Connection, frame: Frame<"set">): Promise<void> {
@@ -323,8 +323,7 @@ export class ClientFrames {
     if (channel === "venue" && viewer.role === "display" && (again || !connection.has("occupancy"))) hub.subscribe(connection, subscriptionTo("occupancy", { hz: DEFAULT_HZ, area }));
     const snapshot = this.#snapshot(connection, channel);
     if (!again) replayer.begin(connection, channel);
-    // A replaying client stands where its cursor says, not yet where the feed is.
-    const cursor = seal(connection, connection.replay?.after.offset ?? feed.at.offset);
+    const cursor = seal(connection, connection.standsAt(feed.at.offset, this.#options.nowMs()));
     let bytes = 0;
     const first = snapshot.filter((shown) => (bytes += shown.bytes) <= SNAPSHOT_BYTES);
     const { id } = frame;

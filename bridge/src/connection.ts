@@ -133,6 +133,12 @@ export class Connection {
     return this.channels.get(channel)?.area ?? null;
   }
 
+  /** Where a cursor may say that the client stands, beside what waits for it. One it came with holds until a channel has been replayed from it. */
+  standsAt(feedOffset: number, nowMs: number): number {
+    if (this.replay !== null) return this.replay.after.offset;
+    return this.resumeFrom !== null && this.liveAfterOffset === 0 && nowMs <= this.resumeUntilMs ? this.resumeFrom.offset : feedOffset;
+  }
+
   sendFrame(frame: ServerFrame): void {
     this.wire.send(JSON.stringify(frame));
   }

@@ -146,7 +146,7 @@ export class WsTransport {
       else if (atMs >= connection.pingDueAtMs) {
         connection.pingDueAtMs = atMs + limits.pingEveryMs;
         // The cursor moves on in quiet times too, else it would be past the log's retention after a quiet day.
-        const offered = connection.replay?.after.offset ?? feedOffset();
+        const offered = connection.standsAt(feedOffset(), atMs);
         const offset = outbox?.writtenOffset(offered) ?? offered;
         connection.pingedAtMs = atMs;
         connection.sendFrame({ op: "ping", now: atMs, c: seal(connection, offset) });

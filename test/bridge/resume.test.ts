@@ -140,6 +140,25 @@ describe("a client that comes back", () => {
   });
 });
 
+describe("a cursor that is told before the replay has begun", () => {
+  it("does not pass what the replay would have brought: cut off there, the client loses nothing", async () => {
+    await test.addPerson("anna", { tagId: "t-1" });
+    const before = await test.client("attendee", "anna");
+    await before.subscribe("me");
+    before.socket.terminate();
+    await test.enter("t-1", "room-a");
+    const between = await test.client("attendee", "anna", { resume: before.cursor as string });
+    // These two are not replayed, and their answers have cursors all the same.
+    await between.subscribe("nearby");
+    await between.subscribe("occupancy");
+    between.socket.terminate();
+    const after = await test.client("attendee", "anna", { resume: between.cursor as string });
+    await after.subscribe("me");
+    await caught(after);
+    expect(zonesOf(after)).toEqual(["+room-a"]);
+  });
+});
+
 describe("what a replay may not show", () => {
   it("whereabouts of somebody who is hidden now", async () => {
     await test.addPerson("anna", { tagId: "t-1" });

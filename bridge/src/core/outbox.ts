@@ -346,10 +346,9 @@ export class Outbox {
     return true;
   }
 
-  /** Up to where the client has everything once what was taken arrives: an alert that overtook does not count. */
+  /** Up to where the client has everything once what was taken arrives: an alert that overtook does not count, one that still waits does. */
   writtenOffset(offeredOffset: number): number {
-    const waiting = this.#transitions?.find((update) => update.offset !== null)?.offset;
-    return waiting === undefined || waiting === null ? offeredOffset : Math.min(offeredOffset, waiting - 1);
+    return Math.min(offeredOffset, firstOffsetOf(this.#alerts) - 1, firstOffsetOf(this.#transitions) - 1);
   }
 
   /** What was written last is followed by more. */
@@ -408,6 +407,10 @@ function added(list: VisibleUpdate[] | null, update: VisibleUpdate): VisibleUpda
   if (list === null) return [update];
   list.push(update);
   return list;
+}
+
+function firstOffsetOf(waiting: readonly VisibleUpdate[] | null): number {
+  return waiting?.find((update) => update.offset !== null)?.offset ?? Infinity;
 }
 
 function takeFrom(list: VisibleUpdate[] | null, fits: (update: VisibleUpdate) => boolean): VisibleUpdate[] | null {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { LIVE_LOCATION_MS, LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
-import { assertStorable, keyIdOf, keyOf, speakersOf, withoutErased } from "./commit-batch.ts";
+import { assertStorable, keyIdOf, keyOf, knownKeyId, speakersOf, withoutErased } from "./commit-batch.ts";
 import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
 import { nearestFirst, type NearbyTag } from "./geo-grid.ts";
 import { tagSubject, type KeyRing } from "./key-ring.ts";
@@ -107,6 +107,12 @@ class StoreInRedis implements RedisStore {
       this.#stats.failedCommits++;
       throw error;
     }
+  }
+
+  async hasMessage(from: string, key: string, nowMs: number): Promise<boolean> {
+    const keyId = knownKeyId(from, key, this.#ring);
+    const storedAtMs = keyId === null ? null : await this.#run((client) => client.zscore(this.#keys.said, keyId));
+    return storedAtMs !== null && Number(storedAtMs) >= nowMs - LOG_RETENTION_MS;
   }
 
   async readLog(after: UpdateId | null, limit: number): Promise<LogPage> {

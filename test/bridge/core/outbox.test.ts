@@ -111,6 +111,16 @@ describe("what a connection is sent", () => {
     expect(reader.cursors).toEqual(["at-39"]);
   });
 
+  it("nor past alerts that did not fit into the frame: whoever is cut off between the two gets them by the replay", () => {
+    const reader = new Reader();
+    for (let n = 0; n < 20; n++) reader.outbox.offer(event(0, { n, offset: 31 + n, bytes: 4_000 }));
+    const frame = reader.outbox.take({ positions: true, telemetry: true, offeredOffset: 50, seal: (offset) => `${offset}`, nowMs: 0 });
+    const { events, cursor } = read(frame === null ? "" : frame.head + frame.tail);
+    expect(events.length).toBeLessThan(20);
+    expect(Number(cursor)).toBe(30 + events.length);
+    expect(reader.outbox.writtenOffset(50)).toBe(30 + events.length);
+  });
+
   it("frames stay within the limit, however much waits", () => {
     const reader = new Reader();
     for (let n = 0; n < 300; n++) reader.outbox.offer(event(1, { n, bytes: 700 }));
