@@ -311,7 +311,7 @@ export class Surroundings {
     const { hub, nowMs, nearbyEveryMs } = this.#options;
     connection.nearbyDueAtMs = nowMs() + nearbyEveryMs;
     const people = this.nearby(connection.viewer, { within: "near", interests: [], ...(connection.heldNearby === null ? {} : { held: connection.heldNearby }) }, OF_A_LIST);
-    const list = JSON.stringify(people);
+    const list = people.length === 0 ? "[]" : JSON.stringify(people);
     if (list === connection.lastNearby) return;
     connection.lastNearby = list;
     connection.heldNearby = people.length === 0 ? null : new Map(people.map(({ personId, within }) => [personId, within]));
