@@ -77,7 +77,7 @@ export class ClientFrames {
   probed(connection: Connection): void {
     const atMs = this.#options.nowMs();
     connection.heardAtMs = connection.activeAtMs = atMs;
-    if (!this.#isTooFast(connection, undefined)) connection.wire.send("", true);
+    if (!this.#isTooFast(connection, undefined)) connection.wire.send("");
   }
 
   #handle(connection: Connection, text: string): void {
