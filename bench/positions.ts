@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
@@ -114,7 +115,8 @@ const EARSHOT_M = 10;
 function tickCost(tags: number, ticks: number): TickCost {
   const beganMs = performance.now();
   const say = (what: string): void => {
-    if (tags > 10_000) process.stderr.write(`  ${tags.toLocaleString("en")} tags: ${what} after ${Math.round((performance.now() - beganMs) / 1_000)} s, ${Math.round(process.memoryUsage().rss / 2 ** 20).toLocaleString("en")} MB\n`);
+    // Not process.stderr: a thread's passes it on when the thread has nothing to do, which is at the end.
+    if (tags > 10_000) writeSync(2, `  ${tags.toLocaleString("en")} tags: ${what} after ${Math.round((performance.now() - beganMs) / 1_000)} s, ${Math.round(process.memoryUsage().rss / 2 ** 20).toLocaleString("en")} MB\n`);
   };
   const [occupied, storeys] = [tags / TAGS_PER_STOREY, Math.max(3, tags / TAGS_PER_STOREY)];
   const map = office(storeys, WIDER);

@@ -339,7 +339,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   }
 
   /** Keeps how the tag is, when it is its turn, and at its first tick. */
-  function remember(tag: Tag, nowMs: number): void {
+  function keepPast(tag: Tag, nowMs: number): void {
     const past = (tag.past ??= newTagPast());
     const isTurn = Math.round(nowMs / config.tickMs) % KEPT_EVERY_TICKS === tag.turn;
     if (isTurn || past.kept.length === 0) keepMoment(past, nowMs, keepTag(tag), nowMs - config.maxLateMs);
@@ -484,7 +484,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         }
         const where = tickTag(tag, nowMs, output);
         if (where !== null) whereabouts.push(where);
-        if (isRemembering) remember(tag, nowMs);
+        if (isRemembering) keepPast(tag, nowMs);
       }
       tickedMs = nowMs;
       // Not push(...): a hall that fills makes more transitions at once than a call takes arguments.
