@@ -73,6 +73,13 @@ export class ClientFrames {
     waiting.push(text);
   }
 
+  /** An empty frame asks for one, at once: a link that waits for an answer to something else is not dead. */
+  probed(connection: Connection): void {
+    const atMs = this.#options.nowMs();
+    connection.heardAtMs = connection.activeAtMs = atMs;
+    if (!this.#isTooFast(connection, undefined)) connection.wire.send("");
+  }
+
   #handle(connection: Connection, text: string): void {
     const frame = this.#parse(connection, text);
     if (frame === null) return;

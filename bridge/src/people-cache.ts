@@ -122,6 +122,8 @@ export class PeopleCache {
   async refresh(change: RegistryChange): Promise<PolicyChange> {
     const { personId } = change;
     const known = this.#people.get(personId) ?? null;
+    // An import before the doors open: no tag has been heard that could be theirs, and nobody has asked about them.
+    if (change.kind === "person" && known === null && this.#holders.size === 0) return { personId, before: null, after: null, tagBefore: null, tagAfter: null, erased: false, error: null };
     this.#people.delete(personId);
     this.#shareEnds.delete(personId);
     let person: Person | null = null;

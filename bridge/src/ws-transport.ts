@@ -106,6 +106,7 @@ export class WsTransport {
 
   message(connection: Connection, data: Buffer, isBinary: boolean): void {
     if (isBinary) return this.#options.hub.close(connection, CLOSE_CODES.protocolError, "frames are text");
+    if (data.length === 0 && connection.state === "open") return this.#options.frames.probed(connection);
     this.#options.frames.receive(connection, data.toString("utf8"));
   }
 

@@ -1,5 +1,4 @@
-import { MAX_FRAME_BYTES, MAX_QUEUED_BYTES_PER_CONNECTION } from "@konferenco/protocol";
-import { Distribution, EVENTS_BOUNDS, SECONDS_BOUNDS } from "./distribution.ts";
+import { Distribution, EVENTS_BOUNDS, MAX_FRAME_BYTES, MAX_QUEUED_BYTES_PER_CONNECTION, SECONDS_BOUNDS } from "@konferenco/protocol";
 import type { VisibleUpdate } from "./privacy.ts";
 
 /**
