@@ -31,7 +31,7 @@ export class Tickets {
 
   /** Whom the ticket was for, once; null when it is unknown, used or too old. */
   async redeem(ticket: string): Promise<Bearer | null> {
-    return unseal(await this.#pinboard.take(nameOf(ticket)), digestOf("key", ticket), "");
+    return unseal(await this.#pinboard.take(nameOf(ticket)), digestOf("key", ticket), "") as Bearer | null;
   }
 
   /**
@@ -46,7 +46,7 @@ export class Tickets {
 
   /** Whom the stream was for that gave this pass under this ticket; null: it is none of ours, another ticket's, or too old. */
   reopen(ticket: string, pass: string): Bearer | null {
-    const stream = unseal<{ who: Bearer; untilMs: number }>(pass, this.#passKey, ticket);
+    const stream = unseal(pass, this.#passKey, ticket) as { who: Bearer; untilMs: number } | null;
     return stream === null || stream.untilMs < this.#nowMs() ? null : stream.who;
   }
 }
@@ -67,14 +67,14 @@ function seal(value: object, key: Uint8Array, of: string): string {
   return Buffer.concat([iv, cipher.getAuthTag(), text]).toString("base64url");
 }
 
-function unseal<T>(sealed: string | null, key: Uint8Array, of: string): T | null {
+function unseal(sealed: string | null, key: Uint8Array, of: string): unknown {
   const bytes = Buffer.from(sealed ?? "", "base64url");
   if (bytes.length <= 28) return null;
   try {
     const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12), { authTagLength: 16 });
     decipher.setAAD(Buffer.from(of));
     decipher.setAuthTag(bytes.subarray(12, 28));
-    return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString("utf8")) as T;
+    return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString("utf8"));
   } catch {
     return null; // forged, cut off, or of another
   }
