@@ -17,7 +17,7 @@ const TRAFFIC = { people: PEOPLE, transitionsPerS: 500, alertsPerS: 1 };
  */
 export async function run(): Promise<BenchRow[]> {
   const redis = await startRedis();
-  const event = { redis: redis.url, secret: randomBytes(48), keysDir: temporaryFolder("keys") };
+  const event = { redis: redis.url, secret: randomBytes(48), dataDir: temporaryFolder("keys") };
   const source = startChild("bridge-process", BRIDGE_FLAGS);
   await source.ask("open", event);
   await source.ask("people", { seed: 1, count: PEOPLE });

@@ -5,7 +5,8 @@ import { performance } from "node:perf_hooks";
 /** A process of a bench: it answers questions over Node's own channel. */
 export interface Child {
   readonly pid: number;
-  ask<T>(question: string, given?: object): Promise<T>;
+  /** Rejects when there is no answer within `withinMs`, 5 minutes if it is not said. */
+  ask<T>(question: string, given?: object, withinMs?: number): Promise<T>;
   /** SIGKILL, as a power cut does; resolves when it is gone. */
   kill(): Promise<void>;
 }
@@ -15,6 +16,8 @@ interface Answer {
   value?: unknown;
   error?: string;
 }
+
+const PATIENCE_MS = 300_000;
 
 /** Starts `support/<script>.js`. It ends with us, whatever happens. */
 export function startChild(script: string, execArgv: string[] = []): Child {
@@ -39,14 +42,19 @@ export function startChild(script: string, execArgv: string[] = []): Child {
   });
   return {
     pid: child.pid ?? 0,
-    ask: (question, given = {}) =>
+    ask: (question, given = {}, withinMs = PATIENCE_MS) =>
       new Promise((resolve, reject) => {
         const id = nextId++;
-        waiting.set(id, { resolve, reject });
+        const late = setTimeout(() => {
+          waiting.delete(id);
+          reject(new Error(`${script} has not answered "${question}" within ${withinMs / 1_000} s`));
+        }, withinMs);
+        const inTime = <V>(settle: (value: V) => void) => (value: V) => (clearTimeout(late), settle(value));
+        waiting.set(id, { resolve: inTime(resolve), reject: inTime(reject) });
         child.send({ id, question, given }, (error) => {
           if (error === null || error === undefined) return;
           waiting.delete(id);
-          reject(error);
+          inTime(reject)(error);
         });
       }),
     async kill() {

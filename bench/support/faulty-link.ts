@@ -60,19 +60,18 @@ export class FaultyLink {
 }
 
 class Pair {
-  weather: Weather = "fair";
   readonly #near: net.Socket;
   readonly #far: net.Socket;
   readonly #trickle: NodeJS.Timeout;
+  #weather: Weather = "fair";
   #waiting = Buffer.alloc(0);
 
   constructor(near: net.Socket, far: net.Socket) {
     this.#near = near;
     this.#far = far;
-    near.on("data", (chunk: Buffer) => void (this.weather === "silent" || far.write(chunk)));
+    near.on("data", (chunk: Buffer) => void far.write(chunk));
     far.on("data", (chunk: Buffer) => {
-      if (this.weather === "silent") return;
-      if (this.weather === "fair" && this.#waiting.length === 0) return void near.write(chunk);
+      if (this.#weather === "fair" && this.#waiting.length === 0) return void near.write(chunk);
       this.#waiting = Buffer.concat([this.#waiting, chunk]);
       far.pause();
     });
@@ -81,9 +80,21 @@ class Pair {
     far.once("close", () => this.end());
   }
 
+  /** TCP loses nothing in the middle: what silence holds up comes when it ends, to who is still there. */
+  set weather(weather: Weather) {
+    this.#weather = weather;
+    if (weather === "silent") {
+      this.#near.pause();
+      this.#far.pause();
+    } else {
+      this.#near.resume();
+      if (this.#waiting.length === 0) this.#far.resume();
+    }
+  }
+
   #drip(): void {
-    if (this.weather === "silent" || this.#waiting.length === 0) return;
-    const bytes = this.weather === "slow" ? SLOW_BYTES : this.#waiting.length;
+    if (this.#weather === "silent" || this.#waiting.length === 0) return;
+    const bytes = this.#weather === "slow" ? SLOW_BYTES : this.#waiting.length;
     this.#near.write(this.#waiting.subarray(0, bytes));
     this.#waiting = this.#waiting.subarray(bytes);
     if (this.#waiting.length === 0) this.#far.resume();

@@ -1,11 +1,12 @@
 import type { Channel, NearbyPerson, PersonId, ServerFrame } from "@konferenco/protocol";
+import type { RegionWatch } from "./channels.ts";
 import { NO_RIGHTS, type ChannelRights } from "./core/channel-rights.ts";
 import type { Area, AreaView } from "./core/area.ts";
 import type { Outbox } from "./core/outbox.ts";
 import type { Standing, Viewer } from "./core/privacy.ts";
 import type { Rate, TokenBucket } from "./core/token-bucket.ts";
 import type { Place } from "./cursor.ts";
-import type { Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "./subscriptions.ts";
 
 export const TRANSPORTS = ["ws", "sse", "poll"] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
@@ -13,8 +14,9 @@ export type TransportName = (typeof TRANSPORTS)[number];
 /** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */
 export interface Wire {
   readonly kind: TransportName;
-  /** `ascii`: the caller knows that there is nothing else in the frame, which spares looking. */
-  send(frame: string, ascii?: boolean): void;
+  send(frame: string): void;
+  /** A frame of events, in two parts since the second is the same for many. Nothing but ASCII. */
+  sendEvents(head: string, tail: string): void;
   close(code: number, reason: string): void;
 }
 
@@ -37,7 +39,8 @@ export const MAX_WAITING_FRAMES = 128;
 
 /** Where a connection stands in its replay of the log. */
 export interface ReplayState {
-  channels: Set<Channel>;
+  /** Each with the place after which it is owed events: a channel that comes later is owed more than those that have been replayed. */
+  channels: Map<Channel, number>;
   after: Place;
   /** Alerts above this were sent as they happened. */
   liveAlertsAfter: number;
@@ -76,7 +79,7 @@ export class Connection {
   outbox: Outbox | null = null;
   /** Something of lanes 0 or 1 waits, and the hub knows. */
   isUrgent = false;
-  channels: Subscriptions | null = null;
+  channels = Subscriptions.NONE;
   /** Null while it is full. */
   bucket: TokenBucket | null = null;
   heardAtMs: number;
@@ -108,6 +111,8 @@ export class Connection {
   heardOf: Set<PersonId> | null = null;
   /** On `presence`: the viewer's connections that it was told are here. Nobody else is told of as having left. */
   seenHere: Set<PersonId> | null = null;
+  /** On `nearby`: the regions of the venue that the viewer is in. */
+  regions: RegionWatch | null = null;
   /** Who it was last told is writing, by channel: the same list twice would tell that somebody writes who may not be named. */
   typingTold: Map<Channel, string> | null = null;
   waiting: string[] | null = null;
@@ -122,11 +127,17 @@ export class Connection {
   }
 
   has(channel: Channel): boolean {
-    return this.channels?.has(channel) ?? false;
+    return this.channels.has(channel);
   }
 
   areaOf(channel: Channel): Area | null {
-    return this.channels?.get(channel)?.area ?? null;
+    return this.channels.get(channel)?.area ?? null;
+  }
+
+  /** Where a cursor may say that the client stands, beside what waits for it. One it came with holds until a channel has been replayed from it. */
+  standsAt(feedOffset: number, nowMs: number): number {
+    if (this.replay !== null) return this.replay.after.offset;
+    return this.resumeFrom !== null && this.liveAfterOffset === 0 && nowMs <= this.resumeUntilMs ? this.resumeFrom.offset : feedOffset;
   }
 
   sendFrame(frame: ServerFrame): void {

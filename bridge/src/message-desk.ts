@@ -38,7 +38,8 @@ export interface MessageDraft {
   enc?: boolean | undefined;
 }
 
-export type Published = { ok: true; id: string; duplicate: boolean } | Refusal;
+/** `id` null: it has been said already under this key. */
+export type Published = { ok: true; id: string | null } | Refusal;
 
 interface Refusal {
   ok: false;
@@ -70,21 +71,32 @@ export class MessageDesk {
     if (signed !== null) return signed;
     // The last check, for it counts: what was refused before costs nothing of the budget.
     const afterMs = type.rate === null ? 0 : this.#rates.take(sender.subject, type.rate, nowMs());
+    // Somebody who sends again after a break of the line is told so, at the limit too: what they said stands.
+    if (afterMs > 0 && (await this.#isSaid(sender, draft))) return this.#duplicate();
     if (afterMs > 0) return { ok: false, code: "rate_limited", detail: `at most ${type.rate?.count ?? 0} of this kind in ${(type.rate?.withinMs ?? 0) / 1_000} s`, afterMs };
     const message = messageOf(sender, draft, cleaned, nowMs());
     if (type.delivery === "best_effort") {
       signals.push({ kind: "said", message });
       this.counts.passed++;
-      return { ok: true, id: message.id, duplicate: false };
+      return { ok: true, id: message.id };
     }
     if (!isVenue(sender.subject)) await people.loadPerson(sender.subject);
     const { duplicateMessages } = await store.commit({ ...emptyBatch(), messages: [message] }, nowMs());
-    const duplicate = duplicateMessages === 1;
-    // Somebody who sends again after a break of the line has said it once.
-    if (duplicate && type.rate !== null) this.#rates.giveBack(sender.subject, type.rate);
-    if (duplicate) this.counts.duplicates++;
-    else this.counts.stored++;
-    return { ok: true, id: message.id, duplicate };
+    if (duplicateMessages === 1) {
+      if (type.rate !== null) this.#rates.giveBack(sender.subject, type.rate);
+      return this.#duplicate();
+    }
+    this.counts.stored++;
+    return { ok: true, id: message.id };
+  }
+
+  async #isSaid({ subject }: MessageSender, { key }: MessageDraft): Promise<boolean> {
+    return key !== undefined && (await this.#options.store.hasMessage(subject, key, this.#options.nowMs()));
+  }
+
+  #duplicate(): Published {
+    this.counts.duplicates++;
+    return { ok: true, id: null };
   }
 
   #refusalOf(sender: MessageSender, draft: MessageDraft, type: MessageType): Refusal | null {

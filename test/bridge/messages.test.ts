@@ -201,6 +201,19 @@ describe("the registry of types", () => {
     expect(refusal(await chat(anna, "eleven"))).toBe("accepted");
   });
 
+  it("answers a message that is sent again as what it is, though its sender is at their limit; what is new waits", async () => {
+    const anna = await attendee("anna");
+    const keyed = (key: string) => anna.ask({ op: "pub", t: "chat/channel_message", ch: "app:lobby", d: { text: key }, key });
+    for (let n = 0; n < 10; n++) expect(await keyed(`k-${n}`)).toMatchObject({ op: "ok", mid: expect.any(String) });
+    expect(await keyed("k-0")).toMatchObject({ op: "ok", dup: true });
+    expect(refusal(await keyed("k-new"))).toBe("rate_limited");
+    const post = (key: string) => test.api("POST", "/api/v1/messages", { as: { role: "attendee", personId: "anna" }, body: { type: "chat/channel_message", to: { type: "channel", id: "app:lobby" }, payload: { text: key }, idempotency_key: key } });
+    expect(await post("k-9")).toMatchObject({ status: 201, body: { id: null, duplicate: true } });
+    expect((await post("k-new")).status).toBe(429);
+    test.skewMs(60_000);
+    expect(await keyed("k-new")).toMatchObject({ op: "ok", mid: expect.any(String) });
+  });
+
   it("bounds the payload by its type: 4 KB of chat, 256 bytes of location, 8 KB of a listing", async () => {
     const anna = await attendee("anna");
     const sized = (bytes: number) => ({ text: "x".repeat(bytes - 11) });

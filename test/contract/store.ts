@@ -519,6 +519,9 @@ export function describeStore(name: string, harness: StoreHarness): void {
         const send = async (nowMs: number, ...messages: StoredMessage[]) => (await store.commit(batchOf({ messages }), nowMs)).duplicateMessages ?? 0;
         expect(await send(T0_MS, messageOf("one", { key: "k" }), messageOf("one again", { key: "k" }), messageOf("bens", { from: "ben", key: "k" }))).toBe(1);
         expect(await Promise.all(Array.from({ length: 5 }, () => send(T0_MS + LOG_RETENTION_MS, messageOf("one", { key: "k" }))))).toEqual([1, 1, 1, 1, 1]);
+        const has = (from: string, key: string, nowMs = T0_MS + LOG_RETENTION_MS) => store.hasMessage(from, key, nowMs);
+        expect(await Promise.all([has("anna", "k"), has("ben", "k"), has("anna", "other"), has("cleo", "k")])).toEqual([true, true, false, false]);
+        expect(await has("anna", "k", T0_MS + LOG_RETENTION_MS + 1)).toBe(false);
         expect(await send(T0_MS, messageOf("free"), messageOf("free"))).toBe(0);
         expect((await store.readLog(null, 10)).updates.map(tell)).toEqual(["message one", "message bens", "message free", "message free"]);
         await store.sweep(T0_MS + LOG_RETENTION_MS + 1);

@@ -25,6 +25,7 @@ export function fakeStore(): FakeStore {
     failNext: 0,
     gate: Promise.resolve(),
     kept: [],
+    hasMessage: async () => false,
     async commit(batch, nowMs) {
       await store.gate;
       if (store.failNext > 0) {

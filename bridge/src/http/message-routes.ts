@@ -63,7 +63,7 @@ export function messageRoutes({ eventId, messages, people, sync, nowMs }: Messag
         const rights = rightsOf(who.claims.role, who.claims.channels);
         const outcome = await messages.publish({ subject: who.claims.subject, viewer: who.viewer, rights, isSystem: who.claims.system === true }, draftOf(body));
         if (!outcome.ok) throw new ClientError(outcome.code, outcome.detail, outcome.afterMs ?? null);
-        return { status: 201, body: { id: outcome.duplicate ? null : outcome.id, duplicate: outcome.duplicate } };
+        return { status: 201, body: { id: outcome.id, duplicate: outcome.id === null } };
       },
     }),
     route({

@@ -55,8 +55,16 @@ export function keyOf(subject: string, keys: KeyRing): SubjectKey {
 
 /** By which a message that is sent again is known: the sender's own key of it, readable by nobody. */
 export function keyIdOf({ from, key }: StoredMessage, keys: KeyRing): string | null {
-  if (key === null) return null;
-  const sender = keyOf(personSubject(from), keys);
+  return key === null ? null : keyIdBy(keyOf(personSubject(from), keys), key);
+}
+
+/** The same of somebody who may never have said anything; null: then they have not. */
+export function knownKeyId(from: string, key: string, keys: KeyRing): string | null {
+  const sender = keys.held(personSubject(from));
+  return sender === null ? null : keyIdBy(sender, key);
+}
+
+function keyIdBy(sender: SubjectKey, key: string): string {
   return `${sender.handle}:${createHmac("sha256", sender.bytes).update(key).digest("base64url").slice(0, 22)}`;
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { LOG_RETENTION_MS, MESSAGE_TYPES, StoreUnavailable, type LoggedBody, type StoredMessage, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import { AlertIds, MAX_MESSAGE_KEYS } from "./alert-ids.ts";
 import { remedyFor, systemCode } from "./durable-file.ts";
-import { assertStorable, handlesOf, keyIdOf, loggedBodies, withoutErased } from "./commit-batch.ts";
+import { assertStorable, handlesOf, keyIdOf, knownKeyId, loggedBodies, withoutErased } from "./commit-batch.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { beginEra, beginLineage, currentEra, epochOf, resumeAfter, type Lineage } from "./lineage.ts";
 import { tagSubject, type KeyRing } from "./key-ring.ts";
@@ -159,6 +159,12 @@ class InProcessStore implements EmbeddedStore {
       throw new StoreUnavailable(`${MAX_WAITING_COMMITS} commits wait for the disk of ${this.#options.dataDir ?? "memory"}: it is slower than the event`);
     }
     return new Promise((resolve, reject) => this.#enqueue({ kind: "commit", batch, nowMs, resolve, reject }));
+  }
+
+  async hasMessage(from: string, key: string, nowMs: number): Promise<boolean> {
+    this.#assertOpen();
+    const keyId = knownKeyId(from, key, this.#options.keys);
+    return keyId !== null && this.#messageKeys.has(keyId, nowMs);
   }
 
   async readLog(after: UpdateId | null, limit: number): Promise<LogPage> {

@@ -40,6 +40,9 @@ export interface Store {
   /** Atomic: afterwards all of the batch is visible and logged, or nothing is. Durable as far as the adapter's setting says. */
   commit(batch: CommitBatch, nowMs: number): Promise<CommitResult>;
 
+  /** Whether this sender has used the key within 24 h: a message under it would be a duplicate. */
+  hasMessage(from: string, key: string, nowMs: number): Promise<boolean>;
+
   /** Logged updates after `after`, oldest first, at most `limit`. `after: null` reads from the oldest kept. */
   readLog(after: UpdateId | null, limit: number): Promise<LogPage>;
   /** Where the log ends now. */
