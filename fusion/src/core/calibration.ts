@@ -4,8 +4,8 @@ import { copyOf } from "./copy-of.ts";
 import { calibrateByLinks, levelOfAllPackets, type LinkMeasurement } from "./calibrate-links.ts";
 import { learnFromTraffic, MIN_SNAPSHOTS, PIVOT_DB, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { newRadioMap, type RadioMap, type SurveyPoint } from "./radio-map.ts";
-import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type GatewayReach, type LevelMap, type RadioModel } from "./radio-model.ts";
+import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
+import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
@@ -74,12 +74,13 @@ const MAX_SILENT_LINK_M = 60;
 const FIRST_REFRESH_MS = 3_000;
 const LAST_REFRESH_MS = 120_000;
 
-export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid, survey: readonly SurveyPoint[], config: FusionConfig): Calibration {
+export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid, survey: readonly SurveyPoint[], settings: FusionConfig): Calibration {
+  const config = { ...settings, tagHeightM: tagHeightOf(map) ?? settings.tagHeightM };
   const count = index.gateways.length;
   const reaches = reachOfGateways(map, index, grid, config);
   const levels = newLevelMap(reaches);
   let model = priorModel(count, config);
-  fillLevels(levels, reaches, model, null, scatterOfLaw);
+  fillLevels(levels, reaches, model, null, config);
   const sensitivityDbm = new Float64Array(count).fill(config.priorSensitivityDbm);
   const lastHeardMs = new Float64Array(count).fill(-Infinity);
   const lastLinkMs = new Float64Array(count).fill(-Infinity);
@@ -97,18 +98,10 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   if (radioMap !== null) {
     const { fit } = radioMap;
     model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
-    fillLevels(levels, reaches, model, radioMap.correctionDb, scatterOfMap);
+    fillLevels(levels, reaches, model, radioMap, config);
     basis = "survey";
     residualDb = radioMap.residualDb;
     calibratedAtMs = 0;
-  }
-  function scatterOfLaw(gateway: number, at: number): number {
-    const reach = reaches[gateway] as GatewayReach;
-    const walls = reach.walls[at] as number;
-    return walls === 0 && reach.floors[at] === 0 ? config.clearScatterShare : config.blockedScatterShare;
-  }
-  function scatterOfMap(gateway: number, at: number): number {
-    return config.mapScatter === 0 ? 1 : ((radioMap as RadioMap).scatterShare[gateway] as Float32Array)[at] as number;
   }
   let snapshots: Snapshot[] = [];
   let nextSnapshotMs = -Infinity;
@@ -124,7 +117,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     if (nowMs < trafficDueMs) return false;
     trafficDueMs = nowMs + trafficPauseMs;
     trafficPauseMs = Math.min(LAST_TRAFFIC_MS, trafficPauseMs * 1.5);
-    fillLevels(levels, reaches, taught, radioMap?.correctionDb ?? null, radioMap === null ? scatterOfLaw : scatterOfMap);
+    fillLevels(levels, reaches, taught, radioMap, config);
     const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, reaches, sensitivityDbm }, config);
     model = taught;
     trafficGainNats = null;
@@ -136,7 +129,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       pathLossExponent: model.pathLossExponent + fit.exponent,
       gatewayOffsetDb: model.gatewayOffsetDb.map((offsetDb, gateway) => offsetDb + (fit.offsetDb[gateway] as number)),
     };
-    fillLevels(levels, reaches, model, radioMap?.correctionDb ?? null, radioMap === null ? scatterOfLaw : scatterOfMap);
+    fillLevels(levels, reaches, model, radioMap, config);
     if (basis === "prior") basis = "traffic";
     calibratedAtMs = nowMs;
     return true;
@@ -259,7 +252,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       const fit = calibrateByLinks(measured, count, sensitivityDbm, config);
       ({ residualDb, heardLinks, unheardLinks } = fit);
       model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
-      fillLevels(levels, reaches, model, null, scatterOfLaw);
+      fillLevels(levels, reaches, model, null, config);
       taught = model;
       basis = "links";
       calibratedAtMs = nowMs;
@@ -322,6 +315,12 @@ function sampleCells(grid: VenueGrid): Int32Array {
     for (let cell = firstCell; cell < firstCell + cellCount; cell += stride) cells.push(cell);
   }
   return Int32Array.from(cells);
+}
+
+/** Where the map tells how high its tags are carried: their mean. */
+function tagHeightOf({ tags }: VenueMap): number | null {
+  const heights = tags.flatMap(({ zM }) => zM ?? []);
+  return heights.length === 0 ? null : heights.reduce((sum, zM) => sum + zM, 0) / heights.length;
 }
 
 /** Fewer links than this say less than the prior. */

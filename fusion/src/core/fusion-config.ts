@@ -78,12 +78,11 @@ export interface FusionConfig {
   surveyCorrelationM: number;
   /** Scatter around a radio map against scatter around a law of distance: shadows are known. */
   surveySigmaShare: number;
-  clearScatterShare: number;
-  blockedScatterShare: number;
-  mapScatter: number;
-  mapScatterPackets: number;
-  mapScatterM: number;
-  /** Nothing of a surveyed building changes fast: looks and beliefs last longer by this. */
+  /** How scattered levels are differs from place to place: the survey's packets within this tell… */
+  surveyScatterM: number;
+  /** …beside so many that scatter as everywhere. */
+  surveyScatterPackets: number;
+  /** A belief lasts longer by this: what looks have in common, the shadows of a place, a radio map knows. */
   surveyMemoryShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
@@ -113,6 +112,10 @@ export interface FusionConfig {
   /** Student's t of levels: scale to the weak side, to the strong side, degrees of freedom. */
   weakSigmaDb: number;
   strongSigmaDb: number;
+  /** In sight of a gateway and near it the direct ray decides, and levels scatter by this share of that… */
+  nearScatterShare: number;
+  /** …up to this range; from twice this range on, and behind walls, by all of it. */
+  nearRangeM: number;
   tailDegrees: number;
   /** Shadowing and the wearer's body stay as they are for so long: looks nearer in time share their error and count for less. */
   lookMemoryMs: number;
@@ -241,12 +244,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveySigmaDb: 5,
   surveyCorrelationM: 3,
   surveySigmaShare: 0.85,
-  surveyMemoryShare: 1.7,
-  clearScatterShare: 1,
-  blockedScatterShare: 1,
-  mapScatter: 1,
-  mapScatterPackets: 20,
-  mapScatterM: 3,
+  surveyScatterM: 2,
+  surveyScatterPackets: 20,
+  surveyMemoryShare: 4.5,
   surveyOffsetSigmaDb: 1,
   trafficExponentSigma: 0.15,
   trafficGainNats: 0.05,
@@ -262,6 +262,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
 
   weakSigmaDb: 6,
   strongSigmaDb: 6,
+  nearScatterShare: 0.75,
+  nearRangeM: 8,
   tailDegrees: 6,
   lookMemoryMs: 350,
   priorLookShare: 3,

@@ -5,36 +5,39 @@ import type { FusionConfig } from "./fusion-config.ts";
  * expected one, as tables: a logarithm costs ten look-ups, and the filter asks for a thousand per tag and tick.
  */
 export interface LevelLikelihood {
-  /** By (heard - expected + MAX_OFF_DB) * PER_DB; from UNHEARD_FROM on silence, by (sensitivity - expected + MAX_OFF_DB) * PER_DB. One table, so that a look-up is the same for both. */
+  /**
+   * By (heard - expected + MAX_OFF_DB) * PER_DB; from UNHEARD_FROM on silence, by (sensitivity - expected + MAX_OFF_DB) * PER_DB.
+   * The same again for every scatter (scatterFrom). One table, so that a look-up is the same for all.
+   */
   table: Float64Array;
 }
 
-/** No difference of what radios hear and what is expected lies beyond, so look-ups need no bounds: 9 KB a table. */
+/** No difference of what radios hear and what is expected lies beyond, so look-ups need no bounds: 37 KB for one scatter, of which a look-up meets a few hundred bytes. */
 export const MAX_OFF_DB = 288;
 export const PER_DB = 4;
 export const TABLE_LENGTH = 2 * MAX_OFF_DB * PER_DB;
 export const UNHEARD_FROM = TABLE_LENGTH;
-/** Scatter of levels in a place, as shares of the usual one; the first is what is taken where nothing is known of it. */
-const SCATTERS = [1, 0.5, 0.57, 0.65, 0.75, 0.87, 1.15, 1.32, 1.52, 1.75, 2];
-/** Heard and unheard of one scatter. */
-export const SCATTER_LENGTH = 2 * TABLE_LENGTH;
+/** Scatters from half of the usual one to twice, a seventh apart. */
+const SCATTERS_PER_OCTAVE = 5;
+const SCATTERS = 2 * SCATTERS_PER_OCTAVE + 1;
 
-/** Where in the table the scatter nearest to this share begins. */
+/** Where in the table levels begin that scatter by this share of the usual: 0 for 1. */
 export function scatterFrom(share: number): number {
-  let best = 0;
-  for (let k = 1; k < SCATTERS.length; k++) if (Math.abs(Math.log(share / (SCATTERS[k] as number))) < Math.abs(Math.log(share / (SCATTERS[best] as number)))) best = k;
-  return best * SCATTER_LENGTH;
+  const k = Math.max(-SCATTERS_PER_OCTAVE, Math.min(SCATTERS_PER_OCTAVE, Math.round(SCATTERS_PER_OCTAVE * Math.log2(share))));
+  return ((k + SCATTERS) % SCATTERS) * 2 * TABLE_LENGTH;
 }
 
 export function newLevelLikelihood(config: FusionConfig): LevelLikelihood {
-  const table = new Float64Array(SCATTERS.length * SCATTER_LENGTH);
-  SCATTERS.forEach((scatter, k) => {
+  const table = new Float64Array(SCATTERS * 2 * TABLE_LENGTH);
+  for (let k = -SCATTERS_PER_OCTAVE; k <= SCATTERS_PER_OCTAVE; k++) {
+    const share = 2 ** (k / SCATTERS_PER_OCTAVE);
+    const from = scatterFrom(share);
     for (let i = 0; i < TABLE_LENGTH; i++) {
       const offDb = i / PER_DB - MAX_OFF_DB;
-      table[k * SCATTER_LENGTH + i] = heardLogLikelihood(offDb / scatter, config) - Math.log(scatter);
-      table[k * SCATTER_LENGTH + UNHEARD_FROM + i] = unheardLogLikelihood(-offDb, config);
+      table[from + i] = heardLogLikelihood(offDb / share, config) - Math.log(share);
+      table[from + UNHEARD_FROM + i] = unheardLogLikelihood(-offDb, config);
     }
-  });
+  }
   return { table };
 }
 

@@ -562,7 +562,6 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
     ...config,
     weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
     strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
-    lookMemoryMs: config.lookMemoryMs * config.surveyMemoryShare,
     beliefMemoryMs: config.beliefMemoryMs * config.surveyMemoryShare,
   };
 }

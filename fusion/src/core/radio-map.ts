@@ -1,7 +1,7 @@
 import type { VenueMap } from "@konferenco/protocol";
 import { calibrateByLinks, type LinkFit, type LinkMeasurement } from "./calibrate-links.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { wallsBetween, pathDbOf, type LevelMap } from "./radio-model.ts";
+import { wallsBetween, pathDbOf, type Corrections, type LevelMap } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
@@ -15,14 +15,12 @@ export interface SurveyPoint {
   count: number;
 }
 
-/** What a survey knows that the law of distance does not: corrections per gateway and cell. */
-export interface RadioMap {
+/** What a survey knows that the law of distance does not. */
+export interface RadioMap extends Corrections {
   fit: LinkFit;
   /** Spots after merging neighbours, and how well the map foretells spots that it has not seen, in dB. */
   spots: number;
   residualDb: number;
-  correctionDb: Float32Array[];
-  scatterShare: Float32Array[];
 }
 
 interface Spot {
@@ -30,8 +28,9 @@ interface Spot {
   yM: number;
   floor: number;
   cell: number;
-  /** By gateway: sum of levels and number of packets. */
+  /** By gateway: sum of levels and of their squares, and number of packets. */
   sum: Float64Array;
+  squares: Float64Array;
   count: Float64Array;
 }
 
@@ -80,8 +79,8 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
   const fit = calibrateByLinks(measurements, gateways, sensitivityDbm, { ...config, gatewayOffsetSigmaDb: 4, priorPathLossExponentSigma: 1, leastPathLossExponent: 0.8, priorRssiAt1mSigmaDb: 20 });
   const law = (m: LinkMeasurement): number => fit.rssiAt1mDbm + (fit.gatewayOffsetDb[m.by] as number) - fit.pathLossExponent * m.pathDb - fit.wallLossDb * m.walls - config.floorLossDb * m.floors;
 
-  const scatterShare = levels.levelDbm.map((level) => new Float32Array(level.length).fill(1));
   const correctionDb = levels.levelDbm.map((level) => new Float32Array(level.length));
+  const scatterShare = levels.levelDbm.map((level) => new Float32Array(level.length).fill(1));
   let [squares, compared] = [0, 0];
   for (let by = 0; by < gateways; by++) {
     for (const { floor, firstCell, cellCount } of grid.floors) {
@@ -94,71 +93,42 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
       });
       const noiseDb2 = own.map((m) => SPOT_SIGMA_DB ** 2 + (Number.isNaN(m.rssiDbm) ? 4 : 1) * (PACKET_SIGMA_DB ** 2 / Math.min(MAX_PACKETS_COUNTED, Math.max(1, (spots[m.spot] as Spot).count[by] as number))));
       const at = own.map((m) => spots[m.spot] as Spot);
-      const { weights, leftOut, inverse } = krige(at, residual, noiseDb2, config);
-      for (const off of leftOut) {
+      const kriged = krige(at, residual, noiseDb2, config);
+      for (const off of kriged.leftOut) {
         squares += off * off;
         compared++;
       }
       const correction = correctionDb[by] as Float32Array;
+      const scatter = scatterShare[by] as Float32Array;
       const base = levels.firstCell[by] as number;
       if (firstCell < base || firstCell >= base + correction.length) continue;
+      const scattered = at.map((spot, i) => scatterAround(spot, by, (noiseDb2[i] as number) * (kriged.weights[i] as number)));
+      const packets = scattered.reduce((sum, { count }) => sum + count, 0);
+      const meanDb2 = scattered.reduce((sum, { count, squareDb2 }) => sum + count * squareDb2, 0) / Math.max(1, packets);
       for (let cell = firstCell; cell < firstCell + cellCount; cell++) {
-        let sum = 0;
-        for (let i = 0; i < at.length; i++) {
-          const spot = at[i] as Spot;
-          sum += (weights[i] as number) * covarianceDb2(Math.hypot(spot.xM - (grid.xM[cell] as number), spot.yM - (grid.yM[cell] as number)), config);
-        }
-        correction[cell - base] = sum;
-        const share = scatterShare[by] as Float32Array;
-        if (config.mapScatter > 0) {
-          const k = at.map((spot) => covarianceDb2(Math.hypot(spot.xM - (grid.xM[cell] as number), spot.yM - (grid.yM[cell] as number)), config));
-          let explained = 0;
-          for (let i = 0; i < k.length; i++) {
-            let sum2 = 0;
-            for (let j = 0; j <= i; j++) sum2 += (inverse[i * k.length + j] as number) * (k[j] as number);
-            explained += sum2 * sum2;
-          }
-          share[cell - base] = config.surveySigmaDb ** 2 - explained;
-        }
-      }
-      if (config.mapScatter > 0) {
-        const square = new Float64Array(cellCount);
-        const packets = new Float64Array(cellCount);
-        const { columns, rows, cellM, cellAt, minXM, minYM } = grid.floors.find((f) => f.floor === floor) as (typeof grid.floors)[number];
-        let [total, all] = [0, 0];
-        for (const point of survey) {
-          if (index.gatewayIndex.get(point.gatewayId) !== by || point.floor !== floor || point.rssiDbm >= 20 || point.rssiDbm <= -127) continue;
-          const column = Math.max(0, Math.min(columns - 1, Math.floor((point.xM - minXM) / cellM)));
-          const row = Math.max(0, Math.min(rows - 1, Math.floor((point.yM - minYM) / cellM)));
-          const cell = cellAt[row * columns + column] as number;
-          if (cell === -1) continue;
-          const gateway = index.gateways[by] as VenueIndex["gateways"][number];
-          const riseM = (gateway.zM ?? config.gatewayHeightM) - config.tagHeightM;
-          const expected = law({ spot: 0, from: -1, by, rssiDbm: 0, pathDb: pathDbOf(Math.hypot((grid.xM[cell] as number) - gateway.xM, (grid.yM[cell] as number) - gateway.yM, riseM)), walls: wallsBetween(gateway, { xM: grid.xM[cell] as number, yM: grid.yM[cell] as number, place: grid.place[cell] as number }, floor, index, map.walls), floors: 0 }) + (correction[cell - base] as number);
-          const off2 = Math.min(225, (point.rssiDbm - expected) ** 2);
-          square[cell - firstCell] = (square[cell - firstCell] as number) + off2 * point.count;
-          packets[cell - firstCell] = (packets[cell - firstCell] as number) + point.count;
-          total += off2 * point.count;
-          all += point.count;
-        }
-        const mean = total / Math.max(1, all);
-        const share = scatterShare[by] as Float32Array;
-        for (let i = 0; i < cellCount; i++) {
-          let [sum, weight] = [config.mapScatterPackets * mean, config.mapScatterPackets];
-          for (let j = 0; j < cellCount; j++) {
-            if (packets[j] === 0) continue;
-            const d2 = ((grid.xM[firstCell + i] as number) - (grid.xM[firstCell + j] as number)) ** 2 + ((grid.yM[firstCell + i] as number) - (grid.yM[firstCell + j] as number)) ** 2;
-            const w = Math.exp(-d2 / (2 * config.mapScatterM ** 2));
-            sum += w * (square[j] as number);
-            weight += w * (packets[j] as number);
-          }
-          share[firstCell + i - base] = Math.sqrt((sum / weight + config.mapScatter * (share[firstCell + i - base] as number)) / mean);
-        }
-        if (process.env.DBG) console.log(by, "mean", Math.sqrt(mean).toFixed(2), "share", [...share].sort((a, b) => a - b).filter((_, i) => i % Math.floor(share.length / 8) === 0).map((x) => x.toFixed(2)).join(" "));
+        const distanceM = at.map((spot) => Math.hypot(spot.xM - (grid.xM[cell] as number), spot.yM - (grid.yM[cell] as number)));
+        const { levelDb, varianceDb2 } = krigedAt(distanceM, kriged, config);
+        correction[cell - base] = levelDb;
+        if (meanDb2 === 0) continue;
+        let [sumDb2, weight] = [config.surveyScatterPackets * meanDb2, config.surveyScatterPackets];
+        scattered.forEach(({ count, squareDb2 }, i) => {
+          const share = count * Math.exp(-((distanceM[i] as number) ** 2) / (2 * config.surveyScatterM ** 2));
+          sumDb2 += share * squareDb2;
+          weight += share;
+        });
+        scatter[cell - base] = Math.sqrt((sumDb2 / weight + varianceDb2) / meanDb2);
       }
     }
   }
   return { fit, spots: spots.length, residualDb: compared === 0 ? 0 : Math.sqrt(squares / compared), correctionDb, scatterShare };
+}
+
+/** How a spot's packets scatter around the map, which passes its mean by `offDb`. */
+function scatterAround({ count, sum, squares }: Spot, by: number, offDb: number): { count: number; squareDb2: number } {
+  const packets = count[by] as number;
+  if (packets === 0) return { count: 0, squareDb2: 0 };
+  const meanDbm = (sum[by] as number) / packets;
+  return { count: packets, squareDb2: Math.max(0, (squares[by] as number) / packets - meanDbm ** 2) + offDb ** 2 };
 }
 
 const UNHEARD_BELOW_DB = 2;
@@ -182,13 +152,14 @@ function mergeSpots(survey: readonly SurveyPoint[], index: VenueIndex, grid: Ven
         let spot = merged.get(key);
         if (spot === undefined) {
           const gateways = index.gateways.length;
-          merged.set(key, (spot = { xM: 0, yM: 0, floor, cell: -1, sum: new Float64Array(gateways), count: new Float64Array(gateways), points: 0 }));
+          merged.set(key, (spot = { xM: 0, yM: 0, floor, cell: -1, sum: new Float64Array(gateways), squares: new Float64Array(gateways), count: new Float64Array(gateways), points: 0 }));
         }
         const by = index.gatewayIndex.get(gatewayId) as number;
         spot.xM += xM;
         spot.yM += yM;
         spot.points++;
         spot.sum[by] = (spot.sum[by] as number) + rssiDbm * count;
+        spot.squares[by] = (spot.squares[by] as number) + rssiDbm * rssiDbm * count;
         spot.count[by] = (spot.count[by] as number) + count;
       }
       if (merged.size > MAX_SPOTS_PER_FLOOR) continue;
@@ -205,8 +176,30 @@ function mergeSpots(survey: readonly SurveyPoint[], index: VenueIndex, grid: Ven
   return all.sort((a, b) => a.floor - b.floor || a.yM - b.yM || a.xM - b.xM);
 }
 
-/** Weights of a simple kriging with known mean 0, and its leave-one-out errors (Dubrule 1983): e_i = w_i / inverse_ii. */
-function krige(at: readonly Spot[], residual: readonly number[], noiseDb2: readonly number[], config: FusionConfig): { weights: Float64Array; leftOut: number[]; inverse: Float64Array } {
+interface Kriged {
+  /** By spot: what its covariance with a place counts in the level there. Times its noise: by how much the level passes the spot's own. */
+  weights: Float64Array;
+  /** Inverse of the Cholesky triangle, row by row. */
+  inverse: Float64Array;
+  leftOut: number[];
+}
+
+/** The level at a place, and how far off it may be: as much as the law itself where no spot is near. */
+function krigedAt(distanceM: readonly number[], { weights, inverse }: Kriged, config: FusionConfig): { levelDb: number; varianceDb2: number } {
+  const n = distanceM.length;
+  const covariance = distanceM.map((spotM) => covarianceDb2(spotM, config));
+  let [levelDb, varianceDb2] = [0, config.surveySigmaDb ** 2];
+  for (let i = 0; i < n; i++) {
+    levelDb += (weights[i] as number) * (covariance[i] as number);
+    let explained = 0;
+    for (let j = 0; j <= i; j++) explained += (inverse[i * n + j] as number) * (covariance[j] as number);
+    varianceDb2 -= explained * explained;
+  }
+  return { levelDb, varianceDb2: Math.max(0, varianceDb2) };
+}
+
+/** Simple kriging with known mean 0, and its leave-one-out errors (Dubrule 1983): e_i = w_i / inverse_ii. */
+function krige(at: readonly Spot[], residual: readonly number[], noiseDb2: readonly number[], config: FusionConfig): Kriged {
   const n = at.length;
   const matrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -249,5 +242,5 @@ function krige(at: readonly Spot[], residual: readonly number[], noiseDb2: reado
     for (let k = i; k < n; k++) diagonal += (inverse[k * n + i] as number) ** 2;
     return (weights[i] as number) / diagonal;
   });
-  return { weights, leftOut, inverse };
+  return { weights, inverse, leftOut };
 }

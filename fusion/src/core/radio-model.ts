@@ -42,7 +42,7 @@ export interface GatewayReach {
 export interface LevelMap {
   firstCell: Int32Array;
   levelDbm: Float32Array[];
-  /** The same in steps of the likelihood tables, a quarter of a dB: look-ups without a conversion. */
+  /** The same in steps of the likelihood tables, a quarter of a dB, less where the table of the cell's scatter begins: look-ups without a conversion. */
   steps: Int32Array[];
 }
 
@@ -161,12 +161,20 @@ export function newLevelMap(reaches: readonly GatewayReach[]): LevelMap {
   };
 }
 
+/** What a survey knows better than the law of distance, per gateway and cell of its reach. */
+export interface Corrections {
+  correctionDb: readonly Float32Array[];
+  /** Scatter around the corrected level, as a share of the usual one. */
+  scatterShare: readonly Float32Array[];
+}
+
 /** Puts the model's levels into the map, in new arrays: who keeps the old ones keeps the old levels. */
-export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, correctionDb: readonly Float32Array[] | null, scatterOf: ((gateway: number, at: number) => number) | null): void {
+export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, corrections: Corrections | null, config: FusionConfig): void {
   reaches.forEach((reach, gateway) => {
     const level = (levels.levelDbm[gateway] = new Float32Array(reach.pathDb.length));
     const steps = (levels.steps[gateway] = new Int32Array(reach.pathDb.length));
-    const correction = correctionDb?.[gateway];
+    const correction = corrections?.correctionDb[gateway];
+    const scatter = corrections?.scatterShare[gateway];
     const atOneMetre = model.rssiAt1mDbm + (model.gatewayOffsetDb[gateway] as number);
     for (let at = 0; at < level.length; at++) {
       const levelDbm =
@@ -176,7 +184,15 @@ export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], m
         model.floorLossDb * (reach.floors[at] as number) +
         (correction?.[at] ?? 0);
       level[at] = Math.max(LEAST_LEVEL_DBM, Math.min(MOST_LEVEL_DBM, levelDbm));
-      steps[at] = Math.round((level[at] as number) * PER_DB) - (scatterOf === null ? 0 : scatterFrom(scatterOf(gateway, at)));
+      steps[at] = Math.round((level[at] as number) * PER_DB) - scatterFrom(scatter?.[at] ?? scatterShareOf(reach, at, config));
     }
   });
+}
+
+/** Near a gateway and in sight of it the direct ray decides; farther off, and behind walls, what is reflected. */
+function scatterShareOf({ pathDb, walls, floors }: GatewayReach, at: number, { nearScatterShare, nearRangeM }: FusionConfig): number {
+  if (walls[at] !== 0 || floors[at] !== 0) return 1;
+  const rangeM = 10 ** ((pathDb[at] as number) / 10);
+  const far = Math.max(0, Math.min(1, rangeM / nearRangeM - 1));
+  return nearScatterShare + far * (1 - nearScatterShare);
 }
