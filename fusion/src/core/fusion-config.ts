@@ -159,10 +159,26 @@ export interface FusionConfig {
   enterHoldMs: number;
   /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
   closeCallNats: number;
+  /** …from a room to the corridor or back, where walls make levels clear, by less than this… */
+  doorCallNats: number;
+  /** …and from room to room, where people would have to pass the corridor unseen, by less than this… */
+  wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
   enterNatS: number;
   /** Times so much across floors. */
   floorNatShare: number;
+
+  // gateway-leads
+  /** What a decibel says that a zone's own gateway hears the tag louder than all others: fitted to 36 simulated offices at four powers (docs/decisions/0115). */
+  gatewayLeadNatsPerDb: number;
+  /** More than this is not believed more: packets fade by it, and who is not heard at all is no farther off. */
+  gatewayLeadCapDb: number;
+  /** And how long a lead lasts: bodies turn, levels fade. */
+  gatewayLeadMemoryMs: number;
+  /** By so much a zone's own gateway may be weaker and yet speak for it, against floor that has none. */
+  gatewayHandicapDb: number;
+
+  // zones, any evidence
   /** The same across floors, where a mistake is dearer. */
   floorHoldMs: number;
   /** A stay this long is told as `dwell`, once. */
@@ -279,8 +295,14 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
   closeCallNats: 1,
+  doorCallNats: 0.6,
+  wallCallNats: 2.5,
   enterNatS: 0.4,
   floorNatShare: 6,
+  gatewayLeadNatsPerDb: 0.06,
+  gatewayLeadCapDb: 12,
+  gatewayLeadMemoryMs: 4_000,
+  gatewayHandicapDb: 3,
   dwellMs: 60_000,
 
   nearProbability: 0.5,

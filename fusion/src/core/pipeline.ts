@@ -8,13 +8,14 @@ import type { Fix } from "./fix.ts";
 import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
+import { followLeads } from "./gateway-leads.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
 import { copyProximity, detectProximity, dropDirectSightings, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
-import { cellNear, newVenueGrid } from "./venue-grid.ts";
+import { cellNear, newVenueGrid, roomsOnHallways } from "./venue-grid.ts";
 import { addToLink, newLink, readWindow, type Link, type ReadingWindow } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
 
@@ -134,6 +135,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let tags = new Map<TagId, Tag>();
   let candidates = new Map<TagId, Observation[]>();
   const grid = newVenueGrid(venueMap, venue);
+  if (grid !== null) venue.onHallway = roomsOnHallways(grid, venue);
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   let proximity = newProximityState();
@@ -272,6 +274,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.track === null) return null;
 
     const looks = looksOf(fixes, nowMs, config);
+    followLeads(tag.zones.leads, tag.links, nowMs, venue, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];

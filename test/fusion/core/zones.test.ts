@@ -2,9 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ZoneTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { followLeads } from "../../../fusion/src/core/gateway-leads.ts";
+import { newVenueGrid, roomsOnHallways, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, zoneStateAt, type WeighedEvidence, type ZoneState } from "../../../fusion/src/core/zones.ts";
-import { twoFloors, twoRooms } from "../venues.ts";
+import { newLink } from "../../../fusion/src/core/window.ts";
+import { office, twoFloors, twoRooms } from "../venues.ts";
 
 const venue = indexVenue(twoRooms());
 const [LEFT, RIGHT] = [venue.zonePlace.get("left") as number, venue.zonePlace.get("right") as number];
@@ -189,5 +192,44 @@ describe("zones", () => {
     watch(times(10, look(many)), state);
     expect(state.believed.length).toBeLessThanOrEqual(8);
     expect(state.belief.reduce((sum, belief) => sum + belief, 0)).toBeCloseTo(1);
+  });
+});
+
+describe("zones of a posterior", () => {
+  const map = office();
+  const index = indexVenue(map);
+  index.onHallway = roomsOnHallways(newVenueGrid(map, index) as VenueGrid, index);
+  const [A, B, CORRIDOR] = ["a", "b", "corridor"].map((zoneId) => index.zonePlace.get(zoneId) as number) as [number, number, number];
+  const posterior = (shares: Record<number, number>) => look(shares, { standing: true });
+
+  /** Ticks until the verdict leaves room a, or Infinity. */
+  function ticksToLeave(one: WeighedEvidence, gateways: Record<string, number> = {}): number {
+    const state = newZoneState();
+    watch(times(20, posterior({ [A]: 1 })), state, 0, index);
+    for (let tick = 1; tick <= 60; tick++) {
+      const nowMs = 10_000 + 500 * tick;
+      const links = Object.entries(gateways).map(([gatewayId, rssiDbm]) => newLink(index.gatewayIndex.get(gatewayId) as number, { tagId: "tag", gatewayId, rssiDbm, heardAtMs: nowMs - 100 }, config));
+      followLeads(state.leads, links, nowMs, index, config);
+      if (detectZones(state, "tag", [one], nowMs, index, config).length > 0) return tick;
+    }
+    return Infinity;
+  }
+
+  it("a clear case is told at the next tick, an even one never", () => {
+    expect(ticksToLeave(posterior({ [A]: 0.02, [CORRIDOR]: 0.98 }))).toBe(1);
+    expect(ticksToLeave(posterior({ [A]: 0.45, [CORRIDOR]: 0.55 }))).toBe(Infinity);
+  });
+
+  it("from room to room more must speak for it than for the corridor between", () => {
+    const toCorridor = ticksToLeave(posterior({ [A]: 0.2, [CORRIDOR]: 0.8 }));
+    expect(toCorridor).toBeLessThan(4);
+    expect(ticksToLeave(posterior({ [A]: 0.2, [B]: 0.8 }))).toBe(Infinity);
+    expect(ticksToLeave(posterior({ [A]: 0.02, [B]: 0.98 }))).toBeLessThan(4);
+  });
+
+  it("the gateway of the room keeps a tag there that the posterior has in the corridor, and lets it go when it is weak", () => {
+    const doubtful = posterior({ [A]: 0.3, [CORRIDOR]: 0.7 });
+    expect(ticksToLeave(doubtful, { "gw-a": -60, "gw-b": -75 })).toBe(Infinity);
+    expect(ticksToLeave(doubtful, { "gw-a": -75, "gw-b": -74 })).toBeLessThan(10);
   });
 });
