@@ -159,12 +159,16 @@ export interface FusionConfig {
   enterHoldMs: number;
   /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
   closeCallNats: number;
-  /** …from a room to the corridor or back, where walls make levels clear, by less than this… */
-  doorCallNats: number;
-  /** …and from room to room, where people would have to pass the corridor unseen, by less than this… */
+  /** …out of a room while one stands in it, and straight into the next one past the corridor between, by less than this… */
   wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
   enterNatS: number;
+  /** Who walks this fast needs no more evidence to have left a room; who is slower, in proportion. */
+  strideMps: number;
+  /** A verdict that is younger than about this may have been the wrong room: the next one is told as if there were no wall. */
+  youngVerdictMs: number;
+  /** Who is challenged by one place for so long is there after all, however they came. */
+  wallHoldMs: number;
   /** Times so much across floors. */
   floorNatShare: number;
 
@@ -295,14 +299,16 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
   closeCallNats: 1,
-  doorCallNats: 0.6,
   wallCallNats: 2.5,
+  strideMps: 1,
+  youngVerdictMs: 5_000,
+  wallHoldMs: 15_000,
   enterNatS: 0.4,
   floorNatShare: 6,
   gatewayLeadNatsPerDb: 0.06,
   gatewayLeadCapDb: 12,
   gatewayLeadMemoryMs: 4_000,
-  gatewayHandicapDb: 3,
+  gatewayHandicapDb: 6,
   dwellMs: 60_000,
 
   nearProbability: 0.5,

@@ -8,7 +8,6 @@ import type { Fix } from "./fix.ts";
 import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
-import { followLeads } from "./gateway-leads.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
 import { copyProximity, detectProximity, dropDirectSightings, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
@@ -17,7 +16,7 @@ import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateT
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
 import { cellNear, newVenueGrid, roomsOnHallways } from "./venue-grid.ts";
 import { addToLink, newLink, readWindow, type Link, type ReadingWindow } from "./window.ts";
-import { confidenceOf, detectZones, leaveZones, newZoneState, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
+import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
 export interface FusionOutput {
@@ -274,7 +273,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.track === null) return null;
 
     const looks = looksOf(fixes, nowMs, config);
-    followLeads(tag.zones.leads, tag.links, nowMs, venue, config);
+    noteWitnesses(tag.zones, { links: tag.links, speedMps: Math.hypot(tag.track.vxMps, tag.track.vyMps) }, nowMs, venue, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];

@@ -1,8 +1,9 @@
 import type { TagId, ZoneTransition } from "@konferenco/protocol";
 import type { ZoneEvidence } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { leadNats, newGatewayLeads, type GatewayLeads } from "./gateway-leads.ts";
+import { followLeads, leadNats, newGatewayLeads, type GatewayLeads } from "./gateway-leads.ts";
 import type { VenueIndex } from "./venue-index.ts";
+import type { Link } from "./window.ts";
 
 /** Evidence of one fix and what it counts in the belief. */
 export interface WeighedEvidence {
@@ -35,6 +36,7 @@ export interface ZoneState {
   outweighedAtMs: number;
   /** What the zones' own gateways say, beside the posterior. */
   leads: GatewayLeads;
+  speedMps: number;
 }
 
 /** Places kept in a tag's belief. More than eight rooms are never in question at once. */
@@ -48,12 +50,18 @@ const SUPPORT_MEMORY_S = 5;
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads() };
+  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), speedMps: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
 export function zoneStateAt(place: number, atMs: number): ZoneState {
   return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], support: SUPPORT_RESTORED, challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
+}
+
+/** What bears witness beside the fixes: levels at the zones' own gateways, and how fast the tag moves. Before detectZones, at every tick. */
+export function noteWitnesses(state: ZoneState, { links, speedMps }: { links: readonly Link[]; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
+  followLeads(state.leads, links, nowMs, venue, config);
+  state.speedMps = speedMps;
 }
 
 /**
@@ -142,15 +150,23 @@ function outweighs(state: ZoneState, challenger: number, nowMs: number, venue: V
     state.outweighs = challenger;
     state.excess = 0;
   }
-  state.excess += elapsedS * (nats - callNats(state.place, challenger, venue, config));
+  state.excess += elapsedS * (nats - callNats(state, challenger, nowMs, venue, config));
   if (state.excess < 0) state.excess = 0;
   return state.excess >= config.enterNatS * (floorOf(venue, state.place) === floorOf(venue, challenger) ? 1 : config.floorNatShare);
 }
 
-/** How hard it is to come from one place to the other: a step over a line, through a door, or through two and the corridor between. */
-function callNats(from: number, to: number, venue: VenueIndex, config: FusionConfig): number {
-  if (venue.room[from] !== venue.room[to]) return config.doorCallNats;
-  return venue.onHallway[from] === true && venue.onHallway[to] === true ? config.wallCallNats : config.closeCallNats;
+/**
+ * How clear a case must be, by what lies between. Nobody goes through walls: who stands in a room has not left it, and
+ * who is in the next room has passed the corridor, unless the verdict is young and was itself mistaken. What is
+ * said for long enough is believed even so.
+ */
+function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
+  const { closeCallNats, wallCallNats } = config;
+  if (nowMs - state.challengedAtMs >= config.wallHoldMs) return closeCallNats;
+  const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
+  if (leavesRoom && !entersRoom) return wallCallNats * Math.max(0, 1 - state.speedMps / config.strideMps);
+  if (venue.onHallway[state.place] !== true || venue.onHallway[challenger] !== true) return closeCallNats;
+  return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
 /** Both witnesses: the posterior's mass, and how loud the place's own gateways are. */

@@ -33,7 +33,7 @@ describe("leads of gateways", () => {
     const nats = (zoneId: string) => leadNats(leads, place(zoneId), venue, config);
     expect(nats("a")).toBeGreaterThan(nats("b"));
     expect(nats("b")).toBeGreaterThan(0);
-    expect(nats("c")).toBeLessThan(-0.5);
+    expect(nats("c")).toBeLessThan(-0.3);
     expect(nats("corridor")).toBe(0);
     expect(leadNats(newGatewayLeads(), place("a"), venue, config)).toBe(0);
   });
