@@ -24,7 +24,7 @@ async function slopeKb(server: Child, how: { port: number; tokens: string[]; sub
   const clients = startChild("clients-process");
   await clients.ask<ConnectAnswer>("connect", { ...how, count: FEW });
   const few = await server.ask<{ rss: number }>("memory");
-  await clients.ask<ConnectAnswer>("connect", { ...how, tokens: [...how.tokens.slice(FEW), ...how.tokens.slice(0, FEW)], count: MANY - FEW });
+  await clients.ask<ConnectAnswer>("connect", { ...how, count: MANY - FEW });
   const many = await server.ask<{ rss: number }>("memory");
   await clients.kill();
   return (many.rss - few.rss) / (MANY - FEW) / 1_024;

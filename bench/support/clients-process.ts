@@ -177,8 +177,7 @@ answerQuestions({
   /** What those from `from` on have measured is all that counts: the stalled ones measure their own stall. */
   bytes: () => clients.reduce((sum, client) => ({ received: sum.received + (client?.receivedBytes ?? 0), sent: sum.sent + (client?.sentBytes ?? 0) }), { received: 0, sent: 0 }),
   /** Every client sends this every so often, spread over the time. */
-  say({ frame, everyMs }: { frame: object; everyMs: number }) {
-    const text = JSON.stringify(frame);
+  say({ text, everyMs }: { text: string; everyMs: number }) {
     let turn = 0;
     const step = Math.max(1, Math.floor(everyMs / 50));
     setInterval(() => {

@@ -19,7 +19,7 @@ export interface ChannelsOptions {
   nowMs: () => number;
 }
 
-interface Watch {
+export interface RegionWatch {
   regions: RegionState;
   told: string;
   dueAtMs: number;
@@ -30,7 +30,6 @@ export class Channels {
   readonly #options: ChannelsOptions;
   readonly #regions: readonly Region[];
   readonly #zones: ReadonlyMap<string, Zone>;
-  readonly #watches = new WeakMap<Connection, Watch>();
 
   constructor(options: ChannelsOptions) {
     this.#options = options;
@@ -40,15 +39,15 @@ export class Channels {
 
   /** A subscription to `nearby` begins: the channels of now; who is in a region is told so within seconds. */
   begin(connection: Connection): VisibleUpdate[] {
-    this.#watches.delete(connection);
-    return this.#look(connection);
+    connection.regions = null;
+    return this.#regions.length === 0 ? [] : this.#look(connection);
   }
 
   /** Twice a second. */
   tick(): void {
     if (this.#regions.length === 0) return;
     for (const connection of this.#options.hub.byChannel.nearby) {
-      if (connection.state !== "open" || this.#options.nowMs() < (this.#watches.get(connection)?.dueAtMs ?? 0)) continue;
+      if (connection.state !== "open" || this.#options.nowMs() < (connection.regions?.dueAtMs ?? 0)) continue;
       for (const shown of this.#look(connection)) this.#options.hub.offer(connection, shown);
     }
   }
@@ -62,8 +61,7 @@ export class Channels {
   #look(connection: Connection): VisibleUpdate[] {
     const { nowMs } = this.#options;
     const { self } = connection.viewer;
-    const watch = this.#watches.get(connection) ?? { regions: newRegionState(), told: "[]", dueAtMs: 0 };
-    this.#watches.set(connection, watch);
+    const watch = (connection.regions ??= { regions: newRegionState(), told: "[]", dueAtMs: 0 });
     watch.dueAtMs = nowMs() + LOOK_EVERY_MS;
     const { entered, left } = detectRegions(watch.regions, self?.consented === true ? this.#placeOf(self.personId) : NOWHERE, this.#regions, nowMs());
     const channels = this.near(connection.viewer);

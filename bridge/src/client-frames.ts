@@ -73,6 +73,13 @@ export class ClientFrames {
     waiting.push(text);
   }
 
+  /** An empty frame asks for one, at once: a link that waits for an answer to something else is not dead. */
+  probed(connection: Connection): void {
+    const atMs = this.#options.nowMs();
+    connection.heardAtMs = connection.activeAtMs = atMs;
+    if (!this.#isTooFast(connection, undefined)) connection.wire.send("");
+  }
+
   #handle(connection: Connection, text: string): void {
     const frame = this.#parse(connection, text);
     if (frame === null) return;
@@ -188,8 +195,7 @@ export class ClientFrames {
     if (connection.state !== "greeting") return this.#refuse(connection, frame.id, "bad_request", "hello was said already");
     const claims = await this.#verify(connection, frame);
     if (claims === null) return;
-    const self = claims.personId === null ? null : await people.loadPerson(claims.personId);
-    if (claims.personId !== null && self === null) {
+    if (claims.personId !== null && (await people.loadPerson(claims.personId)) === null) {
       this.#refuse(connection, frame.id, "unauthorized", "this person is not registered here");
       return hub.close(connection, CLOSE_CODES.erased, "unknown person");
     }
@@ -200,10 +206,13 @@ export class ClientFrames {
     const resume = await this.#placeToResume(claims, frame.resume);
     if (isClosed(connection)) return; // while we waited
     connection.state = "open";
-    connection.subject = claims.subject;
+    const self = claims.personId === null ? null : people.policyOf(claims.personId);
+    // The same text as the registry's, instead of the token's copy.
+    const personId = self?.personId ?? claims.personId;
+    connection.subject = personId ?? claims.subject;
     connection.rights = rightsOf(claims.role, claims.channels);
     connection.isSystem = claims.system === true;
-    connection.viewer = { role: claims.role, mayRead: connection.rights.mayRead, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId) };
+    connection.viewer = { role: claims.role, mayRead: connection.rights.mayRead, personId, self };
     connection.tokenExpiresAtMs = claims.expiresAtMs;
     connection.pingDueAtMs = nowMs() + limits.pingEveryMs;
     connection.resumeFrom = resume.from;
@@ -263,7 +272,7 @@ export class ClientFrames {
   #changeRights(connection: Connection, rights: ChannelRights): void {
     connection.rights = rights;
     connection.viewer = { ...connection.viewer, mayRead: rights.mayRead };
-    for (const channel of connection.channels?.keys() ?? []) {
+    for (const channel of connection.channels.keys()) {
       if (!channel.startsWith("app:") || rights.mayRead(channel)) continue;
       this.#options.hub.unsubscribe(connection, channel);
       connection.sendFrame({ op: "drop", ch: channel, why: "the new token does not open it" });
@@ -309,7 +318,7 @@ export class ClientFrames {
     if (again && frame.area === undefined) return this.#refuseSub(connection, frame.id, "already_subscribed", `"${channel}" is subscribed`);
     if (frame.area !== undefined && channel !== "venue" && channel !== "occupancy") return this.#refuseSub(connection, frame.id, "bad_request", 'area: of "venue" and "occupancy" alone');
     if (channel === "venue" && viewer.role === "attendee") return this.#refuseSub(connection, frame.id, "forbidden", '"venue" is for staff and screens');
-    if (!again && (connection.channels?.size ?? 0) >= MAX_SUBSCRIPTIONS_PER_CONNECTION) return this.#refuseSub(connection, frame.id, "limit", `at most ${MAX_SUBSCRIPTIONS_PER_CONNECTION} subscriptions`);
+    if (!again && connection.channels.size >= MAX_SUBSCRIPTIONS_PER_CONNECTION) return this.#refuseSub(connection, frame.id, "limit", `at most ${MAX_SUBSCRIPTIONS_PER_CONNECTION} subscriptions`);
     // What may not be known of and what is not there are answered alike.
     if (channel.startsWith("app:") && !connection.rights.mayRead(channel)) return this.#refuseSub(connection, frame.id, "unknown_channel", `no channel "${channel}" for this token`);
     if ((channel === "me" || channel === "nearby" || channel === "direct") && viewer.personId === null) return this.#refuseSub(connection, frame.id, "forbidden", `"${channel}" is for people; this login is none`);

@@ -1,11 +1,12 @@
 import type { Channel, NearbyPerson, PersonId, ServerFrame } from "@konferenco/protocol";
+import type { RegionWatch } from "./channels.ts";
 import { NO_RIGHTS, type ChannelRights } from "./core/channel-rights.ts";
 import type { Area, AreaView } from "./core/area.ts";
 import type { Outbox } from "./core/outbox.ts";
 import type { Standing, Viewer } from "./core/privacy.ts";
 import type { Rate, TokenBucket } from "./core/token-bucket.ts";
 import type { Place } from "./cursor.ts";
-import type { Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "./subscriptions.ts";
 
 export const TRANSPORTS = ["ws", "sse", "poll"] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
@@ -13,8 +14,9 @@ export type TransportName = (typeof TRANSPORTS)[number];
 /** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */
 export interface Wire {
   readonly kind: TransportName;
-  /** `ascii`: the caller knows that there is nothing else in the frame, which spares looking. */
-  send(frame: string, ascii?: boolean): void;
+  send(frame: string): void;
+  /** A frame of events, in two parts since the second is the same for many. Nothing but ASCII. */
+  sendEvents(head: string, tail: string): void;
   close(code: number, reason: string): void;
 }
 
@@ -76,7 +78,7 @@ export class Connection {
   outbox: Outbox | null = null;
   /** Something of lanes 0 or 1 waits, and the hub knows. */
   isUrgent = false;
-  channels: Subscriptions | null = null;
+  channels = Subscriptions.NONE;
   /** Null while it is full. */
   bucket: TokenBucket | null = null;
   heardAtMs: number;
@@ -108,6 +110,8 @@ export class Connection {
   heardOf: Set<PersonId> | null = null;
   /** On `presence`: the viewer's connections that it was told are here. Nobody else is told of as having left. */
   seenHere: Set<PersonId> | null = null;
+  /** On `nearby`: the regions of the venue that the viewer is in. */
+  regions: RegionWatch | null = null;
   /** Who it was last told is writing, by channel: the same list twice would tell that somebody writes who may not be named. */
   typingTold: Map<Channel, string> | null = null;
   waiting: string[] | null = null;
@@ -122,11 +126,11 @@ export class Connection {
   }
 
   has(channel: Channel): boolean {
-    return this.channels?.has(channel) ?? false;
+    return this.channels.has(channel);
   }
 
   areaOf(channel: Channel): Area | null {
-    return this.channels?.get(channel)?.area ?? null;
+    return this.channels.get(channel)?.area ?? null;
   }
 
   /** Where a cursor may say that the client stands, beside what waits for it. One it came with holds until a channel has been replayed from it. */

@@ -19,8 +19,9 @@ export class ConnectionsBySubject {
     return this.#connections.has(subject);
   }
 
-  *[Symbol.iterator](): IterableIterator<[string, readonly Connection[]]> {
-    for (const [subject, found] of this.#connections) yield [subject, isList(found) ? found : [found]];
+  /** As they stand here, so that nothing is made for each when all are looked at. */
+  entries(): IterableIterator<[string, Connection | readonly Connection[]]> {
+    return this.#connections.entries();
   }
 
   count(subject: string): number {
@@ -40,6 +41,6 @@ export class ConnectionsBySubject {
   }
 }
 
-function isList(found: Connection | readonly Connection[]): found is readonly Connection[] {
+export function isList(found: Connection | readonly Connection[]): found is readonly Connection[] {
   return Array.isArray(found);
 }

@@ -10,7 +10,7 @@ import { atLeast, levelFor, mayMeet, seesThings, showGateway, showOwnSettings, s
 import type { Timings } from "./timings.ts";
 import { RecentDelays } from "./recent-delays.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
-import { Subscriptions, type Subscription } from "./subscriptions.ts";
+import type { Subscription } from "./subscriptions.ts";
 
 /** How often positions and replays are looked at; the finest rate of positions is two of these. */
 export const TICK_MS = 50;
@@ -18,7 +18,7 @@ const TELEMETRY_EVERY_MS = 1_000;
 /** Writing 10,000 sockets in one go blocks the loop for 64-78 ms; so it is done in slices. */
 const SLICE_MS = 8;
 /** Unacknowledged bytes after which the other end's protocol stack is asked how far it has read. */
-const PROBE_BYTES = 32 * 1024;
+const PROBE_BYTES = 64 * 1024;
 /** A snapshot's first part, in the reply itself; the rest follows as the reader makes room. */
 export const SNAPSHOT_BYTES = 32 * 1024;
 
@@ -94,7 +94,7 @@ export class Hub {
     this.connections.delete(connection);
     this.bySubject.delete(connection.subject, connection);
     if (connection.viewer.personId !== null) this.byPerson.delete(connection.viewer.personId, connection);
-    for (const channel of connection.channels?.keys() ?? []) this.#leave(connection, channel);
+    for (const channel of connection.channels.keys()) this.#leave(connection, channel);
     this.#soon.delete(connection);
     this.#withPositions.delete(connection);
     this.#withTelemetry.delete(connection);
@@ -102,7 +102,7 @@ export class Hub {
 
   subscribe(connection: Connection, subscription: Subscription): void {
     const { channel } = subscription;
-    (connection.channels ??= new Subscriptions()).add(subscription);
+    connection.channels = connection.channels.with(subscription);
     if (isApp(channel)) addTo(this.byApp, channel, connection);
     else this.byChannel[channel].add(connection);
     if (channel === "venue") {
@@ -115,7 +115,7 @@ export class Hub {
   }
 
   unsubscribe(connection: Connection, channel: Channel): void {
-    connection.channels?.delete(channel);
+    connection.channels = connection.channels.without(channel);
     connection.replay?.channels.delete(channel);
     this.#leave(connection, channel);
     if (channel === "venue") connection.pump = connection.view = null;
@@ -476,13 +476,12 @@ export class Hub {
       this.#taking = connection;
       const frame = outbox.take(take);
       if (frame === null) break;
-      wire.send(frame.text, true);
+      wire.sendEvents(frame.head, frame.tail);
       if (frame.oldestStoredAtMs === null || connection.replay !== null) continue;
       this.delays.add(nowMs - frame.oldestStoredAtMs);
       this.#options.timings.bridge.add(Math.max(0, nowMs - frame.oldestStoredAtMs) / 1_000);
     }
-    const lag = outbox.lagToTell();
-    if (lag !== null) connection.sendFrame({ op: "lag", level: lag });
+    tellLag(connection, outbox);
     if (outbox.isSlow(nowMs, this.#options.limits.slowAfterMs)) return this.close(connection, CLOSE_CODES.slow, "slow");
     if (outbox.unackedBytes >= PROBE_BYTES && outbox.sentBytes - connection.probedBytes >= PROBE_BYTES) {
       connection.probedBytes = outbox.sentBytes;
@@ -495,6 +494,7 @@ export class Hub {
     const { outbox } = connection;
     if (outbox === null) return s === 0;
     const known = outbox.ack(s, this.#options.nowMs());
+    tellLag(connection, outbox);
     if (outbox.hasPositions || connection.pump !== null) this.#withPositions.add(connection);
     if (outbox.hasTelemetry) this.#withTelemetry.add(connection);
     if (outbox.hasUrgent) this.flush(connection, false, false);
@@ -502,9 +502,14 @@ export class Hub {
   }
 }
 
+function tellLag(connection: Connection, outbox: Outbox): void {
+  const lag = outbox.lagToTell();
+  if (lag !== null) connection.sendFrame({ op: "lag", level: lag });
+}
+
 function positionIntervalMs(connection: Connection): number {
   let hz = 0.1;
-  for (const subscription of connection.channels?.values() ?? []) {
+  for (const subscription of connection.channels.values()) {
     const { channel } = subscription;
     if (channel === "me" || channel === "venue") hz = Math.max(hz, subscription.every ? 10 : subscription.hz);
   }
@@ -512,7 +517,7 @@ function positionIntervalMs(connection: Connection): number {
 }
 
 function wantsEvery(connection: Connection): boolean {
-  return connection.channels?.values().some((subscription) => subscription.every) ?? false;
+  return connection.channels.values().some((subscription) => subscription.every);
 }
 
 function addTo<K>(map: Map<K, Set<Connection>>, key: K, connection: Connection): void {

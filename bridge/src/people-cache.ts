@@ -45,6 +45,11 @@ export class PeopleCache {
     this.#nowMs = nowMs;
   }
 
+  readonly #sits = (personId: PersonId): boolean => {
+    const tagId = this.tagOf(personId);
+    return tagId !== null && this.isInSession(tagId);
+  };
+
   holderOf = (tagId: TagId): Holder => {
     const personId = this.#holders.get(tagId);
     if (personId === undefined) return "unknown";
@@ -117,6 +122,8 @@ export class PeopleCache {
   async refresh(change: RegistryChange): Promise<PolicyChange> {
     const { personId } = change;
     const known = this.#people.get(personId) ?? null;
+    // An import before the doors open: no tag has been heard that could be theirs, and nobody has asked about them.
+    if (change.kind === "person" && known === null && this.#holders.size === 0) return { personId, before: null, after: null, tagBefore: null, tagAfter: null, erased: false, error: null };
     this.#people.delete(personId);
     this.#shareEnds.delete(personId);
     let person: Person | null = null;
@@ -151,7 +158,7 @@ export class PeopleCache {
     const { personId } = person.profile;
     const { tagId } = person;
     const nowMs = this.#nowMs();
-    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: () => tagId !== null && this.isInSession(tagId) }) });
+    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: this.#sits }) });
     const endsMs = Math.min(...(person.settings.shares ?? []).map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > nowMs));
     if (endsMs === Infinity) this.#shareEnds.delete(personId);
     else this.#shareEnds.set(personId, endsMs);

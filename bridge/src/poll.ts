@@ -88,6 +88,7 @@ export class Poller {
           if (isDone()) done();
         });
       },
+      sendEvents: (head, tail) => wire.send(head + tail),
       close: () => done(),
       bufferedBytes: () => 0,
       probe: () => {},

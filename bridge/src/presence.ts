@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { AppChannel, Channel, PersonId, PresenceEntry, PresenceState, PresenceView, Signal } from "@konferenco/protocol";
 import type { Connection } from "./connection.ts";
+import { isList } from "./connections-by-subject.ts";
 import { PresenceBoard, type PresenceChange } from "./core/presence-board.ts";
 import { isNamedIn, seesThings, showPresence, shownState, withoutBlocked, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import type { Signals } from "./signals.ts";
+import type { Subscription } from "./subscriptions.ts";
 
 /** Nobody has done anything there for so long: away. The connection stays, read-only screens are none of this (requirement E14). */
 export const AWAY_AFTER_MS = 30 * 60_000;
@@ -49,7 +51,10 @@ export class Presence {
   readonly #options: PresenceOptions;
   readonly #bridge = randomBytes(6).toString("base64url");
   readonly #board = new PresenceBoard();
-  readonly #told = new Map<PersonId, { text: string; goneAtMs: number | null }>();
+  /** State and channels of everybody here, as one text: most are in no channel, and share theirs. */
+  readonly #told = new Map<PersonId, string>();
+  /** Who was here a moment ago, and since when not. */
+  readonly #goneAtMs = new Map<PersonId, number>();
   readonly #polledUntilMs = new Map<PersonId, number>();
   readonly #pending = new Map<AppChannel, Pending>();
   readonly #moved = new Set<PersonId>();
@@ -77,19 +82,18 @@ export class Presence {
     const { hub, nowMs } = this.#options;
     const atMs = nowMs();
     const changed: PresenceEntry[] = [];
-    for (const [personId, connections] of hub.byPerson) {
-      const entry = entryOf(personId, connections, atMs);
-      this.#note(entry, changed);
-    }
+    for (const [personId, connections] of hub.byPerson.entries()) this.#note(personId, presenceOf(connections, atMs), changed);
     for (const [personId, untilMs] of this.#polledUntilMs) {
       if (hub.byPerson.has(personId)) continue;
-      if (untilMs > atMs) this.#note({ who: personId, state: "online", channels: [] }, changed);
+      if (untilMs > atMs) this.#note(personId, "online", changed);
       else this.#polledUntilMs.delete(personId);
     }
-    for (const [personId, told] of this.#told) {
+    for (const personId of this.#told.keys()) {
       if (hub.byPerson.has(personId) || (this.#polledUntilMs.get(personId) ?? 0) > atMs) continue;
-      told.goneAtMs ??= atMs;
-      if (atMs - told.goneAtMs < LEAVES_AFTER_MS) continue;
+      const goneAtMs = this.#goneAtMs.get(personId) ?? atMs;
+      this.#goneAtMs.set(personId, goneAtMs);
+      if (atMs - goneAtMs < LEAVES_AFTER_MS) continue;
+      this.#goneAtMs.delete(personId);
       this.#told.delete(personId);
       changed.push({ who: personId, state: "offline", channels: [] });
     }
@@ -98,24 +102,16 @@ export class Presence {
     this.#take(this.#board.sweep(atMs, this.#bridge));
   }
 
-  #note(entry: PresenceEntry, changed: PresenceEntry[]): void {
-    const text = `${entry.state} ${entry.channels.join(" ")}`;
-    const told = this.#told.get(entry.who);
-    if (told?.text === text) {
-      told.goneAtMs = null;
-      return;
-    }
-    this.#told.set(entry.who, { text, goneAtMs: null });
-    changed.push(entry);
+  #note(personId: PersonId, presence: string, changed: PresenceEntry[]): void {
+    if (this.#goneAtMs.size > 0) this.#goneAtMs.delete(personId);
+    if (this.#told.get(personId) === presence) return;
+    this.#told.set(personId, presence);
+    changed.push(entryOf(personId, presence));
   }
 
   #sayAll(atMs: number): void {
     this.#wholeAtMs = atMs;
-    const all = [...this.#told].map(([who, { text }]): PresenceEntry => {
-      const [state = "online", ...channels] = text.split(" ").filter((word) => word !== "");
-      return { who, state: state as PresenceState, channels };
-    });
-    this.#say(all, true, atMs);
+    this.#say([...this.#told].map(([personId, presence]) => entryOf(personId, presence)), true, atMs);
   }
 
   #say(entries: PresenceEntry[], whole: boolean, atMs: number): void {
@@ -352,14 +348,24 @@ function viewOf({ policy, state }: Named): PresenceView["people"][number] {
   return { personId: policy.personId, name: policy.name, state };
 }
 
-/** Over all tabs and devices: busy if one says so, online if somebody is at one, else away. */
-function entryOf(who: PersonId, connections: Iterable<Connection>, nowMs: number): PresenceEntry {
-  let state: PresenceState = "away";
-  const channels = new Set<string>();
-  for (const connection of connections) {
-    if (connection.presence === "busy") state = "busy";
-    else if (state !== "busy" && connection.presence === "online" && nowMs - connection.activeAtMs < AWAY_AFTER_MS) state = "online";
-    for (const channel of connection.channels?.keys() ?? []) if (channel.startsWith("app:")) channels.add(channel);
-  }
-  return { who, state, channels: channels.size < 2 ? [...channels] : [...channels].sort() };
+/** Over all tabs and devices: busy if one says so, online if somebody is at one, else away; and the channels, in their order. */
+function presenceOf(connections: Connection | readonly Connection[], nowMs: number): string {
+  if (!isList(connections)) return presenceAt(connections, nowMs);
+  const all = connections.map((connection) => presenceAt(connection, nowMs).split(" "));
+  const state = ["busy", "online"].find((each) => all.some(([said]) => said === each)) ?? "away";
+  return [state, ...[...new Set(all.flatMap(([, ...channels]) => channels))].sort()].join(" ");
+}
+
+/** Where there is one connection, which is nearly everywhere, nothing is made: it is asked twice a second. */
+function presenceAt({ presence, activeAtMs, channels }: Connection, nowMs: number): string {
+  let told: string = presence === "online" && nowMs - activeAtMs >= AWAY_AFTER_MS ? "away" : presence;
+  if (channels.values().some(isApp)) told = [told, ...channels.keys().filter((channel) => channel.startsWith("app:")).sort()].join(" ");
+  return told;
+}
+
+const isApp = ({ channel }: Subscription): boolean => channel.startsWith("app:");
+
+function entryOf(who: PersonId, presence: string): PresenceEntry {
+  const [state, ...channels] = presence.split(" ");
+  return { who, state: state as PresenceState, channels };
 }

@@ -163,6 +163,10 @@ class SseWire implements Wire, WireExtras {
     });
   }
 
+  sendEvents(head: string, tail: string): void {
+    this.send(head + tail);
+  }
+
   close(code: number): void {
     if (this.#response.writableEnded) return;
     if (!this.#saidBye) this.send(JSON.stringify({ op: "bye", n: code, after: [0, 0] }));

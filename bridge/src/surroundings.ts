@@ -7,7 +7,7 @@ import { COMPATIBLE, type Match } from "./core/compatibility.ts";
 import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type Attendance, type HotSpots } from "./core/crowding.ts";
 import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
 import type { LivePicture } from "./core/live-picture.ts";
-import { selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
+import { RADIUS_M, isNarrow, selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
 import { PublicOccupancy } from "./core/occupancy.ts";
 import {
   LEAVE_RATIO,
@@ -29,17 +29,22 @@ import {
 import type { Hub } from "./hub.ts";
 import type { PeopleCache } from "./people-cache.ts";
 
-/** How many are looked at for one answer, 0.5 µs each: around the viewer, where the radius grows no further once it holds so many,
+/** How many are looked at for one answer, 1 µs each: around the viewer, where the radius grows no further once it holds so many,
  *  and in all; which ones in a larger crowd depends on when they were first heard, not on where they are. */
 interface CrowdLimits {
   around: number;
   all: number;
 }
-/** 20 are shown, and a question may narrow them by interests. */
-const OF_A_QUESTION: CrowdLimits = { around: 2_500, all: 20_000 };
+/** 20 are shown: in a crowd the best of the nearest. */
+const OF_A_QUESTION: CrowdLimits = { around: 500, all: 5_000 };
+/** A question that narrows (by interests, a company …) finds few of many. */
+const OF_A_SEARCH: CrowdLimits = { around: 2_500, all: 20_000 };
 /** A list of the `nearby` channel is made 5,000 times a second for 10,000 pages, and narrows nothing. */
 const OF_A_LIST: CrowdLimits = { around: 100, all: 1_000 };
-const SLICE_MS = 8;
+/** What is due is worked off in slices, between which requests are answered and alerts go out. */
+const SLICE_MS = 2;
+/** Of each tick of 50 ms: after a start everybody is compared with everybody in their zone. */
+const ENCOUNTERS_MS = 8;
 /** Zones smaller than this are a place, not an area: strangers are shown the venue instead. */
 const SMALL_ZONE_M2 = 50;
 const ENCOUNTERS_EVERY_MS = 250;
@@ -90,6 +95,7 @@ export class Surroundings {
   #encounteredAtMs = 0;
   #toldExact = "";
   #looking = false;
+  #comparing = false;
 
   constructor(options: SurroundingsOptions) {
     const { venue } = options;
@@ -122,12 +128,15 @@ export class Surroundings {
    * People near the viewer, from where the venue knows the viewer to be: a place of one's own choosing would be an
    * oracle. Asked of the live picture and not of the store: 10,000 pages that ask every 2 s would be its whole work.
    */
-  nearby(viewer: Viewer, query: NearbyQuery, limits = OF_A_QUESTION): NearbyPerson[] {
+  nearby(viewer: Viewer, query: NearbyQuery, limits = isNarrow(query) ? OF_A_SEARCH : OF_A_QUESTION): NearbyPerson[] {
     const { people, picture } = this.#options;
     const ownTag = viewer.self?.consented === true ? people.tagOf(viewer.self.personId) : null;
     const standing = ownTag === null ? null : picture.trailOf(ownTag);
     const from = standing === null ? null : this.#placeOf(standing);
     if (from === null) return [];
+    // Those within 10 m come first: when they fill the list nobody else is looked at, which is what the list says.
+    const close = this.#select(this.#options.picture.around(from, RADIUS_M["10m"] * LEAVE_RATIO, limits.around), viewer, from, query);
+    if (close.length === MAX_NEARBY_RESULTS && close.at(-1)?.within === "10m") return close;
     if (query.within !== "same_venue") return this.#select(this.#around(from, query.within, limits), viewer, from, query);
     // Nearer ones come first, so the whole venue is looked at only when they do not fill the list.
     const near = this.#select(this.#around(from, "near", limits), viewer, from, { ...query, within: "near" });
@@ -136,7 +145,7 @@ export class Surroundings {
 
   *#around(from: Place, within: Exclude<NearbyQuery["within"], "same_venue">, limits: CrowdLimits): Iterable<Standing & Trail> {
     const { picture } = this.#options;
-    const radiusM = within === "10m" ? 10 : 50;
+    const radiusM = RADIUS_M[within === "10m" ? "10m" : "50m"];
     if (within !== "same_zone") yield* picture.around(from, radiusM * LEAVE_RATIO, limits.around);
     // A radius that does not hold the whole zone says nothing about who is known by the zone alone.
     const byZone = within === "same_zone" || within === "near" || (from.zoneId !== null && (this.#zoneWidthsM.get(from.zoneId) ?? Infinity) <= radiusM);
@@ -198,15 +207,26 @@ export class Surroundings {
 
   // --- encounters -----------------------------------------------------------------------------------
 
-  /** Every tick: who has come together, for as long as a slice; a few times a second, who has moved since, and words that waited for a page to open. */
+  /** Every tick: who has come together, as far as the time goes; a few times a second, who has moved since, and words that waited for a page to open. */
   tickEncounters(): void {
+    if (this.#comparing) return;
     const atMs = this.#options.nowMs();
     if (Math.abs(atMs - this.#encounteredAtMs) >= ENCOUNTERS_EVERY_MS) this.#lookAnew(atMs);
-    const untilMs = performance.now() + SLICE_MS;
-    for (const { kind, a, b, matches } of this.#encounters.tick(atMs, () => performance.now() < untilMs)) {
+    this.#comparing = true;
+    this.#compareSlice(atMs, ENCOUNTERS_MS);
+  }
+
+  #compareSlice(atMs: number, leftMs: number): void {
+    const beganMs = performance.now();
+    let isThrough = true;
+    const hasTime = () => (isThrough = performance.now() - beganMs < SLICE_MS);
+    for (const { kind, a, b, matches } of this.#encounters.tick(atMs, hasTime)) {
       this.#tell({ to: a.personId, other: b.personId, kind, match: matches[0], atMs });
       this.#tell({ to: b.personId, other: a.personId, kind, match: matches[1], atMs });
     }
+    const restMs = leftMs - (performance.now() - beganMs);
+    if (isThrough || restMs <= 0) this.#comparing = false;
+    else setImmediate(() => this.#compareSlice(atMs, restMs));
   }
 
   #lookAnew(atMs: number): void {
@@ -291,7 +311,7 @@ export class Surroundings {
     const { hub, nowMs, nearbyEveryMs } = this.#options;
     connection.nearbyDueAtMs = nowMs() + nearbyEveryMs;
     const people = this.nearby(connection.viewer, { within: "near", interests: [], ...(connection.heldNearby === null ? {} : { held: connection.heldNearby }) }, OF_A_LIST);
-    const list = JSON.stringify(people);
+    const list = people.length === 0 ? "[]" : JSON.stringify(people);
     if (list === connection.lastNearby) return;
     connection.lastNearby = list;
     connection.heldNearby = people.length === 0 ? null : new Map(people.map(({ personId, within }) => [personId, within]));

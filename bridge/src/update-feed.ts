@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { MESSAGE_TYPES, isLogged, type Alert, type PersonId, type TagId, type Update, type UpdateId } from "@konferenco/protocol";
 import type { FollowEvent, Store } from "@konferenco/fusion";
 import { Fifo } from "./core/fifo.ts";
@@ -313,10 +313,12 @@ export class UpdateFeed {
       this.#dispatch(page.updates);
     }
     if (why !== "overflow") return;
-    for (const position of await store.positions()) {
-      const update: Update = { updateId: this.#at, storedAtMs: nowMs(), body: { kind: "position", position } };
-      await this.#loadPeople([update]);
-      this.#dispatch([update]);
+    const positions = await store.positions();
+    for (let from = 0; from < positions.length && !this.#closed; from += PAGE) {
+      const updates = positions.slice(from, from + PAGE).map((position): Update => ({ updateId: this.#at, storedAtMs: nowMs(), body: { kind: "position", position } }));
+      await this.#loadPeople(updates);
+      this.#dispatch(updates);
+      await turn(); // 100,000 at once would keep everybody waiting for 3 s
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from "./options.ts";
 
 /** Silence that is probed while somebody looks. 1.2 s + 1.3 s leave half a second of "noticed within 3 s" (requirement E9)
- *  to a busy machine. At most 50 probes of 14 bytes a minute; a busy link is never probed. */
+ *  to a busy machine. At most 50 probes a minute; a busy link is never probed. */
 const WATCHED_QUIET_MS = 1_200;
 /** Wait for the answer to a probe. Links slower than 0.5 s get 2.5 of their own round trips, so that a bad mobile network
  *  is not cut off for ever. */

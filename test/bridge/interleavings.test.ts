@@ -7,7 +7,7 @@ import { LEVELS, type Level } from "@konferenco/protocol";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../../bridge/src/config.ts";
-import { Connection } from "../../bridge/src/connection.ts";
+import { Connection, type Wire, type WireExtras } from "../../bridge/src/connection.ts";
 import { LivePicture } from "../../bridge/src/core/live-picture.ts";
 import { Hub } from "../../bridge/src/hub.ts";
 import { newTimings } from "../../bridge/src/timings.ts";
@@ -229,24 +229,22 @@ class Stand {
   #watch(resume: boolean): void {
     const { hub, replayer, feed } = this.it;
     const life = this.#life;
-    const connection: Connection = new Connection(
-      {
-        kind: "poll",
-        send: (text) => {
-          if (life !== this.#life) return;
-          const frame = JSON.parse(text) as { op: string; ev?: unknown };
-          const how = connection.replay === null ? "live" : "replay";
-          if (frame.op === "ev") this.#judge(frame as unknown as Shown, how);
-          if (frame.op === "b") for (const event of frame.ev as Shown[]) this.#judge(event, how);
-          queueMicrotask(() => connection.outbox !== null && connection.state === "open" && hub.acknowledged(connection, connection.outbox.lastS));
-        },
-        close: () => undefined,
-        bufferedBytes: () => 0,
-        probe: () => undefined,
+    const wire: Wire & WireExtras = {
+      kind: "poll",
+      send: (text) => {
+        if (life !== this.#life) return;
+        const frame = JSON.parse(text) as { op: string; ev?: unknown };
+        const how = connection.replay === null ? "live" : "replay";
+        if (frame.op === "ev") this.#judge(frame as unknown as Shown, how);
+        if (frame.op === "b") for (const event of frame.ev as Shown[]) this.#judge(event, how);
+        queueMicrotask(() => connection.outbox !== null && connection.state === "open" && hub.acknowledged(connection, connection.outbox.lastS));
       },
-      "",
-      this.#nowMs,
-    );
+      sendEvents: (head, tail) => wire.send(head + tail),
+      close: () => undefined,
+      bufferedBytes: () => 0,
+      probe: () => undefined,
+    };
+    const connection: Connection = new Connection(wire, "", this.#nowMs);
     connection.state = "open";
     connection.subject = `login:${Math.random()}`;
     connection.viewer = { role: "operator", personId: null, self: null };

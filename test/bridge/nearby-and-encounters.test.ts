@@ -23,6 +23,8 @@ beforeEach(async () => {
 afterEach(() => test.close());
 
 const asked = { proximityAlerts: true } as const;
+/** Their place is shown to all who come. */
+const openly = { level: "precise", audiences: { attendees: "precise" } } as const;
 
 async function attend(personId: string, profile: Partial<Profile> & { settings?: object; connections?: string[] } = {}): Promise<void> {
   const { settings = asked, ...rest } = profile;
@@ -73,6 +75,26 @@ describe("requirement C6, word for word", () => {
     for (const personId of ["asker", "match", "other"]) await test.move(`t-${personId}`);
     await test.move("t-far", { xM: 90, yM: 50, floor: 1, zoneId: "hall" });
     expect((await nearby("asker", "within=50m&interests=AI")).map(({ personId }) => personId)).toEqual(["match"]);
+  });
+
+  it("in a crowd those within 10 m fill the list, whatever was asked for; who asks for a company finds its people further off", async () => {
+    await attend("asker");
+    await test.move("t-asker", { xM: 10, yM: 10 });
+    const crowd = Array.from({ length: 40 }, (_, index) => `near-${index}`);
+    for (const [index, personId] of crowd.entries()) {
+      await attend(personId, { settings: openly });
+      await test.move(`t-${personId}`, { xM: 6 + (index % 8), yM: 8 + Math.floor(index / 8) });
+    }
+    for (const [personId, xM] of [["colleague", 38], ["other-room", 39]] as const) {
+      await attend(personId, { company: "Acme", interests: ["AI"], settings: openly });
+      await test.move(`t-${personId}`, { xM, yM: 10, zoneId: "room-b" });
+    }
+    for (const within of ["10m", "50m", "same_zone", "same_venue"]) {
+      const list = await nearby("asker", `within=${within}`);
+      expect(list.map((person) => person.within), within).toEqual(Array.from({ length: 20 }, () => "10m"));
+      expect(list.every(({ personId }) => crowd.includes(personId)), within).toBe(true);
+    }
+    expect((await nearby("asker", "within=50m&company=acme")).map(({ personId, within }) => `${personId} ${within}`)).toEqual(["colleague 50m", "other-room 50m"]);
   });
 
   it("same_zone: two in room A find each other and not the one in room B", async () => {

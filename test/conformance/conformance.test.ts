@@ -73,6 +73,7 @@ class Client {
   readonly closed: Promise<number>;
   readonly opened: Promise<void>;
   cursor = "";
+  probesAnswered = 0;
   #id = 0;
 
   constructor(subprotocols: string[] = [SUBPROTOCOL]) {
@@ -83,6 +84,7 @@ class Client {
     this.opened.catch(() => {});
     this.socket.on("error", () => {});
     this.socket.on("message", (data: Buffer) => {
+      if (data.length === 0) return void this.probesAnswered++;
       const frame = JSON.parse(data.toString()) as ServerFrame;
       check(frame);
       this.frames.push(frame);
@@ -169,6 +171,19 @@ describe("a server of konferenco-v1", () => {
       expect(await client.ask(frame)).toMatchObject({ op: "err", code, n: CLIENT_ERRORS[code].number, retry: CLIENT_ERRORS[code].retry });
     }
     expect(await client.ask({ op: "unsub", ch: "alerts", unknownField: true })).toMatchObject({ op: "ok", ch: "alerts" });
+  });
+
+  it("answers an empty frame with an empty frame", async () => {
+    const client = new Client();
+    await client.hello();
+    client.send("");
+    client.send("");
+    await expect.poll(() => client.probesAnswered, { timeout: 5_000, interval: 10 }).toBe(2);
+    expect(await client.ask({ op: "sub", ch: "alerts" })).toMatchObject({ op: "ok" });
+    const rude = new Client();
+    await rude.opened;
+    rude.send("");
+    expect(await rude.closed).toBe(CLOSE_CODES.protocolError);
   });
 
   it("answers a probe with a ping, and takes ack and pong without a word", async () => {

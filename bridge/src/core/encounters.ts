@@ -84,7 +84,7 @@ export class Encounters {
         this.#waiting.set(tagId, readyAtMs);
         continue;
       }
-      if (holder.doNotDisturb || (holder.autoDoNotDisturb && holder.isInSession())) this.#waiting.set(tagId, nowMs + LOOK_AGAIN_MS);
+      if (holder.doNotDisturb || (holder.autoDoNotDisturb && holder.isInSession(holder.personId))) this.#waiting.set(tagId, nowMs + LOOK_AGAIN_MS);
       else this.#waiting.delete(tagId);
       this.#compare(here, holder, nowMs, encounters);
     }

@@ -33,7 +33,12 @@ export interface Candidate {
   at: Place;
 }
 
-const RADIUS_M = { "10m": 10, "50m": 50 } as const;
+export const RADIUS_M = { "10m": 10, "50m": 50 } as const;
+
+/** True if somebody may be near and yet not be meant. */
+export function isNarrow({ within: _within, held: _held, interests, ...asked }: NearbyQuery): boolean {
+  return interests.length > 0 || Object.values(asked).some((wanted) => wanted !== undefined && wanted !== false && wanted !== "");
+}
 
 /**
  * People near the viewer as far as each allows. Sorted by band, then by relevance, then by name: never by

@@ -19,6 +19,8 @@ export const HARD_WINDOW_BYTES = 256 * 1024;
 /** Marks of what was written when; coarser beyond, which only delays credit. */
 const MAX_MARKS = 64;
 
+const LANES = [0, 1, 2, 3] as const;
+
 /** Room for `{"op":"b","s":…,"c":"…","ev":[]}` around the events. */
 const FRAME_OVERHEAD_BYTES = 320;
 
@@ -45,25 +47,54 @@ export function newOutboxCounts(): OutboxCounts {
  * A cursor is sealed at most once in this time, or after so many events: sealing costs more than ten events.
  * Who comes back with an older one gets some events again, which clients drop by their ids.
  */
-const SEAL_EVERY_MS = 250;
+const SEAL_EVERY_MS = 1_000;
 const SEAL_EVERY_EVENTS = 128;
 
-/** The last batch as it was joined: viewers who may see the same things at the same time share it. */
-let joinedEvents: readonly VisibleUpdate[] = [];
-let joinedJson = "";
+/** At the budget positions are conflated when at least so many of them are new, else each one that comes would ask for it. */
+const NEW_SHARE = 0.25;
 
-function joined(events: readonly VisibleUpdate[]): string {
-  if (events.length === joinedEvents.length && events.every((event, index) => event === joinedEvents[index])) return joinedJson;
-  let json = "";
-  for (const event of events) json += json === "" ? event.json : `,${event.json}`;
-  joinedEvents = events;
-  joinedJson = json;
-  return json;
+/** Events of one frame, put together once for all viewers who may see the same things at the same time. */
+interface Batch {
+  events: readonly VisibleUpdate[];
+  /** The frame from there on. */
+  tail: string;
+  /** Of the events. */
+  bytes: number;
+  byLane: readonly [number, number, number, number];
+  logged: boolean;
+  oldestStoredAtMs: number | null;
 }
 
+let lastBatch: Batch = batchOf([]);
+
+function batchOf(events: readonly VisibleUpdate[]): Batch {
+  const byLane: [number, number, number, number] = [0, 0, 0, 0];
+  let bytes = 0;
+  let logged = false;
+  let oldestStoredAtMs: number | null = null;
+  for (const event of events) {
+    bytes += event.bytes;
+    byLane[event.lane]++;
+    if (event.offset === null) continue;
+    logged = true;
+    if (event.storedAtMs !== null && (oldestStoredAtMs === null || event.storedAtMs < oldestStoredAtMs)) oldestStoredAtMs = event.storedAtMs;
+  }
+  const [first] = events;
+  const tail = events.length === 1 && first !== undefined ? first.json.slice(1) : `${events.map(({ json }) => json).join(",")}]}`;
+  return { events, tail, bytes, byLane, logged, oldestStoredAtMs };
+}
+
+function sharedBatch(events: readonly VisibleUpdate[]): Batch {
+  const { events: last } = lastBatch;
+  let same = events.length === last.length;
+  for (let index = 0; same && index < events.length; index++) same = events[index] === last[index];
+  return same ? lastBatch : (lastBatch = batchOf(events));
+}
+
+/** In two parts, since the second is the same for many. Nothing but ASCII. */
 export interface OutboxFrame {
-  /** Nothing but ASCII. */
-  text: string;
+  head: string;
+  tail: string;
   /** The oldest logged update in it, for the delay from stored to written; null without one. */
   oldestStoredAtMs: number | null;
 }
@@ -85,9 +116,11 @@ export class Outbox {
   #budgetBytes: number;
   #alerts: VisibleUpdate[] | null = null;
   #transitions: VisibleUpdate[] | null = null;
-  #positions: Map<string, VisibleUpdate> | null = null;
-  #everyPosition: VisibleUpdate[] | null = null;
-  #telemetry: Map<string, VisibleUpdate> | null = null;
+  /** Lanes 2 and 3 as they came: what is latest is found when they are sent. A map of the latest would be five times a list, and 1,000 stalled readers have 1,000. */
+  #positions: VisibleUpdate[] | null = null;
+  #telemetry: VisibleUpdate[] | null = null;
+  /** Positions that came since they were conflated last. */
+  #newPositions = 0;
   #queuedBytes = 0;
   #nextS = 1;
   #sealedS = -SEAL_EVERY_EVENTS;
@@ -97,8 +130,8 @@ export class Outbox {
   #ackedS = 0;
   /** Since when something is unacknowledged, as far as the last acknowledgement tells. */
   #unackedSinceMs = 0;
-  #markS: number[] | null = null;
-  #markBytes: number[] | null = null;
+  /** What was written when, without the newest: its number, the bytes up to there, the next one's number, … */
+  #marks: number[] | null = null;
   #fullSinceMs = 0;
   #lagging = false;
   #toldLag = false;
@@ -138,10 +171,10 @@ export class Outbox {
     return (this.#alerts?.length ?? 0) + (this.#transitions?.length ?? 0) > 0;
   }
   get hasPositions(): boolean {
-    return (this.#positions?.size ?? 0) + (this.#everyPosition?.length ?? 0) > 0;
+    return (this.#positions?.length ?? 0) > 0;
   }
   get hasTelemetry(): boolean {
-    return (this.#telemetry?.size ?? 0) > 0;
+    return (this.#telemetry?.length ?? 0) > 0;
   }
   get hasRoom(): boolean {
     return this.#queuedBytes + this.unackedBytes < WINDOW_BYTES;
@@ -157,19 +190,12 @@ export class Outbox {
   }
 
   #add(update: VisibleUpdate): void {
-    if (update.lane === 0) (this.#alerts ??= []).push(update);
-    else if (update.lane === 1) (this.#transitions ??= []).push(update);
-    else if (update.lane === 2 && this.every && !this.#lagging) (this.#everyPosition ??= []).push(update);
-    else return this.#replace(update.lane === 2 ? (this.#positions ??= new Map()) : (this.#telemetry ??= new Map()), update);
-    this.#queuedBytes += update.bytes;
-  }
-
-  /** Latest wins, in the place of the older one: whoever waits longest is sent first. */
-  #replace(map: Map<string, VisibleUpdate>, update: VisibleUpdate): void {
-    const key = update.key ?? "";
-    const older = map.get(key);
-    if (older !== undefined) this.#drop(older, "conflated");
-    map.set(key, update);
+    if (update.lane === 0) this.#alerts = added(this.#alerts, update);
+    else if (update.lane === 1) this.#transitions = added(this.#transitions, update);
+    else if (update.lane === 2) {
+      this.#positions = added(this.#positions, update);
+      this.#newPositions++;
+    } else this.#telemetry = added(this.#telemetry, update);
     this.#queuedBytes += update.bytes;
   }
 
@@ -178,17 +204,21 @@ export class Outbox {
     this.#counts.dropped[reason][update.lane]++;
   }
 
-  /** Over budget: telemetry goes first, then all but the latest position of each subject, then the oldest positions. */
+  /** Over budget: what is not the latest goes, then telemetry, then what only recorders want, then the oldest positions. */
   #shed(): void {
-    if (this.#telemetry !== null) for (const update of this.#telemetry.values()) this.#drop(update, "budget");
+    this.#telemetry = this.#latest(this.#telemetry);
+    if (!this.#keepsEvery) this.#conflateNew();
+    if (this.#queuedBytes <= this.#budgetBytes) return;
+    for (const update of this.#telemetry ?? []) this.#drop(update, "budget");
     this.#telemetry = null;
-    if (this.#queuedBytes > this.#budgetBytes) this.#conflateEvery();
-    if (this.#positions !== null) {
-      for (const [key, update] of this.#positions) {
-        if (this.#queuedBytes <= this.#budgetBytes) break;
-        this.#positions.delete(key);
-        this.#drop(update, "budget");
-      }
+    if (this.#keepsEvery && this.#queuedBytes > this.#budgetBytes) {
+      this.#lagging = true;
+      this.#conflateNew();
+    }
+    while (this.#queuedBytes > this.#budgetBytes) {
+      const oldest = this.#positions?.shift();
+      if (oldest === undefined) break;
+      this.#drop(oldest, "budget");
     }
     if (this.#queuedBytes <= this.#budgetBytes) return;
     // Transitions and alerts are never dropped on a live connection: it closes (4003) and the client resumes from the log.
@@ -196,54 +226,60 @@ export class Outbox {
     this.clear("closed");
   }
 
-  #conflateEvery(): void {
-    const kept = this.#everyPosition;
-    if (kept === null) return;
-    this.#everyPosition = null;
-    this.#lagging = true;
-    for (const update of kept) {
-      this.#queuedBytes -= update.bytes;
-      this.#replace((this.#positions ??= new Map()), update);
+  get #keepsEvery(): boolean {
+    return this.every && !this.#lagging;
+  }
+
+  #conflateNew(): void {
+    if (this.#newPositions >= NEW_SHARE * (this.#positions?.length ?? 0)) this.#conflate();
+  }
+
+  #conflate(): void {
+    this.#positions = this.#latest(this.#positions);
+    this.#newPositions = 0;
+  }
+
+  /** Latest wins, in the place of the oldest: whoever waits longest is sent first. */
+  #latest(list: VisibleUpdate[] | null): VisibleUpdate[] | null {
+    if (list === null || list.length < 2) return list;
+    for (const update of list) {
+      const older = latestByKey.get(update.key);
+      if (older !== undefined) this.#drop(older, "conflated");
+      latestByKey.set(update.key, update);
     }
+    const latest = latestByKey.size === list.length ? list : [...latestByKey.values()];
+    latestByKey.clear();
+    return latest;
   }
 
   /** Forgets everything queued about a subject: their policy changed. */
   forgetSubject(subject: string): void {
-    const keep = (list: VisibleUpdate[] | null) =>
-      list?.some((update) => update.subject === subject) ? list.filter((update) => update.subject !== subject || (this.#drop(update, "policy"), false)) : list;
-    this.#transitions = keep(this.#transitions);
-    this.#everyPosition = keep(this.#everyPosition);
-    if (this.#positions !== null) {
-      for (const [key, update] of this.#positions) {
-        if (update.subject !== subject) continue;
-        this.#positions.delete(key);
-        this.#drop(update, "policy");
-      }
-    }
+    const goes = (update: VisibleUpdate) => update.subject === subject;
+    this.#transitions = this.#without(this.#transitions, goes, "policy");
+    this.#positions = this.#without(this.#positions, goes, "policy");
   }
 
   /** Positions that wait are not sent: of one key, or all. */
   dropPositions(reason: DropReason, key?: string): void {
-    const goes = (update: VisibleUpdate) => key === undefined || update.key === key;
-    for (const [known, update] of this.#positions ?? []) {
-      if (!goes(update)) continue;
-      this.#positions?.delete(known);
-      this.#drop(update, reason);
-    }
-    this.#everyPosition = this.#everyPosition?.filter((update) => !goes(update) || (this.#drop(update, reason), false)) ?? null;
+    this.#positions = this.#without(this.#positions, (update) => key === undefined || update.key === key, reason);
+  }
+
+  #without(list: VisibleUpdate[] | null, goes: (update: VisibleUpdate) => boolean, reason: DropReason): VisibleUpdate[] | null {
+    if (list === null || !list.some(goes)) return list;
+    const kept = list.filter((update) => !goes(update) || (this.#drop(update, reason), false));
+    return kept.length === 0 ? null : kept;
   }
 
   clear(reason: DropReason): void {
-    for (const list of [this.#alerts, this.#transitions, this.#everyPosition, this.#positions?.values(), this.#telemetry?.values()]) {
-      for (const update of list ?? []) this.#drop(update, reason);
-    }
-    this.#alerts = this.#transitions = this.#everyPosition = this.#positions = this.#telemetry = null;
+    for (const list of [this.#alerts, this.#transitions, this.#positions, this.#telemetry]) for (const update of list ?? []) this.#drop(update, reason);
+    this.#alerts = this.#transitions = this.#positions = this.#telemetry = null;
   }
 
   /** The next frame, or null when nothing may be written now. Call until null. */
   take(options: TakeOptions): OutboxFrame | null {
     const whole = this.#takeWhole(options);
     if (whole !== null) return this.#frame(whole, options);
+    if (this.#queuedBytes === 0 && !this.#lagging) return null;
     const events: VisibleUpdate[] = [];
     let roomBytes = MAX_FRAME_BYTES - FRAME_OVERHEAD_BYTES;
     const fits = (update: VisibleUpdate) => {
@@ -257,60 +293,50 @@ export class Outbox {
     if (this.unackedBytes < HARD_WINDOW_BYTES) this.#transitions = takeFrom(this.#transitions, fits);
     if (this.unackedBytes < WINDOW_BYTES) {
       if (options.positions) {
-        this.#everyPosition = takeFrom(this.#everyPosition, fits);
-        takeFromMap(this.#positions, fits);
+        if (!this.#keepsEvery) this.#conflate();
+        this.#positions = takeFrom(this.#positions, fits);
       }
-      if (options.telemetry) takeFromMap(this.#telemetry, fits);
+      if (options.telemetry) this.#telemetry = takeFrom(this.#latest(this.#telemetry), fits);
     } else if (!this.#lagging && (this.hasPositions || this.hasTelemetry)) {
       this.#lagging = true;
-      this.#conflateEvery();
+      this.#conflate();
     }
     this.#recover();
-    return events.length === 0 ? null : this.#frame(events, options);
+    return events.length === 0 ? null : this.#frame(sharedBatch(events), options);
   }
 
   /** What nearly every call finds: transitions alone, which all fit. */
-  #takeWhole(options: TakeOptions): VisibleUpdate[] | null {
+  #takeWhole(options: TakeOptions): Batch | null {
     const transitions = this.#transitions;
     if (transitions === null || this.#alerts !== null || this.#lagging || this.#queuedBytes > MAX_FRAME_BYTES / 2 || this.unackedBytes >= WINDOW_BYTES) return null;
     if ((options.positions && this.hasPositions) || (options.telemetry && this.hasTelemetry)) return null;
     this.#transitions = null;
-    for (const update of transitions) this.#queuedBytes -= update.bytes;
-    return transitions;
+    const batch = sharedBatch(transitions);
+    this.#queuedBytes -= batch.bytes;
+    return batch;
   }
 
   #recover(): void {
     if (this.#lagging && this.unackedBytes < WINDOW_BYTES / 2 && this.#queuedBytes < this.#budgetBytes / 2) this.#lagging = false;
   }
 
-  #frame(events: VisibleUpdate[], { seal, nowMs, offeredOffset }: TakeOptions): OutboxFrame {
+  #frame(batch: Batch, { seal, nowMs, offeredOffset }: TakeOptions): OutboxFrame {
+    const { events, tail, byLane, oldestStoredAtMs } = batch;
+    const counts = this.#counts;
     const s = this.#nextS;
+    if (this.#ackedS < this.lastS) this.#mark();
     this.#nextS += events.length;
-    let oldestStoredAtMs: number | null = null;
-    let logged = false;
-    let bytes = 24;
-    for (const event of events) {
-      bytes += event.bytes + 1;
-      this.#counts.delivered[event.lane]++;
-      if (event.offset === null) continue;
-      logged = true;
-      if (event.storedAtMs !== null && (oldestStoredAtMs === null || event.storedAtMs < oldestStoredAtMs)) oldestStoredAtMs = event.storedAtMs;
-    }
-    const cursor = logged && this.#sealIsDue(nowMs) ? `,"c":"${seal(this.writtenOffset(offeredOffset))}"` : "";
-    bytes += cursor.length;
-    const [first] = events;
-    const text =
-      events.length === 1 && first !== undefined
-        ? `{"op":"ev","s":${s}${cursor},${first.json.slice(1)}`
-        : `{"op":"b","s":${s}${cursor},"ev":[${joined(events)}]}`;
+    for (const lane of LANES) counts.delivered[lane] += byLane[lane];
+    const cursor = batch.logged && this.#sealIsDue(nowMs) ? `,"c":"${seal(this.writtenOffset(offeredOffset))}"` : "";
+    const head = events.length === 1 ? `{"op":"ev","s":${s}${cursor},` : `{"op":"b","s":${s}${cursor},"ev":[`;
+    const bytes = head.length + tail.length;
     if (this.unackedBytes < WINDOW_BYTES && this.unackedBytes + bytes >= WINDOW_BYTES) this.#fullSinceMs = nowMs;
     if (this.unackedBytes === 0) this.#unackedSinceMs = nowMs;
-    this.#counts.batch.add(events.length);
+    counts.batch.add(events.length);
     this.#sentBytes += bytes;
-    this.#counts.bytes += bytes;
-    this.#counts.frames++;
-    this.#mark();
-    return { text, oldestStoredAtMs };
+    counts.bytes += bytes;
+    counts.frames++;
+    return { head, tail, oldestStoredAtMs };
   }
 
   #sealIsDue(nowMs: number): boolean {
@@ -325,15 +351,12 @@ export class Outbox {
     return Math.min(offeredOffset, firstOffsetOf(this.#alerts) - 1, firstOffsetOf(this.#transitions) - 1);
   }
 
+  /** What was written last is followed by more. */
   #mark(): void {
-    const markS = (this.#markS ??= []);
-    const markBytes = (this.#markBytes ??= []);
-    markS.push(this.lastS);
-    markBytes.push(this.#sentBytes);
-    if (markS.length <= MAX_MARKS) return;
+    const marks = this.#marks;
+    if (marks === null) this.#marks = [this.lastS, this.#sentBytes];
     // Every second mark goes, the newest stays.
-    this.#markS = markS.filter((_, index) => index % 2 === 1 || index === markS.length - 1);
-    this.#markBytes = markBytes.filter((_, index) => index % 2 === 1 || index === markBytes.length - 1);
+    else if (marks.push(this.lastS, this.#sentBytes) > 2 * MAX_MARKS) this.#marks = marks.filter((_, index) => index % 4 >= 2 || index >= marks.length - 2);
   }
 
   /** The client has everything up to `s`. False: it claims more than it was sent. */
@@ -342,19 +365,25 @@ export class Outbox {
     if (s <= this.#ackedS) return true;
     this.#ackedS = s;
     this.#fullSinceMs = nowMs;
-    const markS = this.#markS ?? [];
-    const markBytes = this.#markBytes ?? [];
-    let passed = 0;
-    while (passed < markS.length && (markS[passed] as number) <= s) passed++;
-    if (passed > 0) {
+    const ackedBytes = s === this.lastS ? this.#sentBytes : this.#passMarks(s);
+    if (s === this.lastS) this.#marks = null;
+    if (ackedBytes > this.#ackedBytes) {
       this.#counts.acknowledged.add(Math.max(0, nowMs - this.#unackedSinceMs) / 1_000);
       this.#unackedSinceMs = nowMs;
-      this.#ackedBytes = markBytes[passed - 1] as number;
-      markS.splice(0, passed);
-      markBytes.splice(0, passed);
+      this.#ackedBytes = ackedBytes;
     }
     this.#recover();
     return true;
+  }
+
+  /** How many bytes had been written with what is at or before `s`, as far as the marks tell. */
+  #passMarks(s: number): number {
+    const marks = this.#marks ?? [];
+    let passed = 0;
+    while (passed < marks.length && (marks[passed] as number) <= s) passed += 2;
+    const ackedBytes = passed === 0 ? 0 : (marks[passed - 1] as number);
+    marks.splice(0, passed);
+    return ackedBytes;
   }
 
   /** The lag level to tell the client, once per change; null when it knows. */
@@ -370,6 +399,16 @@ export class Outbox {
   }
 }
 
+/** Of one list, for as long as it is looked at. */
+const latestByKey = new Map<string | null, VisibleUpdate>();
+
+/** A list of one has room for one: an empty one that grows takes room for 17. */
+function added(list: VisibleUpdate[] | null, update: VisibleUpdate): VisibleUpdate[] {
+  if (list === null) return [update];
+  list.push(update);
+  return list;
+}
+
 function firstOffsetOf(waiting: readonly VisibleUpdate[] | null): number {
   return waiting?.find((update) => update.offset !== null)?.offset ?? Infinity;
 }
@@ -380,12 +419,3 @@ function takeFrom(list: VisibleUpdate[] | null, fits: (update: VisibleUpdate) =>
   if (taken === -1) return null;
   return taken === 0 ? list : list.slice(taken);
 }
-
-function takeFromMap(map: Map<string, VisibleUpdate> | null, fits: (update: VisibleUpdate) => boolean): void {
-  if (map === null) return;
-  for (const [key, update] of map) {
-    if (!fits(update)) return;
-    map.delete(key);
-  }
-}
-

@@ -82,8 +82,8 @@ export interface SubjectPolicy {
   proximityAlerts: boolean;
   doNotDisturb: boolean;
   autoDoNotDisturb: boolean;
-  /** Whether they sit in a session of the timetable now. */
-  isInSession: () => boolean;
+  /** Whether somebody sits in a session of the timetable now: one function for all policies. */
+  isInSession: (personId: PersonId) => boolean;
   doNotDisturbAllow: PrivacySettings["doNotDisturbAllow"];
   discoverability: PrivacySettings["discoverability"];
   presence: PrivacySettings["presence"];
@@ -150,8 +150,10 @@ const AUDIENCE_OF_ROLE: Readonly<Record<Role, AudienceCode>> = { attendee: AUDIE
 /** A level's place in `LEVELS`. */
 const RANK: Readonly<Record<Level, number>> = { hidden: 0, venue: 1, zone: 2, precise: 3 };
 
+const neverInSession = (): boolean => false;
+
 /** `nowMs`: shares that have ended by then are not in the policy any more. */
-export function compilePolicy(person: Person, { nowMs = 0, isInSession = () => false }: { nowMs?: number; isInSession?: () => boolean } = {}): SubjectPolicy {
+export function compilePolicy(person: Person, { nowMs = 0, isInSession = neverInSession }: { nowMs?: number; isInSession?: (personId: PersonId) => boolean } = {}): SubjectPolicy {
   const { profile, consent, settings } = person;
   const levels = { ...NOBODY_SEES };
   if (consent.given) for (const audience of AUDIENCES) levels[audience] = minLevel(settings.level, settings.audiences[audience]);
@@ -243,7 +245,7 @@ export function seesThings(viewer: Viewer): boolean {
 
 /** True if `person` does not want to hear of `other` now: they said so, or they sit in a session, and `other` is none of those who may come through. */
 function isDisturbedBy(person: SubjectPolicy, other: SubjectPolicy): boolean {
-  if (!person.doNotDisturb && !(person.autoDoNotDisturb && person.isInSession())) return false;
+  if (!person.doNotDisturb && !(person.autoDoNotDisturb && person.isInSession(person.personId))) return false;
   const { doNotDisturbAllow: allowed } = person;
   if (allowed.includes("connections") && person.connections.has(other.personId) && other.connections.has(person.personId)) return false;
   return !(allowed.includes("speakers") && other.role === "speaker");

@@ -8,10 +8,10 @@ export interface RegionPlace {
 
 export const NOWHERE: RegionPlace = { zoneId: null, point: null };
 
-/** What one viewer holds: the regions that they are in, and those at whose door they stand. 100 B each. */
+/** What one viewer holds: the regions that they are in, and those at whose door they stand. Lists, and none for who is nowhere: 40 B. */
 export interface RegionState {
-  inside: Set<string>;
-  crossedAtMs: Map<string, number>;
+  inside: readonly string[];
+  crossed: readonly { regionId: string; atMs: number }[];
 }
 
 /** A circle is entered this far inside and left this far outside, so that its edge is crossed once. */
@@ -19,8 +19,10 @@ const ENTER_MARGIN_M = 0.5;
 const EXIT_MARGIN_M = 1.5;
 const HOLD_MS = 3_000;
 
+const NONE: readonly never[] = [];
+
 export function newRegionState(): RegionState {
-  return { inside: new Set(), crossedAtMs: new Map() };
+  return { inside: NONE, crossed: NONE };
 }
 
 /** Regions entered and left since the last look (requirement B10). Enter and exit of one region alternate. */
@@ -29,20 +31,23 @@ export function detectRegions(state: RegionState, place: RegionPlace, regions: r
   const left: string[] = [];
   for (const region of regions) {
     const { regionId } = region;
-    const isInside = state.inside.has(regionId);
-    if (!asksForOther(region, place, isInside)) {
-      state.crossedAtMs.delete(regionId);
+    const isInside = state.inside.includes(regionId);
+    const crossed = state.crossed.find((each) => each.regionId === regionId);
+    const asks = asksForOther(region, place, isInside);
+    if (asks && crossed === undefined) state.crossed = [...state.crossed, { regionId, atMs: nowMs }];
+    if (!asks || nowMs - (crossed?.atMs ?? nowMs) < HOLD_MS) {
+      if (!asks && crossed !== undefined) state.crossed = without(state.crossed, crossed);
       continue;
     }
-    const crossedAtMs = state.crossedAtMs.get(regionId) ?? nowMs;
-    state.crossedAtMs.set(regionId, crossedAtMs);
-    if (nowMs - crossedAtMs < HOLD_MS) continue;
-    state.crossedAtMs.delete(regionId);
-    if (isInside) state.inside.delete(regionId);
-    else state.inside.add(regionId);
+    if (crossed !== undefined) state.crossed = without(state.crossed, crossed);
+    state.inside = isInside ? without(state.inside, regionId) : [...state.inside, regionId];
     (isInside ? left : entered).push(regionId);
   }
   return { entered, left };
+}
+
+function without<T>(list: readonly T[], gone: T): readonly T[] {
+  return list.length === 1 ? NONE : list.filter((each) => each !== gone);
 }
 
 /** A region of zones goes by the zone that was decided: that has its own hysteresis, and needs no plan. */

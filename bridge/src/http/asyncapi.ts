@@ -16,7 +16,7 @@ export function asyncApiOf(version: string): object {
     info: {
       title: "Konferenco Proximity: live updates",
       version,
-      description: `One JSON object per WebSocket text frame (sub-protocol ${SUBPROTOCOL}) or per server-sent event; "op" names it. docs/wire-protocol.md says what is promised.`,
+      description: `One JSON object per WebSocket text frame (sub-protocol ${SUBPROTOCOL}) or per server-sent event; "op" names it. An empty text frame is answered by one. docs/wire-protocol.md says what is promised.`,
       license: { name: "MIT" },
     },
     defaultContentType: "application/json",

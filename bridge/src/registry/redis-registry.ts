@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { applyPrivacyChange, defaultPrivacySettings, MAX_PEOPLE_PER_EVENT, personSchema, type Consent, type Person, type PersonId, type PrivacySettings, type Profile, type TagId } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
 import { RedisLink, personSubject, tagSubject, type KeyRing, type SubjectKey } from "@konferenco/fusion";
+import { JointReads } from "./joint-reads.ts";
 import { NO_CONSENT, firstAfter, hiddenUntilConfirmed } from "./people-book.ts";
 import { isTagHidden, markCarried, subjectsOf } from "./person-keys.ts";
 import { RedisPeopleFeed, type ChangesState } from "./redis-people-feed.ts";
@@ -74,7 +75,8 @@ class RegistryInRedis implements RedisRegistry {
   readonly #link: RedisLink;
   readonly #keys: string[];
   readonly #ring: KeyRing;
-  readonly #holders: string;
+  readonly #records: JointReads<PersonRecord>;
+  readonly #holders: JointReads<string | null>;
   readonly #ids: string;
   readonly #feed: RedisPeopleFeed;
   readonly #log: (event: object) => void;
@@ -89,7 +91,9 @@ class RegistryInRedis implements RedisRegistry {
     this.#ring = options.keys;
     this.#log = options.log ?? (() => undefined);
     this.#ids = key("ids");
-    this.#holders = key("holders");
+    const holders = key("holders");
+    this.#records = new JointReads((handles) => this.#run((client, begin) => client.konferencoPeople(...begin, ...handles)), PEOPLE_PER_READ);
+    this.#holders = new JointReads((handles) => link.run((client) => client.hmget(holders, ...handles)), PEOPLE_PER_READ);
     this.#keys = ["meta", "changes", "ids", "profiles", "consents", "settings", "holders", "tags"].map(key);
     this.#feed = new RedisPeopleFeed({ address: options.url, stream: key("changes"), state: () => this.#state(), everybody: () => this.#everybody(), idOf: (handle) => idOf(this.#ring.lately(handle)) });
   }
@@ -174,7 +178,7 @@ class RegistryInRedis implements RedisRegistry {
 
   async holderOf(tagId: TagId): Promise<PersonId | null> {
     const handle = this.#ring.held(tagSubject(tagId))?.handle;
-    const holder = handle === undefined ? await this.#nobody() : await this.#link.run((client) => client.hget(this.#holders, handle));
+    const holder = handle === undefined ? await this.#nobody() : await this.#holders.ask(handle);
     return holder === null ? null : idOf(this.#ring.find(holder)?.subject ?? null);
   }
 
@@ -270,9 +274,8 @@ class RegistryInRedis implements RedisRegistry {
   async #read(personId: PersonId): Promise<PersonRecord | null> {
     const key = this.#ring.held(personSubject(personId));
     if (key === null) return this.#nobody();
-    const read = async () => (await this.#run((client, begin) => client.konferencoPeople(...begin, key.handle)))[0] ?? null;
-    const record = await read();
-    return record !== null && this.#isOutdated(personId, record) ? read() : record;
+    const record = await this.#records.ask(key.handle);
+    return this.#isOutdated(personId, record) ? this.#records.ask(key.handle) : record;
   }
 
   #isOutdated(personId: PersonId, record: PersonRecord): boolean {

@@ -3,7 +3,7 @@ import type { FusionConfig } from "./fusion-config.ts";
 import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, UNHEARD_FROM, newLevelLikelihood } from "./level-likelihood.ts";
 import type { LevelMap } from "./radio-model.ts";
 import { OFFSETS_DB, offsetOf, type TagOffset } from "./tag-offset.ts";
-import { NEIGHBOURS, cellNear, type VenueGrid } from "./venue-grid.ts";
+import { NEIGHBOURS, cellNear, type GridFloor, type VenueGrid } from "./venue-grid.ts";
 
 /**
  * Where a tag may be: mass on the cells that are not ruled out, apart for standing and walking. The
@@ -51,7 +51,8 @@ export interface GridFilter {
   estimate(belief: Belief): GridEstimate;
 }
 
-/** Cells of a floor on which offsets are weighed: a sample is enough, the offset is one number. */
+/** Cells on which offsets are weighed, so far apart and of one floor at most so many: a sample is enough, the offset is one number. */
+const OFFSET_CELLS_M = 2.5;
 const OFFSET_CELLS = 120;
 /** Radii are told in bins of this, in cells. */
 const RADIUS_BINS = 400;
@@ -68,15 +69,18 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   const massOf = new Float64Array(grid.cells);
   const logWeight = new Float64Array(grid.cells);
   const shifted = new Int32Array(grid.cells);
-  const fourSteps: Int16Array[] = [];
-  const fourBases = new Int32Array(4);
-  const fourWeights = new Float64Array(4);
+  const tenSteps: Int16Array[] = [];
+  const tenBases = new Int32Array(TEN);
+  const tenWeights = new Float64Array(TEN);
   const massOfPlace = new Float64Array(places + 1);
   const going = new Float64Array(grid.cells);
-  const { floorOf } = grid;
+  const { floorOf, place: placeOf, xM: cellXM, yM: cellYM } = grid;
   const passage = Float64Array.from(grid.passage);
   const neighbour = grid.neighbour.map((next, k) => (next === -1 ? Math.floor(k / NEIGHBOURS) : next));
   const leaving = leavingOf(grid);
+  const open = openCells(grid);
+  const allCells = grid.floors.map(({ firstCell, cellCount }) => Int32Array.from({ length: cellCount }, (_, i) => firstCell + i));
+  const sampledCells = grid.floors.map(sampleOf);
   const bins = new Float64Array(RADIUS_BINS);
   const floorMass = new Float64Array(grid.floors.length);
   const floorXM = new Float64Array(grid.floors.length);
@@ -91,10 +95,9 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
 
   /**
    * Sums the hearings' log-likelihood at each of the listed cells. The hot loop, cells × gateways: gateways
-   * that reach all of the cells go four at a time, so that sums and cells are read a fourth as often.
+   * that reach all of the cells go ten at a time, so that sums and cells are read a tenth as often.
    */
   function addLogLikelihood(cells: Int32Array, count: number, hearings: readonly Hearing[], offsetDb: number): void {
-    logWeight.fill(0, 0, count);
     let [least, most] = [0, grid.cells - 1];
     if (grid.floors.length > 1) {
       [least, most] = [most, least];
@@ -105,7 +108,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       }
     }
     let shiftedBy = NaN;
-    let four = 0;
+    let ten = 0;
     for (const hearing of hearings) {
       const firstCell = levels.firstCell[hearing.gateway] as number;
       const steps = levels.steps[hearing.gateway] as Int16Array;
@@ -114,40 +117,64 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         continue;
       }
       if (firstCell !== shiftedBy) {
-        if (four > 0) addFour(count, four);
-        four = 0;
+        if (ten > 0) addTen(count, ten);
+        ten = 0;
         for (let i = 0; i < count; i++) shifted[i] = (cells[i] as number) - firstCell;
         shiftedBy = firstCell;
       }
-      fourSteps[four] = steps;
-      fourBases[four] = baseOf(hearing, offsetDb);
-      fourWeights[four] = hearing.weight;
-      if (++four === 4) {
-        addFour(count, four);
-        four = 0;
+      tenSteps[ten] = steps;
+      tenBases[ten] = baseOf(hearing, offsetDb);
+      tenWeights[ten] = hearing.weight;
+      if (++ten === TEN) {
+        addTen(count, ten);
+        ten = 0;
       }
     }
-    if (four > 0) addFour(count, four);
+    if (ten > 0) addTen(count, ten);
   }
 
-  /** Four gateways of which `used` count, at the shifted cells. */
-  function addFour(count: number, used: number): void {
-    for (let k = used; k < 4; k++) {
-      fourSteps[k] = fourSteps[0] as Int16Array;
-      fourBases[k] = fourBases[0] as number;
-      fourWeights[k] = 0;
+  /** Ten gateways of which `used` count, at the shifted cells. Written out: a loop over them would take its arrays anew for every cell. */
+  function addTen(count: number, used: number): void {
+    for (let k = used; k < TEN; k++) {
+      tenSteps[k] = tenSteps[0] as Int16Array;
+      tenBases[k] = tenBases[0] as number;
+      tenWeights[k] = 0;
     }
-    const [stepsA, stepsB, stepsC, stepsD] = fourSteps as [Int16Array, Int16Array, Int16Array, Int16Array];
-    const [a, b, c, d] = [fourBases[0] as number, fourBases[1] as number, fourBases[2] as number, fourBases[3] as number];
-    const [weightA, weightB, weightC, weightD] = [fourWeights[0] as number, fourWeights[1] as number, fourWeights[2] as number, fourWeights[3] as number];
+    const [stepsA, stepsB, stepsC, stepsD, stepsE, stepsF, stepsG, stepsH, stepsI, stepsJ] = tenSteps as Ten<Int16Array>;
+    const baseA = tenBases[0] as number;
+    const baseB = tenBases[1] as number;
+    const baseC = tenBases[2] as number;
+    const baseD = tenBases[3] as number;
+    const baseE = tenBases[4] as number;
+    const baseF = tenBases[5] as number;
+    const baseG = tenBases[6] as number;
+    const baseH = tenBases[7] as number;
+    const baseI = tenBases[8] as number;
+    const baseJ = tenBases[9] as number;
+    const weightA = tenWeights[0] as number;
+    const weightB = tenWeights[1] as number;
+    const weightC = tenWeights[2] as number;
+    const weightD = tenWeights[3] as number;
+    const weightE = tenWeights[4] as number;
+    const weightF = tenWeights[5] as number;
+    const weightG = tenWeights[6] as number;
+    const weightH = tenWeights[7] as number;
+    const weightI = tenWeights[8] as number;
+    const weightJ = tenWeights[9] as number;
     for (let i = 0; i < count; i++) {
       const at = shifted[i] as number;
       logWeight[i] =
         (logWeight[i] as number) +
-        weightA * (table[a - (stepsA[at] as number)] as number) +
-        weightB * (table[b - (stepsB[at] as number)] as number) +
-        weightC * (table[c - (stepsC[at] as number)] as number) +
-        weightD * (table[d - (stepsD[at] as number)] as number);
+        weightA * (table[baseA - (stepsA[at] as number)] as number) +
+        weightB * (table[baseB - (stepsB[at] as number)] as number) +
+        weightC * (table[baseC - (stepsC[at] as number)] as number) +
+        weightD * (table[baseD - (stepsD[at] as number)] as number) +
+        weightE * (table[baseE - (stepsE[at] as number)] as number) +
+        weightF * (table[baseF - (stepsF[at] as number)] as number) +
+        weightG * (table[baseG - (stepsG[at] as number)] as number) +
+        weightH * (table[baseH - (stepsH[at] as number)] as number) +
+        weightI * (table[baseI - (stepsI[at] as number)] as number) +
+        weightJ * (table[baseJ - (stepsJ[at] as number)] as number);
     }
   }
 
@@ -176,17 +203,24 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   }
 
   /**
-   * Takes the first `count` cells of `list`, with their masses in the scratch, over into the
+   * Takes the first `count` cells of `list`, with their masses in the scratch and none above `peak`, over into the
    * belief: those that matter, scaled to 1. At most maxActiveCells: the bound rises until they fit. Clears the scratch.
    */
-  function settle(belief: Belief, count: number): void {
-    let peak = 0;
-    for (let i = 0; i < count; i++) if ((massOf[i] as number) > peak) peak = massOf[i] as number;
+  function settle(belief: Belief, count: number, peak: number): void {
     let bound = peak * config.leastCellShare;
-    let kept = countAbove(count, bound);
-    while (kept > config.maxActiveCells) {
-      bound = Math.max(peak * 1e-6, bound * 1.5);
-      kept = countAbove(count, bound);
+    if (count > config.maxActiveCells) while (countAbove(count, bound) > config.maxActiveCells) bound = Math.max(peak * 1e-6, bound * 1.5);
+    let kept = 0;
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const cell = list[i] as number;
+      const mass = massOf[i] as number;
+      if (mass >= bound) {
+        list[kept++] = cell;
+        total += mass;
+      } else {
+        nextStanding[cell] = 0;
+        nextWalking[cell] = ABSENT;
+      }
     }
     if (belief.cells.length < kept || belief.cells.length > 4 * kept + 64) {
       const room = Math.ceil(kept * 1.3) + 16;
@@ -195,28 +229,22 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       belief.walking = new Float32Array(room);
     }
     const { cells, standing, walking } = belief;
-    let to = 0;
-    let total = 0;
-    for (let i = 0; i < count; i++) {
+    const scale = 1 / total;
+    for (let i = 0; i < kept; i++) {
       const cell = list[i] as number;
-      const s = nextStanding[cell] as number;
-      const w = nextWalking[cell] as number;
+      cells[i] = cell;
+      standing[i] = (nextStanding[cell] as number) * scale;
+      walking[i] = (nextWalking[cell] as number) * scale;
       nextStanding[cell] = 0;
       nextWalking[cell] = ABSENT;
-      const mass = massOf[i] as number;
-      if (mass < bound) continue;
-      cells[to] = cell;
-      standing[to] = s;
-      walking[to] = w;
-      total += mass;
-      to++;
     }
-    const scale = 1 / total;
-    for (let i = 0; i < to; i++) {
-      standing[i] = (standing[i] as number) * scale;
-      walking[i] = (walking[i] as number) * scale;
-    }
-    belief.count = to;
+    belief.count = kept;
+  }
+
+  function peakOf(count: number): number {
+    let peak = 0;
+    for (let i = 0; i < count; i++) if ((massOf[i] as number) > peak) peak = massOf[i] as number;
+    return peak;
   }
 
   function countAbove(count: number, bound: number): number {
@@ -231,32 +259,99 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     const setOff = 1 - Math.exp(-config.setOffPerS * dtS);
     const stop = 1 - Math.exp(-config.stopPerS * dtS);
     let count = belief.count;
+    let most = 0;
     for (let i = 0; i < count; i++) {
       const cell = cells[i] as number;
       const stands = standing[i] as number;
       const walks = walking[i] as number;
       list[i] = cell;
       nextStanding[cell] = stands * (1 - setOff) + walks * stop;
-      nextWalking[cell] = walks * (1 - stop) + stands * setOff;
+      const walksOn = walks * (1 - stop) + stands * setOff;
+      nextWalking[cell] = walksOn;
+      if (walksOn > most) most = walksOn;
     }
     if (count === 0) return 0;
     const cellM = (grid.floors[grid.floorOf[cells[0] as number] as number] as { cellM: number }).cellM;
     // Eight equal steps cover 1.2 cells on average; a walker who goes farther takes several.
     const wayCells = (config.walkMps * dtS) / (1.2 * cellM);
     const rounds = Math.ceil(wayCells - 1e-9);
+    // A trickle is not worth eight steps: it stays.
+    const trickle = most * TRICKLE_SHARE;
     for (let round = 0; round < rounds; round++) {
       const before = count;
       for (let i = 0; i < before; i++) going[i] = (nextWalking[list[i] as number] as number) * (wayCells / rounds);
       for (let i = 0; i < before; i++) {
         const goes = going[i] as number;
-        // A trickle is not worth eight steps: it stays.
-        if (goes < LEAST_GOING) continue;
+        if (goes < trickle) continue;
         const cell = list[i] as number;
         nextWalking[cell] = (nextWalking[cell] as number) - goes * (leaving[cell] as number);
         // Neighbour by neighbour and not in a loop: half the time of the whole spread.
         const k = cell * NEIGHBOURS;
-        let next = neighbour[k] as number;
-        let there = nextWalking[next] as number;
+        let next = 0;
+        let there = 0;
+        if (open[cell] === 1) {
+          const straight = goes * STRAIGHT_SHARE;
+          const aslant = goes * ASLANT_SHARE;
+          next = neighbour[k] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + straight;
+          next = neighbour[k + 1] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + straight;
+          next = neighbour[k + 2] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + straight;
+          next = neighbour[k + 3] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + straight;
+          next = neighbour[k + 4] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + aslant;
+          next = neighbour[k + 5] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + aslant;
+          next = neighbour[k + 6] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + aslant;
+          next = neighbour[k + 7] as number;
+          there = nextWalking[next] as number;
+          if (there === ABSENT) {
+            there = 0;
+            list[count++] = next;
+          }
+          nextWalking[next] = there + aslant;
+          continue;
+        }
+        next = neighbour[k] as number;
+        there = nextWalking[next] as number;
         if (there === ABSENT) {
           there = 0;
           list[count++] = next;
@@ -341,22 +436,23 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
     return kept;
   }
 
-  /** The cells of the floors where these gateways are, at most `atMost` a floor, into `list`. Returns how many. */
-  function gatherCells(hearings: readonly Hearing[], atMost: number): number {
+  /** Of the floors where gateways hear the tag, all cells or a sample, into `list`. Returns how many. */
+  function gatherCells(hearings: readonly Hearing[], cellsOf: (floorIndex: number) => Int32Array): number {
     let count = 0;
-    grid.floors.forEach((floor, floorIndex) => {
-      if (!hearings.some(({ gateway, rssiDbm }) => !Number.isNaN(rssiDbm) && gatewayFloor[gateway] === floorIndex)) return;
-      // A stride that shares no factor with the columns, so that the sample is not a stripe.
-      const stride = Math.max(1, Math.ceil(floor.cellCount / atMost));
-      for (let cell = floor.firstCell; cell < floor.firstCell + floor.cellCount; cell += stride) list[count++] = cell;
-    });
+    for (let floorIndex = 0; floorIndex < grid.floors.length; floorIndex++) {
+      if (!hearings.some(({ gateway, rssiDbm }) => !Number.isNaN(rssiDbm) && gatewayFloor[gateway] === floorIndex)) continue;
+      const cells = cellsOf(floorIndex);
+      list.set(cells, count);
+      count += cells.length;
+    }
     return count;
   }
 
   return {
     begin(hearings, offset, nowMs) {
       const belief: Belief = { count: 0, cells: new Int32Array(0), standing: new Float32Array(0), walking: new Float32Array(0), offsetDb: offsetOf(offset), offset, atMs: nowMs };
-      const count = gatherCells(hearings, Infinity);
+      const count = gatherCells(hearings, (floorIndex) => allCells[floorIndex] as Int32Array);
+      logWeight.fill(0, 0, count);
       addLogLikelihood(list, count, hearings, belief.offsetDb);
       const best = greatest(count);
       for (let i = 0; i < count; i++) {
@@ -365,14 +461,15 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         nextWalking[list[i] as number] = mass;
         massOf[i] = 2 * mass;
       }
-      settle(belief, count);
+      settle(belief, count, 1);
       return belief;
     },
 
     weighOffsets(offset, hearings) {
-      const count = gatherCells(hearings, OFFSET_CELLS);
+      const count = gatherCells(hearings, (floorIndex) => sampledCells[floorIndex] as Int32Array);
       if (count === 0) return;
       OFFSETS_DB.forEach((offsetDb, k) => {
+        logWeight.fill(0, 0, count);
         addLogLikelihood(list, count, hearings, offsetDb);
         const best = greatest(count);
         let sum = 0;
@@ -387,10 +484,10 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       let count = prune(spread(belief, elapsedS));
       if (hearings.length > 0) {
         count = reseed(hearings, count);
-        addLogLikelihood(list, count, hearings, belief.offsetDb);
         // What was heard long ago says less of now: the old belief is flattened as time passes.
         const flatten = Math.exp((-elapsedS * 1_000) / config.beliefMemoryMs) - 1;
-        for (let i = 0; i < count; i++) logWeight[i] = (logWeight[i] as number) + flatten * logOf(massOf[i] as number);
+        for (let i = 0; i < count; i++) logWeight[i] = flatten * logOf(massOf[i] as number);
+        addLogLikelihood(list, count, hearings, belief.offsetDb);
         const best = greatest(count);
         for (let i = 0; i < count; i++) {
           const cell = list[i] as number;
@@ -400,7 +497,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
           massOf[i] = (massOf[i] as number) * weight;
         }
       }
-      settle(belief, count);
+      settle(belief, count, peakOf(count));
     },
 
     estimate({ count, cells, standing, walking }) {
@@ -409,21 +506,31 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       floorYM.fill(0);
       let walkingShare = 0;
       const touchedPlaces: number[] = [];
+      // Summed up as long as a floor lasts.
+      let floor = 0;
+      let massSum = 0;
+      let xSum = 0;
+      let ySum = 0;
       for (let i = 0; i < count; i++) {
         const cell = cells[i] as number;
         const walks = walking[i] as number;
         const mass = (standing[i] as number) + walks;
         walkingShare += walks;
-        const floor = floorOf[cell] as number;
-        floorMass[floor] = (floorMass[floor] as number) + mass;
-        floorXM[floor] = (floorXM[floor] as number) + mass * (grid.xM[cell] as number);
-        floorYM[floor] = (floorYM[floor] as number) + mass * (grid.yM[cell] as number);
-        const place = grid.place[cell] as number;
+        if (floorOf[cell] !== floor) {
+          addToFloor(floor, massSum, xSum, ySum);
+          floor = floorOf[cell] as number;
+          massSum = xSum = ySum = 0;
+        }
+        massSum += mass;
+        xSum += mass * (cellXM[cell] as number);
+        ySum += mass * (cellYM[cell] as number);
+        const place = placeOf[cell] as number;
         if (place < 0) continue;
         const before = massOfPlace[place] as number;
         if (before === 0) insertSorted(touchedPlaces, place);
         massOfPlace[place] = before + mass;
       }
+      addToFloor(floor, massSum, xSum, ySum);
       let floorIndex = 0;
       for (let f = 1; f < floorMass.length; f++) if ((floorMass[f] as number) > (floorMass[floorIndex] as number)) floorIndex = f;
       const onFloor = floorMass[floorIndex] as number;
@@ -433,8 +540,8 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       for (let i = 0; i < count; i++) {
         const cell = cells[i] as number;
         if (floorOf[cell] !== floorIndex) continue;
-        const dxM = (grid.xM[cell] as number) - xM;
-        const dyM = (grid.yM[cell] as number) - yM;
+        const dxM = (cellXM[cell] as number) - xM;
+        const dyM = (cellYM[cell] as number) - yM;
         const bin = Math.min(RADIUS_BINS - 1, Math.sqrt(dxM * dxM + dyM * dyM) * (1 / RADIUS_BIN_M)) | 0;
         bins[bin] = (bins[bin] as number) + (standing[i] as number) + (walking[i] as number);
         if (bin > lastBin) lastBin = bin;
@@ -453,6 +560,12 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare };
     },
   };
+
+  function addToFloor(floor: number, mass: number, xSum: number, ySum: number): void {
+    floorMass[floor] = (floorMass[floor] as number) + mass;
+    floorXM[floor] = (floorXM[floor] as number) + xSum;
+    floorYM[floor] = (floorYM[floor] as number) + ySum;
+  }
 
   /**
    * A filter that has ruled out the truth never finds it again by itself: a tag carried fast, a door
@@ -498,6 +611,10 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   }
 }
 
+/** Gateways in one pass over the cells: most offices have no more, and twenty fit in two. Four at a time cost a third more. */
+const TEN = 10;
+type Ten<T> = [T, T, T, T, T, T, T, T, T, T];
+
 const MIDDLE = MAX_OFF_DB * PER_DB;
 const MAX_REFERENCE_DB = 80;
 
@@ -506,9 +623,38 @@ function stepsOf(levelDbm: number): number {
   return Math.round(Math.max(-127 - MAX_REFERENCE_DB / 2, Math.min(MAX_REFERENCE_DB, levelDbm)) * PER_DB);
 }
 
+/** One cell of each square of the floor, the one nearest to its middle. */
+function sampleOf({ cellAt, cellCount, cellM, columns }: GridFloor): Int32Array {
+  const side = Math.ceil(Math.max(OFFSET_CELLS_M / cellM, Math.sqrt(cellCount / OFFSET_CELLS)));
+  const best = new Map<number, { cell: number; off: number }>();
+  cellAt.forEach((cell, at) => {
+    if (cell === -1) return;
+    const [column, row] = [at % columns, Math.floor(at / columns)];
+    const square = Math.floor(row / side) * columns + Math.floor(column / side);
+    const off = Math.hypot((column % side) - (side - 1) / 2, (row % side) - (side - 1) / 2);
+    if (off < (best.get(square)?.off ?? Infinity)) best.set(square, { cell, off });
+  });
+  return Int32Array.from(best.values(), ({ cell }) => cell);
+}
+
 const MAX_PREDICTED_S = 5;
-const LEAST_GOING = 2e-4;
+/** Of what walks in the cell with the most of it: less than this does not spread. */
+const TRICKLE_SHARE = 0.01;
 const SEED_REACH_M = 3;
+
+const STRAIGHT_SHARE = Math.fround(0.15);
+const ASLANT_SHARE = Math.fround(0.1);
+
+/** 1 where nothing stands in the way to any of the eight neighbours: most cells. */
+function openCells({ cells, neighbour, passage }: VenueGrid): Uint8Array {
+  return Uint8Array.from({ length: cells }, (_, cell) => {
+    for (let step = 0; step < NEIGHBOURS; step++) {
+      const k = cell * NEIGHBOURS + step;
+      if (neighbour[k] === -1 || passage[k] !== (step < 4 ? STRAIGHT_SHARE : ASLANT_SHARE)) return 0;
+    }
+    return 1;
+  });
+}
 
 /** Share of those who set off from a cell that get away from it. */
 function leavingOf({ cells, passage }: VenueGrid): Float64Array {

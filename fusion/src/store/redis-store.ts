@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
 import { LIVE_LOCATION_MS, LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
 import { assertStorable, keyIdOf, keyOf, knownKeyId, speakersOf, withoutErased } from "./commit-batch.ts";
@@ -47,6 +48,9 @@ const MAX_LIVE_ENTRIES = 4_096;
 
 /** Nearby questions wider than this look at everybody on the floor: 10 km is no venue. */
 const MAX_GEO_RADIUS_M = 10_000;
+
+/** Records that are opened before others have their turn, 30 µs each. */
+const RECORDS_PER_TURN = 250;
 
 /** What `defineCommand` adds to a client. */
 interface StoreScripts {
@@ -160,7 +164,13 @@ class StoreInRedis implements RedisStore {
   }
 
   async positions(): Promise<Position[]> {
-    return this.#positions(await this.#run((client) => client.hvals(this.#keys.positions)));
+    const records = await this.#run((client) => client.hvals(this.#keys.positions));
+    const positions: Position[] = [];
+    for (let from = 0; from < records.length; from += RECORDS_PER_TURN) {
+      positions.push(...this.#positions(records.slice(from, from + RECORDS_PER_TURN)));
+      await turn();
+    }
+    return positions;
   }
 
   async nearby(query: Parameters<Store["nearby"]>[0]): Promise<NearbyTag[]> {

@@ -77,7 +77,7 @@ export class FakeSocket implements WebSocketLike {
   }
 
   send(text: string): void {
-    this.sent.push(JSON.parse(text) as Record<string, unknown>);
+    this.sent.push(text === "" ? { op: "probe" } : (JSON.parse(text) as Record<string, unknown>));
   }
 
   close(code?: number): void {
@@ -86,6 +86,10 @@ export class FakeSocket implements WebSocketLike {
 
   emit(type: "open" | "message" | "close" | "error", event: { data?: unknown; code?: number } = {}): void {
     for (const listener of this.#listeners.get(type) ?? []) listener({ data: event.data, code: event.code ?? 1006, reason: "" });
+  }
+
+  answerProbe(): void {
+    this.emit("message", { data: "" });
   }
 
   say(frame: ServerFrame | Record<string, unknown>): void {
