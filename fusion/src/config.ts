@@ -79,6 +79,7 @@ const settings = {
   gridRadiusScale: positive(10),
   gridRadiusFloorM: z.number().min(0).max(100),
   closeCallNats: z.number().min(0).max(20),
+  doorCallNats: z.number().min(0).max(20),
   wallCallNats: z.number().min(0).max(20),
   strideMps: positive(10),
   youngVerdictMs: ms(1, 600_000),

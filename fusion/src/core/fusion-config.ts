@@ -159,6 +159,8 @@ export interface FusionConfig {
   enterHoldMs: number;
   /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
   closeCallNats: number;
+  /** …into a room, whose walls make levels clear, by less than this… */
+  doorCallNats: number;
   /** …out of a room while one stands in it, and straight into the next one past the corridor between, by less than this… */
   wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
@@ -299,6 +301,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
   closeCallNats: 1,
+  doorCallNats: 0.8,
   wallCallNats: 2.5,
   strideMps: 1,
   youngVerdictMs: 5_000,

@@ -161,11 +161,12 @@ function outweighs(state: ZoneState, challenger: number, nowMs: number, venue: V
  * said for long enough is believed even so.
  */
 function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
-  const { closeCallNats, wallCallNats } = config;
-  if (nowMs - state.challengedAtMs >= config.wallHoldMs) return closeCallNats;
+  const { closeCallNats, doorCallNats, wallCallNats } = config;
   const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
-  if (leavesRoom && !entersRoom) return wallCallNats * Math.max(0, 1 - state.speedMps / config.strideMps);
-  if (venue.onHallway[state.place] !== true || venue.onHallway[challenger] !== true) return closeCallNats;
+  if (!leavesRoom) return entersRoom ? doorCallNats : closeCallNats;
+  const isBehindWall = !entersRoom || (venue.onHallway[state.place] === true && venue.onHallway[challenger] === true);
+  if (!isBehindWall || nowMs - state.challengedAtMs >= config.wallHoldMs) return closeCallNats;
+  if (!entersRoom) return wallCallNats * Math.max(0, 1 - state.speedMps / config.strideMps);
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
