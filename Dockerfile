@@ -12,5 +12,6 @@ COPY --from=build /app /app
 RUN mkdir /data /keys && chown node:node /data /keys
 ENV KONFERENCO_KEYS=/keys
 USER node
-ENTRYPOINT ["node", "cli/dist/main.js"]
+# What Node keeps beyond what it needs: docs/operations.md#memory.
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "cli/dist/main.js"]
 CMD ["up", "--data", "/data", "--host", "0.0.0.0"]

@@ -21,6 +21,9 @@ if (values.help || unknown.length > 0) {
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 
+// Whoever ends us ends our processes too: they go with "exit".
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 process.stdout.write(`Node ${process.version}, ${os.cpus()[0]?.model ?? "unknown processor"}, ${os.cpus().length} cores, load ${os.loadavg()[0]?.toFixed(1)}\n\n`);
 const rows: BenchRow[] = [];
 for (const name of positionals.length > 0 ? positionals : names) {

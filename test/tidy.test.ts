@@ -133,6 +133,12 @@ describe("the words", () => {
     expect(tests.filter((name) => /\b(it|test|describe)\.(skip|todo|only)\b/.test(fs.readFileSync(path.join(root, "test", name), "utf8").replace(/^.*\\b.*$/gm, "")))).toEqual([]);
   });
 
+  it("the benches start the bridge with the flags of the image", () => {
+    const flags = (file: string) => (fs.readFileSync(path.join(root, file), "utf8").match(/^(?:ENTRYPOINT|export const BRIDGE_FLAGS).*$/m)?.[0].match(/"--[\w-]+=\d+"/g) ?? []);
+    expect(flags("bench/support/scene.ts").length).toBeGreaterThan(0);
+    expect(flags("bench/support/scene.ts")).toEqual(flags("Dockerfile"));
+  });
+
   it("every error that a user can meet has its line in docs/errors.md", () => {
     const page = fs.readFileSync(path.join(root, "docs/errors.md"), "utf8");
     const words = [...REFUSAL_CODES, ...Object.keys(CLIENT_ERRORS), ...Object.values(CLOSE_CODES).map(String), "STORE_UNAVAILABLE", "CONFIG_BAD"];

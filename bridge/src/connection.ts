@@ -39,7 +39,8 @@ export const MAX_WAITING_FRAMES = 128;
 
 /** Where a connection stands in its replay of the log. */
 export interface ReplayState {
-  channels: Set<Channel>;
+  /** Each with the place after which it is owed events: a channel that comes later is owed more than those that have been replayed. */
+  channels: Map<Channel, number>;
   after: Place;
   /** Alerts above this were sent as they happened. */
   liveAlertsAfter: number;

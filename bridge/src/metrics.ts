@@ -1,9 +1,8 @@
 import { Counter, Gauge, Histogram, Registry as Metrics, collectDefaultMetrics } from "prom-client";
 import type { BridgeStats, LaneName } from "./config.ts";
-import type { GatewayHealth } from "@konferenco/protocol";
+import { Distribution, SECONDS_BOUNDS, type GatewayHealth } from "@konferenco/protocol";
 import type { ClientFrames } from "./client-frames.ts";
 import type { Connection, TransportName } from "./connection.ts";
-import { Distribution, SECONDS_BOUNDS } from "./core/distribution.ts";
 import type { Hub } from "./hub.ts";
 import type { Poller } from "./poll.ts";
 import type { Replayer } from "./replayer.ts";
@@ -122,6 +121,8 @@ export type ReadMetric = (set: (value: number, labels?: Labels) => void) => void
 export interface Exposition {
   gauge: (name: string, help: string, labelNames: string[], read: ReadMetric) => void;
   total: (name: string, help: string, labelNames: string[], read: ReadMetric) => void;
+  /** Distributions that are kept anyway, each under its value of `label`. */
+  histogram: (name: string, help: string, label: string, read: () => Readonly<Record<string, Distribution>>) => void;
   text: () => Promise<string>;
   /** Content-Type. */
   type: string;
@@ -130,6 +131,7 @@ export interface Exposition {
 /** Begins with what every Node process has to say: CPU, memory, event loop, garbage collection. */
 export function newExposition(register: Metrics = new Metrics()): Exposition {
   collectDefaultMetrics({ register });
+  const histograms: (() => string)[] = [];
   return {
     gauge(name, help, labelNames, read) {
       const metric = new Gauge({
@@ -155,7 +157,8 @@ export function newExposition(register: Metrics = new Metrics()): Exposition {
         },
       });
     },
-    text: () => register.metrics(),
+    histogram: (name, help, label, read) => void histograms.push(() => labelled(name, help, label, read())),
+    text: async () => (await register.metrics()) + histograms.map((text) => text()).join(""),
     type: register.contentType,
   };
 }
@@ -219,7 +222,7 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures, { 
   const distributions = (): string =>
     [
       histogram("bridge_loop_lag_seconds", "How much later than asked for a tick comes", timings.loopLag),
-      stages({ fusion: timings.fusion, bridge: timings.bridge, client: hub.counts.acknowledged }),
+      labelled("bridge_stage_seconds", "From the verdict of the radio to the store (fusion), to the socket (bridge), to the acknowledgement (client)", "stage", { fusion: timings.fusion, bridge: timings.bridge, client: hub.counts.acknowledged }),
       histogram("bridge_batch_events", "Events of one frame", hub.counts.batch),
       histogram("bridge_replay_seconds", "From the beginning of a replay to its end", timings.replay),
       histogram("bridge_privacy_change_seconds", "From a change of settings until nothing more is shown than they allow", timings.privacyChange),
@@ -247,10 +250,9 @@ function staleness(connections: Iterable<Connection>, nowMs: number): Distributi
   return seconds;
 }
 
-function stages(byStage: Readonly<Record<string, Distribution>>): string {
-  const name = "bridge_stage_seconds";
-  const lines = Object.entries(byStage).map(([stage, distribution]) => buckets(name, distribution, `stage="${stage}"`));
-  return `# HELP ${name} From the verdict of the radio to the store (fusion), to the socket (bridge), to the acknowledgement (client)\n# TYPE ${name} histogram\n${lines.join("")}`;
+function labelled(name: string, help: string, label: string, distributions: Readonly<Record<string, Distribution>>): string {
+  const lines = Object.entries(distributions).map(([value, distribution]) => buckets(name, distribution, `${label}="${value}"`));
+  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines.join("")}`;
 }
 
 /** Prometheus' text format, of counts that are kept in plain arrays: an observation of prom-client's costs more than the event that it counts. */

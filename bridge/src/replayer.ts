@@ -51,12 +51,13 @@ export class Replayer {
     const { resumeFrom } = connection;
     const { feed, nowMs } = this.#options;
     if (resumeFrom === null || nowMs() > connection.resumeUntilMs || channel === "nearby" || channel === "occupancy" || channel === "presence") return;
-    connection.replay ??= { channels: new Set(), after: resumeFrom, liveAlertsAfter: 0, busy: false, gapTold: false, beganAtMs: nowMs(), restarts: 0 };
-    connection.replay.channels.add(channel);
-    // A channel that came while a replay runs: from the beginning for all; clients drop what they have by its id.
-    connection.replay.after = resumeFrom;
-    connection.replay.restarts++;
-    connection.replay.liveAlertsAfter = feed.at.offset;
+    // The log is read once more for a channel that comes later. The others go on from where they are: in their replay, or in what came live.
+    const replay = (connection.replay ??= { channels: newlyOwed(connection, feed.at.offset), after: resumeFrom, liveAlertsAfter: feed.at.offset, busy: false, gapTold: false, beganAtMs: nowMs(), restarts: 0 });
+    for (const [other, owedAfter] of replay.channels) replay.channels.set(other, Math.max(owedAfter, replay.after.offset));
+    replay.channels.set(channel, resumeFrom.offset);
+    replay.after = resumeFrom;
+    replay.restarts++;
+    if (channel === "alerts") replay.liveAlertsAfter = feed.at.offset;
     this.#replaying.add(connection);
   }
 
@@ -151,6 +152,7 @@ export class Replayer {
     if (replay.restarts !== restarts) return [];
     this.#tellGap(connection, replay, page.gap);
     // Behind a gap the numbers may be a new log's: what was the place in the old one means nothing in it.
+    if (page.gap !== null) for (const channel of replay.channels.keys()) replay.channels.set(channel, 0);
     if (page.gap !== null) replay.after = { ...(page.updates[0] === undefined ? page.end : before(page.updates[0].updateId)), atMs: after.atMs };
     const updates = page.updates.filter((update) => isLogged(update.body));
     await people.loadTags(tagsOf(updates));
@@ -160,7 +162,7 @@ export class Replayer {
 
   #offer(connection: Connection, projection: Projection): void {
     const { replay, viewer } = connection;
-    if (replay === null || !isOf(projection, replay.channels, viewer.personId, replay.liveAlertsAfter)) return;
+    if (replay === null || !isOwed(projection, replay, viewer.personId)) return;
     const shown = projection.forReplay(viewer, this.#options.nowMs());
     if (shown === null) return;
     const own = viewer.personId !== null && projection.people.includes(viewer.personId) && replay.channels.has("me");
@@ -177,11 +179,17 @@ function before({ epoch, offset }: UpdateId): UpdateId {
   return { epoch, offset: offset - 1 };
 }
 
-function isOf({ update, people }: Projection, channels: ReadonlySet<Channel>, personId: string | null, liveAlertsAfter: number): boolean {
+/** Everything else that is subscribed has come live up to here, and waits from now on until the replay is through. */
+function newlyOwed(connection: Connection, liveUpTo: number): Map<Channel, number> {
+  return new Map([...(connection.channels?.keys() ?? [])].map((channel) => [channel, liveUpTo]));
+}
+
+function isOwed({ update, people }: Projection, { channels, liveAlertsAfter }: ReplayState, personId: string | null): boolean {
   const { body, updateId }: Update = update;
-  if (body.kind === "alert") return channels.has("alerts") && updateId.offset <= liveAlertsAfter;
+  const owes = (channel: Channel) => updateId.offset > (channels.get(channel) ?? Infinity);
+  if (body.kind === "alert") return owes("alerts") && updateId.offset <= liveAlertsAfter;
   const own = personId !== null && people.includes(personId);
-  if (body.kind === "message") return body.message.to.kind === "channel" ? channels.has(body.message.to.id) : own && channels.has("direct");
-  if (body.kind === "proximity") return own && channels.has("me");
-  return (own && channels.has("me")) || channels.has("venue");
+  if (body.kind === "message") return body.message.to.kind === "channel" ? owes(body.message.to.id) : own && owes("direct");
+  if (body.kind === "proximity") return own && owes("me");
+  return (own && owes("me")) || owes("venue");
 }

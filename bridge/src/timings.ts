@@ -1,4 +1,4 @@
-import { Distribution, SECONDS_BOUNDS } from "./core/distribution.ts";
+import { Distribution, SECONDS_BOUNDS } from "@konferenco/protocol";
 
 /** What takes how long in the bridge, in seconds. 150 bytes each. */
 export interface Timings {

@@ -1,6 +1,6 @@
 import type { Exposition } from "@konferenco/bridge";
 import type { BrokerStats } from "@konferenco/broker";
-import type { FusionStats } from "@konferenco/fusion";
+import type { FusionService } from "@konferenco/fusion";
 
 // What fusion and broker count, as Prometheus metrics: beside the bridge's in one process, by themselves in several.
 
@@ -12,7 +12,8 @@ export function exposeBroker({ gauge, total }: Exposition, stats: () => BrokerSt
   total("broker_handler_failures_total", "Messages that could not be handed on: not acknowledged, lost at QoS 0", [], (set) => set(stats().handlerFailures));
 }
 
-export function exposeFusion({ gauge, total }: Exposition, stats: () => FusionStats): void {
+export function exposeFusion({ gauge, total, histogram }: Exposition, fusion: () => Pick<FusionService, "stats" | "stages">): void {
+  const stats = () => fusion().stats();
   total("fusion_messages_total", "MQTT messages that reached fusion", [], (set) => set(stats().messages));
   total("fusion_reports_total", "Reports of gateways that were accepted", [], (set) => set(stats().reports));
   total("fusion_observations_total", "Sightings that became observations", [], (set) => set(stats().observations));
@@ -36,6 +37,7 @@ export function exposeFusion({ gauge, total }: Exposition, stats: () => FusionSt
     set(proximityTransitions, { of: "proximity" });
   });
   total("fusion_alerts_total", "Alerts taken", [], (set) => set(stats().alerts));
+  histogram("fusion_stage_seconds", "From the radio to the sending (gateway), and from there to fusion beyond the quickest of the last two minutes (broker)", "stage", () => ({ ...fusion().stages }));
   gauge("fusion_tags", "Tags that fusion follows", [], (set) => set(stats().tags));
   gauge("fusion_gateways", "Gateways by state", ["state"], (set) => Object.entries(stats().gateways).forEach(([state, count]) => set(count, { state })));
   gauge("fusion_store_waiting", "Commits that wait for the store", [], (set) => set(stats().storeLag));

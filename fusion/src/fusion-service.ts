@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
+  Distribution,
+  SECONDS_BOUNDS,
   StoreUnavailable,
   countRefusal,
   ephemeralOfTag,
@@ -27,7 +29,7 @@ import {
   type WifiScan,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
-import { acceptReport, clockOffsetMs, dueOf, newAcceptor, noteClock, type Observation } from "./core/accept.ts";
+import { acceptReport, clockOffsetMs, dueOf, newAcceptor, noteClock, type AcceptedReport, type Observation } from "./core/accept.ts";
 import { locateByCheckIn } from "./core/checkin-fix.ts";
 import type { CalibrationState } from "./core/calibration.ts";
 import { copyOf } from "./core/copy-of.ts";
@@ -119,10 +121,19 @@ export interface FusionStats {
   calibration: CalibrationState | null;
 }
 
+/** How long sightings are on their way to fusion, in seconds. Nothing is known of the radio itself: advertisements carry no time. */
+export interface FusionStages {
+  /** From the radio to the sending, by the gateway's own clock. */
+  gateway: Distribution;
+  /** From the sending to fusion, through network and broker: what it takes beyond the quickest of the last two minutes, for the clocks are not one. */
+  broker: Distribution;
+}
+
 export interface FusionService {
   /** A promise is returned where an acknowledgement must wait for the store (alerts); it rejects when that failed. */
   ingest(message: FusionMessage): void | Promise<void>;
   stats(): FusionStats;
+  readonly stages: FusionStages;
   /** How gateways hear each other's own transmitters. */
   calibrationLinks(): CalibrationLink[];
   /** Resolves when all that was made so far is stored. */
@@ -169,6 +180,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const queue = new CommitQueue({ store, log: config.log, ...(config.time === "report" ? { maxSeparateCommits: MAX_REPORT_TIME_COMMITS } : {}) });
   const refused: RefusalCounts = {};
   const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
+  const stages: FusionStages = { gateway: new Distribution(SECONDS_BOUNDS), broker: new Distribution(SECONDS_BOUNDS) };
   const stored = new Map<TagId, Position>();
   const announcedBoots = new Map<GatewayId, readonly string[]>();
   /** In report time: the largest sending time seen. -Infinity before the first. */
@@ -262,7 +274,13 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     addRefusals(refusedRows);
     addRefusals(accepted.value.refusedRows);
     watch.noteReport(report.gatewayId, accepted.value.observations.length, nowMs);
+    noteStages(accepted.value, receivedAtMs);
     takeObservations(report, lastingNames(accepted.value.observations), accepted.value.dueMs);
+  }
+
+  function noteStages({ observations, dueMs }: AcceptedReport, receivedAtMs: number): void {
+    for (const { heardAtMs } of observations) stages.gateway.add((dueMs - heardAtMs) / 1_000);
+    if (config.time === "wall") stages.broker.add((receivedAtMs - dueMs) / 1_000);
   }
 
   /**
@@ -510,6 +528,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       }
     },
 
+    stages,
     stats() {
       const pipelineCounts = pipeline.counts();
       const { waiting, storeAway, retries, droppedTransitions } = queue.stats();

@@ -1,6 +1,7 @@
 // limits and errors
 export * from "./limits.ts";
 export * from "./errors.ts";
+export * from "./distribution.ts";
 // names
 export * from "./ids.ts";
 export * from "./topics.ts";

@@ -110,6 +110,33 @@ describe("a client that comes back", () => {
     expect(after.holes).toBe(0);
   });
 
+  it("a channel that comes later is replayed by itself: nothing of the others comes again, and nothing of them is lost meanwhile", async () => {
+    await test.addPerson("anna", { tagId: "t-1" });
+    const before = await deskAt();
+    before.socket.terminate();
+    const moves = async (count: number) => {
+      const at = { tagId: "t-1", floor: 0, atMs: test.nowMs(), confidence: 1 };
+      for (let n = 0; n < count; n++) await test.commit({ zoneTransitions: [{ ...at, transition: n % 2 === 0 ? "enter" : "exit", zoneId: "room-a" }] });
+    };
+    const say = (text: string) => test.api("POST", "/api/v1/messages", { as: { role: "staff", personId: null }, body: { type: "chat/channel_message", to: { type: "channel", id: "app:lobby" }, payload: { text } } });
+    await moves(600);
+    await say("missed");
+    const after = await deskAt(before.cursor);
+    await after.subscribe("app:lobby"); // while the first replay runs
+    await moves(40);
+    await after.event((event) => event.t === "chat/channel_message");
+    await after.until(() => transitions(after).length >= 640);
+    await after.until(() => after.frames.some((frame) => frame.op === "caught"));
+    const again = after.frames.filter((frame) => frame.op === "caught").length;
+    await after.subscribe("app:board"); // when it is through
+    await moves(40);
+    await after.until(() => after.frames.filter((frame) => frame.op === "caught").length > again && transitions(after).length >= 680);
+    await after.settled();
+    expect(transitions(after)).toHaveLength(680);
+    expect(new Set(transitions(after).map(({ i }) => i)).size).toBe(680);
+    expect(after.holes).toBe(0);
+  });
+
   it("an alert during a replay is not delayed and not doubled", async () => {
     await test.addPerson("anna", { tagId: "t-1" });
     const before = await test.client("staff");

@@ -372,6 +372,17 @@ describe("fusion in wall time", () => {
     expect(store.health().filter(({ state }) => state === "online")[0]).toMatchObject({ clockOffsetMs: 3_600_000 });
   });
 
+  it("says how long sightings wait in gateways and on the way, by clocks that are an hour apart", () => {
+    wall();
+    const clockMs = Date.now() - 3_600_000;
+    const heard = (beforeMs: number) => ({ tagId: "ann", rssiDbm: -60, heardAtMs: clockMs - beforeMs });
+    send(report("left-middle", clockMs, [heard(300), heard(700)]), { receivedAtMs: Date.now() });
+    send(report("left-middle", clockMs + 500, [heard(-500)]), { receivedAtMs: Date.now() + 900 });
+    const { gateway, broker } = service.stages;
+    expect([gateway.count, gateway.sum]).toEqual([3, 1]);
+    expect([broker.count, broker.sum]).toEqual([2, 0.4]);
+  });
+
   it("a tag that falls silent leaves after 30 s, with nobody sending anything", async () => {
     wall();
     await live("ann", 5, 10);

@@ -1,5 +1,4 @@
-import { MAX_FRAME_BYTES, MAX_QUEUED_BYTES_PER_CONNECTION } from "@konferenco/protocol";
-import { Distribution, EVENTS_BOUNDS, SECONDS_BOUNDS } from "./distribution.ts";
+import { Distribution, EVENTS_BOUNDS, MAX_FRAME_BYTES, MAX_QUEUED_BYTES_PER_CONNECTION, SECONDS_BOUNDS } from "@konferenco/protocol";
 import type { VisibleUpdate } from "./privacy.ts";
 
 /**
@@ -16,7 +15,8 @@ export const WINDOW_BYTES = 128 * 1024;
 /** At this many unacknowledged bytes transitions wait too; alerts never do. */
 export const HARD_WINDOW_BYTES = 256 * 1024;
 
-/** Marks of what was written when; coarser beyond, which only delays credit. */
+/** Marks of what was written when: one in so many bytes, and so many; coarser beyond, which only delays credit. */
+const MARK_EVERY_BYTES = 4 * 1024;
 const MAX_MARKS = 64;
 
 const LANES = [0, 1, 2, 3] as const;
@@ -242,14 +242,14 @@ export class Outbox {
   /** Latest wins, in the place of the oldest: whoever waits longest is sent first. */
   #latest(list: VisibleUpdate[] | null): VisibleUpdate[] | null {
     if (list === null || list.length < 2) return list;
+    // A new one each time: the tables that a map grows out of, or is cleared of, hold those that follow, and one that has grown old holds them all.
+    const latestByKey = new Map<string | null, VisibleUpdate>();
     for (const update of list) {
       const older = latestByKey.get(update.key);
       if (older !== undefined) this.#drop(older, "conflated");
       latestByKey.set(update.key, update);
     }
-    const latest = latestByKey.size === list.length ? list : [...latestByKey.values()];
-    latestByKey.clear();
-    return latest;
+    return latestByKey.size === list.length ? list : [...latestByKey.values()];
   }
 
   /** Forgets everything queued about a subject: their policy changed. */
@@ -354,6 +354,7 @@ export class Outbox {
   /** What was written last is followed by more. */
   #mark(): void {
     const marks = this.#marks;
+    if (this.#sentBytes - (marks?.at(-1) ?? this.#ackedBytes) < MARK_EVERY_BYTES) return;
     if (marks === null) this.#marks = [this.lastS, this.#sentBytes];
     // Every second mark goes, the newest stays.
     else if (marks.push(this.lastS, this.#sentBytes) > 2 * MAX_MARKS) this.#marks = marks.filter((_, index) => index % 4 >= 2 || index >= marks.length - 2);
@@ -365,25 +366,23 @@ export class Outbox {
     if (s <= this.#ackedS) return true;
     this.#ackedS = s;
     this.#fullSinceMs = nowMs;
-    const ackedBytes = s === this.lastS ? this.#sentBytes : this.#passMarks(s);
-    if (s === this.lastS) this.#marks = null;
-    if (ackedBytes > this.#ackedBytes) {
-      this.#counts.acknowledged.add(Math.max(0, nowMs - this.#unackedSinceMs) / 1_000);
-      this.#unackedSinceMs = nowMs;
-      this.#ackedBytes = ackedBytes;
+    this.#counts.acknowledged.add(Math.max(0, nowMs - this.#unackedSinceMs) / 1_000);
+    this.#unackedSinceMs = nowMs;
+    if (s < this.lastS) this.#passMarks(s);
+    else {
+      this.#ackedBytes = this.#sentBytes;
+      this.#marks = null;
     }
     this.#recover();
     return true;
   }
 
-  /** How many bytes had been written with what is at or before `s`, as far as the marks tell. */
-  #passMarks(s: number): number {
+  #passMarks(s: number): void {
     const marks = this.#marks ?? [];
     let passed = 0;
     while (passed < marks.length && (marks[passed] as number) <= s) passed += 2;
-    const ackedBytes = passed === 0 ? 0 : (marks[passed - 1] as number);
+    if (passed > 0) this.#ackedBytes = marks[passed - 1] as number;
     marks.splice(0, passed);
-    return ackedBytes;
   }
 
   /** The lag level to tell the client, once per change; null when it knows. */
@@ -398,9 +397,6 @@ export class Outbox {
     return this.#overflowed || (this.unackedBytes >= WINDOW_BYTES && nowMs - this.#fullSinceMs > slowAfterMs);
   }
 }
-
-/** Of one list, for as long as it is looked at. */
-const latestByKey = new Map<string | null, VisibleUpdate>();
 
 /** A list of one has room for one: an empty one that grows takes room for 17. */
 function added(list: VisibleUpdate[] | null, update: VisibleUpdate): VisibleUpdate[] {

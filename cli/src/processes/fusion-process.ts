@@ -50,7 +50,7 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
         await store.ping();
         return fusion.stats();
       },
-      expose: (exposition) => exposeFusion(exposition, () => fusion.stats()),
+      expose: (exposition) => exposeFusion(exposition, () => fusion),
     });
     closers.add("health", () => health.close());
     logLine({ event: "fusion ready", broker: options.broker, healthPort: health.port, surveys: surveyWords(surveys, fusion.stats().calibration) });

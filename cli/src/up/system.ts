@@ -97,7 +97,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       log,
       expose(exposition) {
         exposeBroker(exposition, () => broker.stats());
-        exposeFusion(exposition, () => fusion.stats());
+        exposeFusion(exposition, () => fusion);
       },
     });
     closers.add("bridge", () => bridge.close());
