@@ -173,6 +173,10 @@ export interface FusionConfig {
   wallHoldMs: number;
   /** Times so much across floors. */
   floorNatShare: number;
+  /** The same across floors, where a mistake is dearer. */
+  floorHoldMs: number;
+  /** A stay this long is told as `dwell`, once. */
+  dwellMs: number;
 
   // gateway-leads
   /** What a decibel says that a zone's own gateway hears the tag louder than all others: fitted to 36 simulated offices at four powers (docs/decisions/0115). */
@@ -183,12 +187,6 @@ export interface FusionConfig {
   gatewayLeadMemoryMs: number;
   /** By so much a zone's own gateway may be weaker and yet speak for it, against floor that has none. */
   gatewayHandicapDb: number;
-
-  // zones, any evidence
-  /** The same across floors, where a mistake is dearer. */
-  floorHoldMs: number;
-  /** A stay this long is told as `dwell`, once. */
-  dwellMs: number;
 
   // proximity
   /** Two are near when they are within 2 m with this probability for nearHoldMs… */
@@ -308,11 +306,12 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   wallHoldMs: 15_000,
   enterNatS: 0.4,
   floorNatShare: 6,
+  dwellMs: 60_000,
+
   gatewayLeadNatsPerDb: 0.06,
   gatewayLeadCapDb: 12,
   gatewayLeadMemoryMs: 4_000,
   gatewayHandicapDb: 6,
-  dwellMs: 60_000,
 
   nearProbability: 0.5,
   apartProbability: 0.25,
