@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
@@ -14,19 +15,20 @@ import { median, row, type BenchRow } from "./harness.ts";
  */
 type Case = { update: "active" | "full" } | { tags: number; ticks: number };
 
-/** 18 x 14 m of rooms with 20 gateways on each storey: 1,008 cells of half a metre. */
-function office(storeys: number): VenueMap {
+/** 18 x 14 m of rooms with 20 gateways on each storey: 1,008 cells of half a metre; or wider by a factor. */
+function office(storeys: number, wider = 1): VenueMap {
   const floors = Array.from({ length: storeys }, (_, floor) => ({ floor, name: `storey ${floor}` }));
   const zones = floors.flatMap(({ floor }) =>
     Array.from({ length: 12 }, (_, i) => {
-      const [x0M, y0M] = [(i % 4) * 4.5, Math.floor(i / 4) * (14 / 3)];
-      return { zoneId: `room-${floor}-${i}`, name: `room ${i}`, kind: "room", floor, polygons: [[[x0M, y0M], [x0M + 4.5, y0M], [x0M + 4.5, y0M + 14 / 3], [x0M, y0M + 14 / 3]]] };
+      const [widthM, depthM] = [4.5 * wider, (14 / 3) * wider];
+      const [x0M, y0M] = [(i % 4) * widthM, Math.floor(i / 4) * depthM];
+      return { zoneId: `room-${floor}-${i}`, name: `room ${i}`, kind: "room", floor, polygons: [[[x0M, y0M], [x0M + widthM, y0M], [x0M + widthM, y0M + depthM], [x0M, y0M + depthM]]] };
     }),
   );
   const gateways = floors.flatMap(({ floor }) =>
     Array.from({ length: 20 }, (_, i) => {
       const [xM, yM] = [1 + (i % 5) * 4, 1.5 + Math.floor(i / 5) * 3.6];
-      return { gatewayId: `gw-${floor}-${i}`, xM, yM, zM: 2, floor, zoneId: `room-${floor}-${Math.min(3, Math.floor(xM / 4.5)) + 4 * Math.min(2, Math.floor(yM / (14 / 3)))}` };
+      return { gatewayId: `gw-${floor}-${i}`, xM: xM * wider, yM: yM * wider, zM: 2, floor, zoneId: `room-${floor}-${Math.min(3, Math.floor(xM / 4.5)) + 4 * Math.min(2, Math.floor(yM / (14 / 3)))}` };
     }),
   );
   return venueMapSchema.parse({ venueId: "bench", floors, zones, gateways });
@@ -99,34 +101,48 @@ interface TickCost {
   bytesPerTag: number;
 }
 
-const TAGS_PER_STOREY = 500;
+const TAGS_PER_STOREY = 1_000;
+/** So that a thousand stand two to a square metre. */
+const WIDER = Math.SQRT2;
+const EARSHOT_M = 10;
 
 /**
  * A whole tick of the pipeline, per tag: window, filter, track, zones, position, and at every second one the
- * pairs. The venue grows with the crowd, 20 gateways for 500 people; each is heard once a second by those within 7 m.
- * The fewer tags, the more ticks: all are warm at the end, and in none of the last two are offsets looked at (tag-offset.ts).
+ * pairs. The venue grows with the crowd, 20 gateways for 1,000 people, up to the most that a map may have. A thousand have
+ * storeys above and below them too: their gateways are asked as well. Each is heard once a second by those within earshot. The fewer tags, the more ticks: all are warm at the end, and in none
+ * of the last two are offsets looked at (tag-offset.ts). At 100,000 tags 2 GB and two minutes, told on stderr.
  */
 function tickCost(tags: number, ticks: number): TickCost {
-  const map = office(tags / TAGS_PER_STOREY);
+  const beganMs = performance.now();
+  const say = (what: string): void => {
+    // Not process.stderr: a thread's passes it on when the thread has nothing to do, which is at the end.
+    if (tags > 10_000) writeSync(2, `  ${tags.toLocaleString("en")} tags: ${what} after ${Math.round((performance.now() - beganMs) / 1_000)} s, ${Math.round(process.memoryUsage().rss / 2 ** 20).toLocaleString("en")} MB\n`);
+  };
+  const [occupied, storeys] = [tags / TAGS_PER_STOREY, Math.max(3, tags / TAGS_PER_STOREY)];
+  const map = office(storeys, WIDER);
   const pipeline = newPipeline(map);
   const dice = newRandom(`bench/positions/${tags}`);
-  const places = Array.from({ length: tags }, () => [dice.between(0.5, 17.5), dice.between(0.5, 13.5)] as const);
-  const byStorey = map.floors.map(({ floor }) => map.gateways.filter((gateway) => gateway.floor === floor));
+  const places = Array.from({ length: tags }, () => [dice.between(0.5, 18 * WIDER - 0.5), dice.between(0.5, 14 * WIDER - 0.5)] as const);
+  const lowest = Math.floor((storeys - occupied) / 2);
+  const byStorey = Array.from({ length: occupied }, (_, storey) => map.gateways.filter((gateway) => gateway.floor === lowest + storey));
   const hearAll = (nowMs: number): void =>
     places.forEach(([xM, yM], tag) => {
       for (const gateway of byStorey[tag % byStorey.length] as VenueMap["gateways"]) {
         const rangeM = Math.hypot(gateway.xM - xM, gateway.yM - yM);
-        if (rangeM < 7) pipeline.step({ tagId: `tag-${tag}`, gatewayId: gateway.gatewayId, rssiDbm: -62 - 25 * Math.log10(Math.max(1, rangeM)) + 3 * dice.gaussian(), heardAtMs: nowMs - 200 }, nowMs);
+        if (rangeM < EARSHOT_M) pipeline.step({ tagId: `tag-${tag}`, gatewayId: gateway.gatewayId, rssiDbm: -62 - 25 * Math.log10(Math.max(1, rangeM)) + 3 * dice.gaussian(), heardAtMs: nowMs - 200 }, nowMs);
       }
     });
+  say("venue");
   const beforeBytes = bytesInUse();
   const us: number[] = [];
   for (let tick = 1; tick <= ticks; tick++) {
     const nowMs = tick * 500;
     if (tick % 2 === 1) hearAll(nowMs);
+    say(`levels of tick ${tick}`);
     const beganUs = processorUs();
     pipeline.tick(nowMs);
     us.push((processorUs() - beganUs) / tags);
+    say(`tick ${tick} of ${ticks}`);
   }
   // The last second, one tick with pairs and one without.
   return { usPerTag: us.slice(-2).reduce((sum, each) => sum + each, 0) / 2, bytesPerTag: (bytesInUse() - beforeBytes) / tags };
@@ -156,8 +172,8 @@ export async function run(): Promise<BenchRow[]> {
   const active = await inThread<UpdateCost>({ update: "active" });
   const full = await inThread<UpdateCost>({ update: "full" });
   const thousand = await inThread<TickCost>({ tags: 1_000, ticks: 45 });
-  const tenThousand = await inThread<TickCost>({ tags: 10_000, ticks: 13 });
-  const hundredThousand = await inThread<TickCost>({ tags: 100_000, ticks: 5 });
+  const tenThousand = await inThread<TickCost>({ tags: 10_000, ticks: 9 });
+  const hundredThousand = await inThread<TickCost>({ tags: 100_000, ticks: 9 });
   return [
     row("positions", `update, ${active.cells} active cells, 20 gateways, beside a centroid`, "us", active.us, active.centroidUs),
     row("positions", `update, full grid of ${full.cells} cells, beside a centroid`, "us", full.us, full.centroidUs),

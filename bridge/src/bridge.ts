@@ -55,7 +55,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
 
   const authority = await newTokenAuthority(keys.token, eventId, nowMs);
   const pinboard = config.pinboard ?? newInProcessPinboard(nowMs);
-  const tickets = new Tickets(pinboard);
+  const tickets = new Tickets({ pinboard, passKey: keys.streamPass, nowMs });
   const people = new PeopleCache(registry, nowMs);
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;

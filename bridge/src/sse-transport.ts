@@ -54,10 +54,10 @@ export class SseTransport {
     if (this.#draining) throw new ClientError("not_available", "this bridge is closing", 1_000);
     if (this.#wires.size + webSockets() >= limits.maxConnections) throw new ClientError("not_available", `at most ${limits.maxConnections} connections`, 5_000);
     const channels = channelsOf(url.searchParams);
-    const resume = resumeOf(request, url.searchParams);
-    const token = await this.#tokenOf(request, url.searchParams, resume);
+    const { cursor: resume, pass: oldPass } = resumeOf(request, url.searchParams);
+    const { token, pass } = await this.#tokenOf(request, url.searchParams, oldPass);
     if (response.destroyed) return;
-    const wire = new SseWire(response, (sid) => this.#bySid.set(sid, connection));
+    const wire = new SseWire(response, pass, (sid) => this.#bySid.set(sid, connection));
     const connection: Connection = new Connection(wire, request.socket.remoteAddress ?? "", nowMs());
     wire.flushed = (s) => {
       connection.heardAtMs = nowMs();
@@ -79,20 +79,22 @@ export class SseTransport {
     channels.forEach((ch, index) => frames.receive(connection, JSON.stringify({ op: "sub", id: index + 2, ch, ...(Number.isFinite(hz) ? { hz } : {}) })));
   }
 
-  async #tokenOf(request: http.IncomingMessage, query: URLSearchParams, resume: string | null): Promise<string> {
+  /** `pass`: what goes out with the ids of a stream that was opened by a ticket. */
+  async #tokenOf(request: http.IncomingMessage, query: URLSearchParams, oldPass: string): Promise<{ token: string; pass: string }> {
     const { authority, tickets } = this.#options;
     const header = /^Bearer ([\w.~+/-]{1,4096}=*)$/i.exec(request.headers.authorization ?? "")?.[1];
     const ticket = query.get("ticket");
     if (header === undefined && ticket === null) throw new ClientError("unauthorized", "send the token in the header Authorization, or a single-use ticket (POST /api/v1/tickets) as ?ticket=");
     if (header === undefined) {
-      const who = ticket === null ? null : await tickets.redeemForStream(ticket, resume !== null);
-      if (who === null) throw new ClientError("unauthorized", "the ticket is unknown, used or too old: ask for a new one");
-      return (await authority.issue(who)).token;
+      const again = ticket === null ? null : tickets.reopen(ticket, oldPass);
+      const who = again ?? (ticket === null ? null : await tickets.redeem(ticket));
+      if (who === null || ticket === null) throw new ClientError("unauthorized", "the ticket is unknown, used or too old: ask for a new one");
+      return { token: (await authority.issue(who)).token, pass: again === null ? tickets.passFor(ticket, who) : oldPass };
     }
     // A browser cannot read why a stream ended, but it can read why one was refused.
     const verdict = await authority.verify(header);
     if (!verdict.ok) throw verdict.expired ? new ClientError("token_expired", "get a new token") : new ClientError("unauthorized", "the token is not valid for this event");
-    return header;
+    return { token: header, pass: "" };
   }
 
   /** What a client of a stream says. False: no such session here. */
@@ -126,16 +128,18 @@ function channelsOf(query: URLSearchParams): string[] {
   return [...new Set(channels)];
 }
 
-/** The header of an EventSource that comes back; for a first request from a cursor the address has it. */
-function resumeOf(request: http.IncomingMessage, query: URLSearchParams): string | null {
+/** The header of an EventSource that comes back; for a first request from a cursor the address has it. Behind a dot: the pass of its stream. */
+function resumeOf(request: http.IncomingMessage, query: URLSearchParams): { cursor: string | null; pass: string } {
   const header = request.headers["last-event-id"];
-  const text = (Array.isArray(header) ? header[0] : header) ?? query.get("cursor") ?? query.get("fromEventId");
-  return text === null || text === undefined || text === "" ? null : text.slice(0, 512);
+  const text = (Array.isArray(header) ? header[0] : header) ?? query.get("cursor") ?? query.get("fromEventId") ?? "";
+  const [cursor = "", pass = ""] = text.split(".", 2);
+  return { cursor: cursor === "" ? null : cursor.slice(0, 512), pass };
 }
 
 class SseWire implements Wire, WireExtras {
   readonly kind = "sse";
   readonly #response: http.ServerResponse;
+  readonly #pass: string;
   readonly #named: (sid: string) => void;
   #saidBye = false;
   #heartbeatAtMs = 0;
@@ -143,8 +147,9 @@ class SseWire implements Wire, WireExtras {
   flushed: (s: number) => void = () => {};
   lastS: () => number = () => 0;
 
-  constructor(response: http.ServerResponse, named: (sid: string) => void) {
+  constructor(response: http.ServerResponse, pass: string, named: (sid: string) => void) {
     this.#response = response;
+    this.#pass = pass === "" ? "" : `.${pass}`;
     this.#named = named;
   }
 
@@ -158,7 +163,7 @@ class SseWire implements Wire, WireExtras {
     const cursor = cursorOf(frame);
     const s = this.lastS();
     // There is no way back on a stream: what the kernel has taken counts as read.
-    this.#response.write(`${cursor === null ? "" : `id: ${cursor}\n`}data: ${frame}\n\n`, (error) => {
+    this.#response.write(`${cursor === null ? "" : `id: ${cursor}${this.#pass}\n`}data: ${frame}\n\n`, (error) => {
       if (error === null || error === undefined) this.flushed(s);
     });
   }

@@ -19,12 +19,13 @@ export function exposeFusion({ gauge, total, histogram }: Exposition, fusion: ()
   total("fusion_observations_total", "Sightings that became observations", [], (set) => set(stats().observations));
   total("fusion_refused_total", "Refused by fusion, by code (docs/errors.md)", ["code"], (set) => setByCode(set, stats().refused));
   total("fusion_tag_names_refused_total", "Sightings of tags with changing names that are none of the event's", [], (set) => set(stats().refused.TAG_NAME_UNKNOWN ?? 0));
-  total("fusion_timeline_total", "What came after the tick it belonged to: late inputs, those of them that could not be put in their place, inputs sent twice, ticks run again", ["what"], (set) => {
-    const { late, lateUnplaced, duplicates, replayedTicks } = stats().timeline;
+  total("fusion_timeline_total", "What came after the tick it belonged to: late inputs, those of them that could not be put in their place, inputs sent twice, ticks run again of all tags and of single ones", ["what"], (set) => {
+    const { late, lateUnplaced, duplicates, replayedTicks, replayedTagTicks } = stats().timeline;
     set(late, { what: "late" });
     set(lateUnplaced, { what: "unplaced" });
     set(duplicates, { what: "duplicate" });
     set(replayedTicks, { what: "rerun_ticks" });
+    set(replayedTagTicks, { what: "rerun_tag_ticks" });
   });
   total("fusion_positions_total", "Positions made, and those that were worth a write", ["what"], (set) => {
     const { positions, storedPositions } = stats();

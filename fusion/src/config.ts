@@ -13,6 +13,7 @@ const settings = {
   maxLateMs: ms(0, 60_000),
   maxBatchMs: ms(100, 60_000),
   maxFutureMs: ms(0, 60_000),
+  maxTagsRunAgain: z.number().int().min(0).max(100_000),
   processNoiseDb2PerS: positive(1_000),
   measurementNoiseDb2: positive(1_000),
   outlierSigmas: positive(100),

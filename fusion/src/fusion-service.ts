@@ -308,10 +308,11 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       else heard.push(observation);
     }
     for (const [dueMs, heard] of heardOfDue) {
+      const observationsNow = (): Observation[] => heard.filter(({ tagId }) => !isErased(tagId));
       const apply = (): void => {
-        for (const observation of heard) if (!isErased(observation.tagId)) pipeline.step(observation, dueMs);
+        for (const observation of observationsNow()) pipeline.step(observation, dueMs);
       };
-      timeline.take({ dueMs, from: `${gatewayId} ${bootId}`, seq, apply });
+      timeline.take({ dueMs, from: `${gatewayId} ${bootId}`, seq, apply, observations: observationsNow });
     }
   }
 

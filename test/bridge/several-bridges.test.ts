@@ -52,8 +52,8 @@ describe("tickets", () => {
     expect(first.status).toBe(200);
     let text = "";
     const reader = first.body?.getReader();
-    while (!/\nid: ([\w-]+)/.test(text)) text += Buffer.from((await reader?.read())?.value ?? []).toString();
-    const cursor = /\nid: ([\w-]+)/.exec(text)?.[1] ?? "";
+    while (!/\nid: ([\w.-]+)\n/.test(text)) text += Buffer.from((await reader?.read())?.value ?? []).toString();
+    const cursor = /\nid: ([\w.-]+)\n/.exec(text)?.[1] ?? "";
     await reader?.cancel();
     expect((await stream(there)).status).toBe(401);
     const again = await stream(there, { "Last-Event-ID": cursor });

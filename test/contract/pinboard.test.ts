@@ -25,19 +25,18 @@ describe.each([
   { name: "in one process", open: async () => newInProcessPinboard(Date.now) },
   { name: "Redis", open: () => openRedis() },
 ])("the pinboard: $name", ({ open }) => {
-  it("a note is read as often as one likes and taken once, whoever asks at the same moment", async () => {
+  it("a note is taken once, whoever asks at the same moment", async () => {
     const board = await open();
     await board.pin("ticket 1", "for anna", 60_000);
-    expect(await board.read("ticket 1")).toBe("for anna");
     const taken = await Promise.all(Array.from({ length: 20 }, () => board.take("ticket 1")));
     expect(taken.filter((note) => note !== null)).toEqual(["for anna"]);
-    expect(await board.read("ticket 1")).toBeNull();
+    expect(await board.take("ticket 1")).toBeNull();
   });
 
   it("a note goes by itself when its time is up", async () => {
     const board = await open();
     await board.pin("short", "gone soon", 20);
-    await expect.poll(() => board.read("short"), { timeout: 20_000, interval: 5 }).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 60));
     expect(await board.take("short")).toBeNull();
   });
 

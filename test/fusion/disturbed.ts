@@ -1,5 +1,5 @@
 import path from "node:path";
-import { openFusionService, type FusionService, type FusionStats, type PairState } from "@konferenco/fusion";
+import { openFusionService, type FusionConfig, type FusionService, type FusionStats, type PairState } from "@konferenco/fusion";
 import { messagesOfRecording, loadRecording, recordMeetings, type RecordedMessage, type Recording } from "@konferenco/simulators";
 import type { BeaconReport, Position, ProximityTransition, ZoneTransition } from "@konferenco/protocol";
 import { vi } from "vitest";
@@ -50,8 +50,8 @@ export function undisturbed(recording: Recording): Delivery[] {
 }
 
 /** In report time: the clock is what the reports say. */
-export async function playReports(recording: Recording, deliveries: readonly Delivery[]): Promise<Told> {
-  const run = begin(recording, "report", () => 0);
+export async function playReports(recording: Recording, deliveries: readonly Delivery[], fusion: Partial<FusionConfig> = {}): Promise<Told> {
+  const run = begin(recording, "report", () => 0, fusion);
   for (const { message } of inOrderOfArrival(deliveries)) await ingest(run.service, message, message.sentAtMs);
   return run.end();
 }
@@ -68,10 +68,10 @@ export async function playLive(recording: Recording, deliveries: readonly Delive
   return run.end();
 }
 
-function begin(recording: Recording, time: "wall" | "report", nowMs: () => number): { service: FusionService; end: () => Promise<Told> } {
+function begin(recording: Recording, time: "wall" | "report", nowMs: () => number, fusion: Partial<FusionConfig> = {}): { service: FusionService; end: () => Promise<Told> } {
   const store = fakeStore();
   const pairs: PairState[] = [];
-  const service = openFusionService({ eventId: EVENT, venue: recording.venue, store, nowMs, time, log: () => {}, onPair: (pair) => pairs.push(pair) });
+  const service = openFusionService({ eventId: EVENT, venue: recording.venue, store, nowMs, time, fusion, log: () => {}, onPair: (pair) => pairs.push(pair) });
   const end = async (): Promise<Told> => {
     await service.flush();
     const stats = service.stats();

@@ -9,10 +9,6 @@ const MAX_NAMES = 10_000;
 export function newInProcessPinboard(nowMs: () => number): Pinboard {
   const notes = new Map<string, { note: string; untilMs: number }>();
   const buckets = new Map<string, KeyedBuckets>();
-  const read = (name: string): string | null => {
-    const found = notes.get(name);
-    return found === undefined || found.untilMs <= nowMs() ? null : found.note;
-  };
   return {
     async pin(name, note, forMs) {
       notes.delete(name);
@@ -22,11 +18,10 @@ export function newInProcessPinboard(nowMs: () => number): Pinboard {
       if (oldest !== undefined) notes.delete(oldest);
     },
     async take(name) {
-      const note = read(name);
+      const found = notes.get(name);
       notes.delete(name);
-      return note;
+      return found === undefined || found.untilMs <= nowMs() ? null : found.note;
     },
-    read: async (name) => read(name),
     async pass(name, rate: Rate) {
       const of = `${rate.perS} ${rate.burst}`;
       const known = buckets.get(of) ?? new KeyedBuckets(rate, MAX_NAMES);

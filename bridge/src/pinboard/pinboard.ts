@@ -11,7 +11,6 @@ export interface Pinboard {
   pin(name: string, note: string, forMs: number): Promise<void>;
   /** The note, which is then gone: of all who ask at once, one gets it. */
   take(name: string): Promise<string | null>;
-  read(name: string): Promise<string | null>;
   /** One more under that name: 0, or the milliseconds until the rate allows it. */
   pass(name: string, rate: Rate): Promise<number>;
   close(): Promise<void>;

@@ -32,7 +32,6 @@ export async function openRedisPinboard(options: { eventId: string; url: string 
       await link.run((client, runId) => client.set(keyOf(name, runId), note, "PX", Math.ceil(forMs)));
     },
     take: (name) => link.run((client, runId) => client.getdel(keyOf(name, runId))),
-    read: (name) => link.run((client, runId) => client.get(keyOf(name, runId))),
     pass: (name, { perS, burst }) => link.run((client, runId) => (client as Redis & PinboardScripts).konferencoPass(keyOf(`rate ${name}`, runId), 1_000 / perS, burst)),
     close: async () => link.close(),
   };

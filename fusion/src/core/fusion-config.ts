@@ -17,6 +17,9 @@ export interface FusionConfig {
   /** A gateway cannot have heard what it has not yet sent; this much is forgiven to its rounding. */
   maxFutureMs: number;
 
+  /** Up to so many tags a late report takes all of them back and runs them again, 30 us a tag and tick; above, only those that it is about. */
+  maxTagsRunAgain: number;
+
   // rssi-filter
   /**
    * How far a link's level wanders in a second as people move and turn. 20 follows a walk with a lag of
@@ -223,6 +226,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   maxLateMs: 10_000,
   maxBatchMs: 1_000,
   maxFutureMs: 1_000,
+  maxTagsRunAgain: 4_000,
 
   processNoiseDb2PerS: 40,
   measurementNoiseDb2: 25,

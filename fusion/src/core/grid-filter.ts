@@ -1,3 +1,4 @@
+import { copyOf } from "./copy-of.ts";
 import { expOf, logOf } from "./fast-exponentials.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, UNHEARD_FROM, newLevelLikelihood } from "./level-likelihood.ts";
@@ -18,6 +19,12 @@ export interface Belief {
   offsetDb: number;
   offset: TagOffset;
   atMs: number;
+}
+
+/** Without the room that the belief keeps to grow into. */
+export function copyBelief(belief: Belief): Belief {
+  const { count, cells, standing, walking, offset } = belief;
+  return { ...belief, cells: cells.slice(0, count), standing: standing.slice(0, count), walking: walking.slice(0, count), offset: copyOf(offset) };
 }
 
 /** What one gateway has to say at one tick. */

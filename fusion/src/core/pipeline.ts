@@ -8,14 +8,15 @@ import type { Fix } from "./fix.ts";
 import { fuseFixes } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
-import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
+import { copyBelief, newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
 import { copyProximity, detectProximity, dropDirectSightings, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
+import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
 import { cellNear, newVenueGrid, roomsOnHallways } from "./venue-grid.ts";
-import { addToLink, newLink, readWindow, type Link, type ReadingWindow } from "./window.ts";
+import { addToLink, newLink, packLinks, readWindow, unpackLinks, type Link, type ReadingWindow } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
@@ -80,7 +81,16 @@ export interface Pipeline {
   counts(): PipelineCounts;
   tagIds(): TagId[];
   tagCount(): number;
-  standing(nowMs: number): Standing;
+  /** Of all tags, or of these. */
+  standing(nowMs: number, of?: ReadonlySet<TagId>): Standing;
+  /** Whether each tag shall keep what `rehear` needs: its last 10 to 15 s, 30 KB a tag that nine gateways hear. Nothing is kept until it is asked for. */
+  remember(isWanted: boolean): void;
+  /**
+   * Puts rows that were due before the last tick, `tickedMs`, where they belong: takes the tags that they are about back, each
+   * alone, and runs it again up to that tick, at most `mostTicks` of them together. What tags share (calibration, pairs) stays as
+   * it is now. Rows of tags that do not go back so far are taken as they come.
+   */
+  rehear(late: readonly LateRow[], tickedMs: number, mostTicks: number): Reheard;
   /** Keeps the state as it is now; returns how to go back to it, as often as is wanted. Counters that were told do not go back. */
   save(): () => void;
   calibrationLinks(): CalibrationLink[];
@@ -89,6 +99,19 @@ export interface Pipeline {
   /** The prepared map, for fixes made outside. */
   readonly venue: VenueIndex;
   readonly config: FusionConfig;
+}
+
+/** An observation that was due before the last tick. */
+export interface LateRow {
+  observation: Observation;
+  dueMs: number;
+}
+
+export interface Reheard {
+  tagIds: Set<TagId>;
+  ticks: number;
+  /** Taken as they came. */
+  unplaced: LateRow[];
 }
 
 /** All that fusion holds of one tag. */
@@ -108,7 +131,28 @@ interface Tag {
   lastHeardAtMs: number;
   /** When another technology located it last; -Infinity when none did. */
   lastLocatedAtMs: number;
+  /** Which of KEPT_EVERY_TICKS ticks is its turn to be kept, so that they are spread. */
+  turn: number;
+  /** See `remember`. */
+  past: TagPast<KeptTag> | null;
 }
+
+/** A tag as it was, to go back to: 5 KB. */
+interface KeptTag extends Omit<Tag, "links"> {
+  links: Float64Array;
+}
+
+/** What is large is packed by hand, what is small is copied as it comes. */
+function keepTag({ links, belief, waiting, ...rest }: Tag): KeptTag {
+  return { ...copyOf({ ...rest, past: null }), waiting: [...waiting], links: packLinks(links), belief: belief === null ? null : copyBelief(belief) };
+}
+
+function tagOf({ links, belief, waiting, ...rest }: KeptTag): Tag {
+  return { ...copyOf(rest), waiting: [...waiting], links: unpackLinks(links), belief: belief === null ? null : copyBelief(belief) };
+}
+
+/** A tag keeps how it was at every tenth tick: three times for the 10 s within which something may be late. */
+const KEPT_EVERY_TICKS = 10;
 
 const MAX_WAITING_FIXES = 8;
 /** A first window is worth a look of this length. */
@@ -145,6 +189,11 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
   let pairListener: ((pair: PairState) => void) | undefined;
+  let tagsAdded = 0;
+  let tickedMs = -Infinity;
+  let isRemembering = false;
+  /** A tag is run again alone: what it said to what tags share it has said before. */
+  let isRehearing = false;
 
   /** A tag is taken on at its third observation; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
@@ -157,7 +206,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     candidates.delete(observation.tagId);
     const tag = addTag(observation.tagId, observation.heardAtMs);
     if (tag === null) return null;
-    for (const earlier of heard.slice(0, -1)) listen(tag, earlier);
+    for (const earlier of heard.slice(0, -1)) listen(tag, earlier, earlier.heardAtMs);
     return tag;
   }
 
@@ -166,7 +215,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
     tagsInOrder = null;
     return tag;
@@ -180,11 +229,14 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   }
 
   /** Smooths one observation of a known tag. */
-  function listen(tag: Tag, observation: Observation): void {
+  function listen(tag: Tag, observation: Observation, dueMs: number): void {
     const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
-    tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, observation.heardAtMs);
+    const { rssiDbm, heardAtMs } = observation;
+    tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, heardAtMs);
     counts.smoothed++;
-    calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
+    calibration?.noteHeard(gateway, rssiDbm, heardAtMs);
+    // What comes late and is taken as it comes belongs to the tick that takes it.
+    if (isRemembering) noteRow((tag.past ??= newTagPast()), { dueMs: Math.max(dueMs, tickedMs), gateway, rssiDbm, heardAtMs });
     if (hear(tag.links, gateway, observation, config)) counts.outliers++;
   }
 
@@ -203,7 +255,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
       tagHearings = [];
       if (isHeard) {
-        if (calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
+        if (!isRehearing && calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
           calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
         }
         if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
@@ -212,7 +264,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       filter.advance(tag.belief, tagHearings, nowMs);
     }
     const estimate = filter.estimate(tag.belief);
-    if (isHeard) noteMissed(tag.belief, estimate);
+    if (isHeard && !isRehearing) noteMissed(tag.belief, estimate);
     const fix = fixOfEstimate(tag, estimate, grid, nowMs, config);
     if (window === null) return fix;
     return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
@@ -288,6 +340,13 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     return { ...position, heard: window?.readings ?? [] };
   }
 
+  /** Keeps how the tag is, when it is its turn, and at its first tick. */
+  function keepPast(tag: Tag, nowMs: number): void {
+    const past = (tag.past ??= newTagPast());
+    const isTurn = Math.round(nowMs / config.tickMs) % KEPT_EVERY_TICKS === tag.turn;
+    if (isTurn || past.kept.length === 0) keepMoment(past, nowMs, keepTag(tag), nowMs - config.maxLateMs);
+  }
+
   function forget(tag: Tag, nowMs: number, output: FusionOutput): void {
     output.zoneTransitions.push(...leaveZones(tag.zones, tag.tagId, nowMs, venue, config));
     output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs));
@@ -296,26 +355,95 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     tagsInOrder = null;
   }
 
+  function step(observation: Observation, dueMs: number): void {
+    counts.observations++;
+    if (!venue.gatewayIndex.has(observation.gatewayId)) {
+      counts.unknownGateway++;
+      return;
+    }
+    const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
+    const sender = senderOf(observation.tagId, venue);
+    if (sender !== null) {
+      counts.calibration++;
+      calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
+      if (sender !== -1) calibration?.noteLink(sender, gateway, observation);
+      return;
+    }
+    const tag = tags.get(observation.tagId) ?? admit(observation);
+    if (tag !== null) listen(tag, observation, dueMs);
+  }
+
+  /** Runs one tag again from a moment that it keeps, with the rows of its past. Nothing is told. */
+  function runAgain(tag: Tag, past: TagPast<KeptTag>, fromMs: number, toMs: number): void {
+    const at = past.kept.findIndex(({ atMs }) => atMs === fromMs);
+    const later = new Set(past.kept.splice(at + 1).map(({ atMs }) => atMs));
+    const { learnedAt } = tag;
+    const untold: FusionOutput = { positions: [], zoneTransitions: [], proximityTransitions: [], droppedTags: [] };
+    const before = { ...counts };
+    Object.assign(tag, tagOf((past.kept[at] as TagPast<KeptTag>["kept"][number]).tag), { past, learnedAt });
+    isRehearing = true;
+    let next = firstRowSince(past, fromMs);
+    for (let nowMs = fromMs + config.tickMs; nowMs <= toMs; nowMs += config.tickMs) {
+      for (; next < past.rows.dueMs.length && (past.rows.dueMs[next] as number) < nowMs; next++) {
+        const { gateway, rssiDbm, heardAtMs } = rowAt(past, next);
+        tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, heardAtMs);
+        hear(tag.links, gateway, { tagId: tag.tagId, gatewayId: (venue.gateways[gateway] as { gatewayId: GatewayId }).gatewayId, rssiDbm, heardAtMs }, config);
+      }
+      tickTag(tag, nowMs, untold);
+      if (later.has(nowMs)) past.kept.push({ atMs: nowMs, tag: keepTag(tag) });
+    }
+    isRehearing = false;
+    Object.assign(counts, before);
+  }
+
   return {
     venue,
     config,
+    step,
 
-    step(observation) {
-      counts.observations++;
-      if (!venue.gatewayIndex.has(observation.gatewayId)) {
-        counts.unknownGateway++;
-        return;
+    remember(isWanted) {
+      if (isRemembering && !isWanted) for (const tag of tags.values()) tag.past = null;
+      isRemembering = isWanted;
+    },
+
+    rehear(late, upToMs, mostTicks) {
+      const reheard: Reheard = { tagIds: new Set(), ticks: 0, unplaced: [] };
+      const rowsOf = new Map<TagId, LateRow[]>();
+      for (const row of late) {
+        // What gateways hear of one another is shared: it is in its place.
+        if (senderOf(row.observation.tagId, venue) !== null) {
+          step(row.observation, upToMs);
+          continue;
+        }
+        const rows = rowsOf.get(row.observation.tagId);
+        if (rows === undefined) rowsOf.set(row.observation.tagId, [row]);
+        else rows.push(row);
       }
-      const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
-      const sender = senderOf(observation.tagId, venue);
-      if (sender !== null) {
-        counts.calibration++;
-        calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
-        if (sender !== -1) calibration?.noteLink(sender, gateway, observation);
-        return;
+      for (const [tagId, rows] of rowsOf) {
+        const tag = tags.get(tagId);
+        const past = tag?.past ?? null;
+        const sinceMs = rows.reduce((least, { dueMs }) => Math.min(least, dueMs), Infinity);
+        const from = past?.kept.findLast(({ atMs }) => atMs <= sinceMs);
+        const ticks = from === undefined ? Infinity : Math.round((upToMs - from.atMs) / config.tickMs);
+        // Fixes of other technologies are not kept: a tag that had some since cannot be run again without them.
+        if (tag === undefined || past === null || from === undefined || tag.lastLocatedAtMs > from.atMs || reheard.ticks + ticks > mostTicks) {
+          for (const { observation } of rows) step(observation, upToMs);
+          reheard.unplaced.push(...rows);
+          continue;
+        }
+        for (const { observation, dueMs } of rows) {
+          const { rssiDbm, heardAtMs } = observation;
+          const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
+          counts.observations++;
+          counts.smoothed++;
+          calibration?.noteHeard(gateway, rssiDbm, heardAtMs);
+          noteRow(past, { dueMs, gateway, rssiDbm, heardAtMs });
+        }
+        runAgain(tag, past, from.atMs, upToMs);
+        reheard.ticks += ticks;
+        reheard.tagIds.add(tagId);
       }
-      const tag = tags.get(observation.tagId) ?? admit(observation);
-      if (tag !== null) listen(tag, observation);
+      return reheard;
     },
 
     locate(fix, nowMs) {
@@ -358,7 +486,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         }
         const where = tickTag(tag, nowMs, output);
         if (where !== null) whereabouts.push(where);
+        if (isRemembering) keepPast(tag, nowMs);
       }
+      tickedMs = nowMs;
       // Not push(...): a hall that fills makes more transitions at once than a call takes arguments.
       if (Math.floor(nowMs / config.proximityEveryMs) > Math.floor(proximityAtMs / config.proximityEveryMs)) {
         proximityAtMs = nowMs;
@@ -375,14 +505,16 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       candidates.delete(tagId);
       dropDirectSightings(proximity, tagId);
       const tag = tags.get(tagId);
-      if (tag !== undefined) tag.lastHeardAtMs = tag.lastLocatedAtMs = -Infinity;
+      if (tag === undefined) return;
+      tag.lastHeardAtMs = tag.lastLocatedAtMs = -Infinity;
+      tag.past = null;
     },
 
     tagIds: () => [...tags.keys(), ...candidates.keys()],
     tagCount: () => tags.size,
 
-    standing: (nowMs) => ({
-      stays: [...tags.values()].flatMap((tag) => stayOf(tag.zones, tag.tagId, nowMs, venue, config)),
+    standing: (nowMs, of) => ({
+      stays: (of === undefined ? [...tags.values()] : [...of].flatMap((tagId) => tags.get(tagId) ?? [])).flatMap((tag) => stayOf(tag.zones, tag.tagId, nowMs, venue, config)),
       near: pairsNear(proximity).map(([tagA, tagB]) => {
         const [a, b] = [tags.get(tagA)?.track, tags.get(tagB)?.track];
         const distanceM = a && b ? Math.hypot(a.xM - b.xM, a.yM - b.yM) : 0;
@@ -392,10 +524,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     save() {
       // Lists of candidates are made anew, not changed.
-      const kept = { tags: copyOf(tags), candidates: new Map(candidates), proximity: copyProximity(proximity), proximityAtMs, counts: { ...counts } };
+      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), proximity: copyProximity(proximity), proximityAtMs, counts: { ...counts } };
       const restoreCalibration = calibration?.save();
       return () => {
-        tags = copyOf(kept.tags);
+        tags = new Map(kept.tags.map((tag) => [tag.tagId, tagOf(tag)]));
         tagsInOrder = null;
         candidates = new Map(kept.candidates);
         proximity = copyProximity(kept.proximity);

@@ -23,6 +23,11 @@ export function newRssiFilter(observation: Observation, config: FusionConfig): R
   return { kalman: newKalman(observation.rssiDbm, config), heardAtMs: observation.heardAtMs, heldBackDbm: NaN };
 }
 
+/** A filter that goes on as one with these numbers would. Noise is set before each step, so level and variance are all that it holds between two. */
+export function rssiFilterOf({ levelDbm, varianceDb2, heardAtMs, heldBackDbm }: { levelDbm: number; varianceDb2: number; heardAtMs: number; heldBackDbm: number }): RssiFilter {
+  return { kalman: Object.assign(new KalmanFilter({ R: 0, Q: 0 }), { x: levelDbm, cov: varianceDb2 }), heardAtMs, heldBackDbm };
+}
+
 export function levelDbmOf(filter: RssiFilter): number {
   return filter.kalman.lastMeasurement();
 }

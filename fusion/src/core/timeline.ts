@@ -1,5 +1,6 @@
 import type { Position, ProximityTransition, TagId, ZoneTransition } from "@konferenco/protocol";
-import type { FusionOutput, Pipeline, Standing } from "./pipeline.ts";
+import type { Observation } from "./accept.ts";
+import type { FusionOutput, LateRow, Pipeline, Standing } from "./pipeline.ts";
 
 /** Something that came in and belongs at one moment. */
 export interface Input {
@@ -9,17 +10,21 @@ export interface Input {
   from: string;
   seq: number;
   apply: () => void;
+  /** Of a gateway's report: what it says of each tag, so that tags can be put right one by one. */
+  observations?: () => readonly Observation[];
 }
 
 export interface TimelineCounts {
   /** Inputs that came after the tick that they belonged to. */
   late: number;
-  /** Of these, taken as they came: too many tags to run their ticks again. */
+  /** Of these, taken as they came, or a part of them: more to run again than was earned, or not of gateways in a crowd. */
   lateUnplaced: number;
   /** Inputs that a device sent twice. */
   duplicates: number;
-  /** Ticks that were run again. */
+  /** Ticks of all tags that were run again… */
   replayedTicks: number;
+  /** …and of one tag alone, in a crowd. */
+  replayedTagTicks: number;
 }
 
 /** What a checkpoint keeps: how to go back to just after the tick of `atMs`. */
@@ -34,6 +39,8 @@ interface Checkpoint {
  * pipeline back to a checkpoint before it, from which the ticks are run again: then everything that is told is
  * what an undisturbed network would have given. What was told already stays told; a verdict that turns out
  * otherwise is told as a change of now, so enter and exit go on alternating.
+ *
+ * In a crowd (maxTagsRunAgain) only the tags that a late report is about are taken back, each alone; what tags share stays as it is.
  */
 export interface Timeline {
   /** Keeps one input until its tick. */
@@ -59,15 +66,13 @@ const TURN_TICKS = 4;
 const MOST_REPLAYED = 16_000;
 /** …and what is earned for the next by every tick: an eighth of a processor. */
 const REPLAYED_PER_TICK = 2_000;
-/** With more tags than this nothing is kept to go back to: not even four ticks could be run again. */
-const MOST_TAGS = MOST_REPLAYED / 4;
 /** Inputs kept to be run again: 2,000 gateways for the 10 s, 200 bytes each besides what they hold. Beyond, the oldest checkpoints are given up. */
 const MOST_KEPT = 50_000;
 
 /** `saveMore`: what the inputs change besides the pipeline; returns how to go back to as it is now. */
 export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () => () => {}): Timeline {
-  const { tickMs, maxLateMs } = pipeline.config;
-  const counts: TimelineCounts = { late: 0, lateUnplaced: 0, duplicates: 0, replayedTicks: 0 };
+  const { tickMs, maxLateMs, maxTagsRunAgain } = pipeline.config;
+  const counts: TimelineCounts = { late: 0, lateUnplaced: 0, duplicates: 0, replayedTicks: 0, replayedTagTicks: 0 };
   /** What came since the last tick. */
   let waiting: Input[] = [];
   /** What ticks took, in order, as far back as the oldest checkpoint. */
@@ -143,7 +148,9 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
 
   /** A checkpoint of now. Of those before, each lies about twice as far back as the next younger one. */
   function keep(nowMs: number): void {
-    if (pipeline.tagCount() > MOST_TAGS) {
+    const isCrowd = pipeline.tagCount() > maxTagsRunAgain;
+    pipeline.remember(isCrowd);
+    if (isCrowd) {
       checkpoints = [];
       return;
     }
@@ -185,11 +192,29 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
     }
   }
 
-  /** From what was told to what stands, as changes of now. */
-  function corrections({ stays, near }: Standing, nowMs: number): Pick<FusionOutput, "zoneTransitions" | "proximityTransitions"> {
+  /** What is late and of gateways goes to the tags that it is about; the rest, and what came a moment after its tick, is taken as it comes. */
+  function rehear(late: readonly Input[]): Set<TagId> {
+    const inputOf = new Map<LateRow, Input>();
+    for (const input of late) {
+      if (input.observations === undefined || tickedMs - input.dueMs < tickMs) {
+        input.apply();
+        counts.lateUnplaced++;
+      } else {
+        for (const observation of input.observations()) inputOf.set({ observation, dueMs: input.dueMs }, input);
+      }
+    }
+    const { tagIds, ticks, unplaced } = pipeline.rehear([...inputOf.keys()], tickedMs, credit);
+    credit -= ticks;
+    counts.replayedTagTicks += ticks;
+    counts.lateUnplaced += new Set(unplaced.map((row) => inputOf.get(row))).size;
+    return tagIds;
+  }
+
+  /** From where tags were told to be to where they stand, as changes of now. */
+  function zoneCorrections(stays: Standing["stays"], tagIds: Iterable<TagId>, nowMs: number): ZoneTransition[] {
     const zoneTransitions: ZoneTransition[] = [];
     const stayOf = new Map(stays.map((stay) => [stay.enter.tagId, stay]));
-    for (const tagId of [...new Set([...toldZones.keys(), ...stayOf.keys()])].sort()) {
+    for (const tagId of [...tagIds].sort()) {
       const told = toldZones.get(tagId);
       const stay = stayOf.get(tagId);
       const isSame = told !== undefined && stay !== undefined && told.enter.zoneId === stay.enter.zoneId && told.enter.floor === stay.enter.floor;
@@ -197,6 +222,10 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
       if (stay !== undefined && !isSame) zoneTransitions.push(stay.enter);
       if (stay?.dwelt === true && !(isSame && told.dwelt)) zoneTransitions.push({ ...stay.enter, transition: "dwell" });
     }
+    return zoneTransitions;
+  }
+
+  function pairCorrections(near: Standing["near"], nowMs: number): ProximityTransition[] {
     const nearOf = new Map(near.map((pair) => [keyOf(pair), pair]));
     const proximityTransitions: ProximityTransition[] = [];
     for (const key of [...new Set([...toldNear.keys(), ...nearOf.keys()])].sort()) {
@@ -204,7 +233,7 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
       if (told !== undefined && stands === undefined) proximityTransitions.push({ ...told, transition: "apart", atMs: nowMs, confidence: 0 });
       if (told === undefined && stands !== undefined) proximityTransitions.push(stands);
     }
-    return { zoneTransitions, proximityTransitions };
+    return proximityTransitions;
   }
 
   return {
@@ -218,8 +247,12 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
       const { late, onTime } = takeUp(nowMs);
       const droppedTags = new Set<TagId>();
       let isCorrected = false;
-      if (late.length > 0) {
-        counts.late += late.length;
+      let reheard = new Set<TagId>();
+      counts.late += late.length;
+      const isCrowd = checkpoints.length === 0;
+      if (isCrowd) {
+        reheard = rehear(late);
+      } else if (late.length > 0) {
         misplaced = [...misplaced, ...late];
         taken = [...taken, ...late].sort(inOrder);
       }
@@ -229,7 +262,7 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
         if (!isCorrected) settle(misplaced);
         misplaced = [];
       }
-      if (!isCorrected) for (const input of late) input.apply();
+      if (!isCorrected && !isCrowd) for (const input of late) input.apply();
       for (const input of onTime) {
         taken.push(input);
         input.apply();
@@ -242,7 +275,12 @@ export function newTimeline(pipeline: Pipeline, saveMore: () => () => void = () 
       if (isCorrected) {
         const present = new Set(output.positions.map(({ tagId }) => tagId));
         const dropped = [...new Set([...droppedTags, ...output.droppedTags])].filter((tagId) => !present.has(tagId));
-        output = { ...output, ...corrections(pipeline.standing(nowMs), nowMs), droppedTags: dropped };
+        const { stays, near } = pipeline.standing(nowMs);
+        const tagIds = new Set([...toldZones.keys(), ...stays.map(({ enter }) => enter.tagId)]);
+        output = { ...output, zoneTransitions: zoneCorrections(stays, tagIds, nowMs), proximityTransitions: pairCorrections(near, nowMs), droppedTags: dropped };
+      } else if (reheard.size > 0) {
+        const others = output.zoneTransitions.filter(({ tagId }) => !reheard.has(tagId));
+        output = { ...output, zoneTransitions: [...others, ...zoneCorrections(pipeline.standing(nowMs, reheard).stays, reheard, nowMs)] };
       }
       noteOutput(output);
       return output;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ZoneTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG } from "../../../fusion/src/core/fusion-config.ts";
-import type { Pipeline } from "../../../fusion/src/core/pipeline.ts";
+import type { LateRow, Pipeline } from "../../../fusion/src/core/pipeline.ts";
 import { newTimeline, type Timeline } from "../../../fusion/src/core/timeline.ts";
 import { copyOf } from "../../../fusion/src/core/copy-of.ts";
 
@@ -13,6 +13,11 @@ function scribe(tags: number): { pipeline: Pipeline; timeline: Timeline; taken: 
   const pipeline = {
     config: DEFAULT_FUSION_CONFIG,
     tagCount: () => tags,
+    remember: () => {},
+    rehear: (late: readonly LateRow[]) => {
+      for (const { observation } of late) state.taken.push(observation.tagId);
+      return { tagIds: new Set(), ticks: 0, unplaced: late };
+    },
     tick(nowMs: number) {
       const zoneTransitions: ZoneTransition[] = [];
       const last = state.taken.at(-1);
@@ -93,7 +98,7 @@ describe("a timeline", () => {
     say(100, "scan", "phone", 0);
     run(timeline, 2_500, 2_500);
     expect(taken().filter((word) => word === "scan")).toHaveLength(1);
-    expect(timeline.counts()).toEqual({ late: 0, lateUnplaced: 0, duplicates: 2, replayedTicks: 0 });
+    expect(timeline.counts()).toEqual({ late: 0, lateUnplaced: 0, duplicates: 2, replayedTicks: 0, replayedTagTicks: 0 });
   });
 
   it("runs again no more than it has earned; the rest is taken as it comes, and counted", () => {
