@@ -107,10 +107,11 @@ const WIDER = Math.SQRT2;
 const EARSHOT_M = 10;
 
 /**
- * A whole tick of the pipeline, per tag: window, filter, track, zones, position, and at every second one the
- * pairs. The venue grows with the crowd, 20 gateways for 1,000 people, up to the most that a map may have. A thousand have
- * storeys above and below them too: their gateways are asked as well. Each is heard once a second by those within earshot. The fewer tags, the more ticks: all are warm at the end, and in none
- * of the last two are offsets looked at (tag-offset.ts). At 100,000 tags 2 GB and two minutes, told on stderr.
+ * A whole tick of the pipeline, per tag: window, filter, track, zones, position, and at every second one the pairs.
+ * The venue grows with the crowd, 20 gateways for 1,000 people, up to the most that a map may have. A thousand have
+ * storeys above and below them too: their gateways are asked as well. Each is heard once a second by those within
+ * earshot. The fewer tags, the more ticks: all are warm at the end, and in none of the last two are offsets looked at
+ * (tag-offset.ts). At 100,000 tags 2.3 GB and 3 to 4 minutes of a core; how far it is goes to stderr.
  */
 function tickCost(tags: number, ticks: number): TickCost {
   const beganMs = performance.now();

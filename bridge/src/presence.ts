@@ -7,7 +7,6 @@ import { isNamedIn, seesThings, showPresence, shownState, withoutBlocked, type S
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import type { Signals } from "./signals.ts";
-import type { Subscription } from "./subscriptions.ts";
 
 /** Nobody has done anything there for so long: away. The connection stays, read-only screens are none of this (requirement E14). */
 export const AWAY_AFTER_MS = 30 * 60_000;
@@ -358,12 +357,9 @@ function presenceOf(connections: Connection | readonly Connection[], nowMs: numb
 
 /** Where there is one connection, which is nearly everywhere, nothing is made: it is asked twice a second. */
 function presenceAt({ presence, activeAtMs, channels }: Connection, nowMs: number): string {
-  let told: string = presence === "online" && nowMs - activeAtMs >= AWAY_AFTER_MS ? "away" : presence;
-  if (channels.values().some(isApp)) told = [told, ...channels.keys().filter((channel) => channel.startsWith("app:")).sort()].join(" ");
-  return told;
+  const state = presence === "online" && nowMs - activeAtMs >= AWAY_AFTER_MS ? "away" : presence;
+  return channels.apps.length === 0 ? state : [state, ...channels.apps].join(" ");
 }
-
-const isApp = ({ channel }: Subscription): boolean => channel.startsWith("app:");
 
 function entryOf(who: PersonId, presence: string): PresenceEntry {
   const [state, ...channels] = presence.split(" ");

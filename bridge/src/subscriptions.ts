@@ -37,11 +37,14 @@ function nameOf({ channel, hz, every }: Subscription): string {
 export class Subscriptions {
   static readonly NONE = new Subscriptions([], new Map());
   readonly #list: readonly Subscription[];
+  /** Channels of applications among them, in order. */
+  readonly apps: readonly Channel[];
   /** The shared lists with one more. Null: this one is not shared. */
   readonly #longer: Map<Subscription, Subscriptions> | null;
 
   private constructor(list: readonly Subscription[], longer: Map<Subscription, Subscriptions> | null) {
     this.#list = list;
+    this.apps = list.flatMap(({ channel }) => (channel.startsWith("app:") ? [channel] : [])).sort();
     this.#longer = longer;
   }
 
