@@ -63,8 +63,6 @@ const settings = {
   wellHeardDb: z.number().min(0).max(60),
   weakSigmaDb: positive(30),
   strongSigmaDb: positive(30),
-  nearScatterShare: positive(2),
-  nearRangeM: positive(100),
   tailDegrees: positive(1_000),
   lookMemoryMs: ms(1, 600_000),
   priorLookShare: positive(20),

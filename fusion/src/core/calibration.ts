@@ -80,7 +80,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   const reaches = reachOfGateways(map, index, grid, config);
   const levels = newLevelMap(reaches);
   let model = priorModel(count, config);
-  fillLevels(levels, reaches, model, null, config);
+  fillLevels(levels, reaches, model);
   const sensitivityDbm = new Float64Array(count).fill(config.priorSensitivityDbm);
   const lastHeardMs = new Float64Array(count).fill(-Infinity);
   const lastLinkMs = new Float64Array(count).fill(-Infinity);
@@ -98,7 +98,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   if (radioMap !== null) {
     const { fit } = radioMap;
     model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
-    fillLevels(levels, reaches, model, radioMap, config);
+    fillLevels(levels, reaches, model, radioMap);
     basis = "survey";
     residualDb = radioMap.residualDb;
     calibratedAtMs = 0;
@@ -117,7 +117,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     if (nowMs < trafficDueMs) return false;
     trafficDueMs = nowMs + trafficPauseMs;
     trafficPauseMs = Math.min(LAST_TRAFFIC_MS, trafficPauseMs * 1.5);
-    fillLevels(levels, reaches, taught, radioMap, config);
+    fillLevels(levels, reaches, taught, radioMap);
     const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, reaches, sensitivityDbm }, config);
     model = taught;
     trafficGainNats = null;
@@ -129,7 +129,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       pathLossExponent: model.pathLossExponent + fit.exponent,
       gatewayOffsetDb: model.gatewayOffsetDb.map((offsetDb, gateway) => offsetDb + (fit.offsetDb[gateway] as number)),
     };
-    fillLevels(levels, reaches, model, radioMap, config);
+    fillLevels(levels, reaches, model, radioMap);
     if (basis === "prior") basis = "traffic";
     calibratedAtMs = nowMs;
     return true;
@@ -252,7 +252,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       const fit = calibrateByLinks(measured, count, sensitivityDbm, config);
       ({ residualDb, heardLinks, unheardLinks } = fit);
       model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
-      fillLevels(levels, reaches, model, null, config);
+      fillLevels(levels, reaches, model);
       taught = model;
       basis = "links";
       calibratedAtMs = nowMs;

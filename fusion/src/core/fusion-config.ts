@@ -112,10 +112,6 @@ export interface FusionConfig {
   /** Student's t of levels: scale to the weak side, to the strong side, degrees of freedom. */
   weakSigmaDb: number;
   strongSigmaDb: number;
-  /** In sight of a gateway and near it the direct ray decides, and levels scatter by this share of that… */
-  nearScatterShare: number;
-  /** …up to this range; from twice this range on, and behind walls, by all of it. */
-  nearRangeM: number;
   tailDegrees: number;
   /** Shadowing and the wearer's body stay as they are for so long: looks nearer in time share their error and count for less. */
   lookMemoryMs: number;
@@ -263,7 +259,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   linkSigmaDb: 6,
   surveySigmaDb: 5,
   surveyCorrelationM: 3,
-  surveySigmaShare: 0.85,
+  surveySigmaShare: 0.8,
   surveyScatterM: 2,
   surveyScatterPackets: 20,
   surveyMemoryShare: 4.5,
@@ -282,8 +278,6 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
 
   weakSigmaDb: 6,
   strongSigmaDb: 6,
-  nearScatterShare: 0.75,
-  nearRangeM: 8,
   tailDegrees: 6,
   lookMemoryMs: 350,
   priorLookShare: 3,

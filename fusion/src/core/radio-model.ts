@@ -169,7 +169,7 @@ export interface Corrections {
 }
 
 /** Puts the model's levels into the map, in new arrays: who keeps the old ones keeps the old levels. */
-export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, corrections: Corrections | null, config: FusionConfig): void {
+export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], model: RadioModel, corrections: Corrections | null = null): void {
   reaches.forEach((reach, gateway) => {
     const level = (levels.levelDbm[gateway] = new Float32Array(reach.pathDb.length));
     const steps = (levels.steps[gateway] = new Int32Array(reach.pathDb.length));
@@ -184,15 +184,7 @@ export function fillLevels(levels: LevelMap, reaches: readonly GatewayReach[], m
         model.floorLossDb * (reach.floors[at] as number) +
         (correction?.[at] ?? 0);
       level[at] = Math.max(LEAST_LEVEL_DBM, Math.min(MOST_LEVEL_DBM, levelDbm));
-      steps[at] = Math.round((level[at] as number) * PER_DB) - scatterFrom(scatter?.[at] ?? scatterShareOf(reach, at, config));
+      steps[at] = Math.round((level[at] as number) * PER_DB) - scatterFrom(scatter?.[at] ?? 1);
     }
   });
-}
-
-/** Near a gateway and in sight of it the direct ray decides; farther off, and behind walls, what is reflected. */
-function scatterShareOf({ pathDb, walls, floors }: GatewayReach, at: number, { nearScatterShare, nearRangeM }: FusionConfig): number {
-  if (walls[at] !== 0 || floors[at] !== 0) return 1;
-  const rangeM = 10 ** ((pathDb[at] as number) / 10);
-  const far = Math.max(0, Math.min(1, rangeM / nearRangeM - 1));
-  return nearScatterShare + far * (1 - nearScatterShare);
 }

@@ -20,7 +20,7 @@ function material(offsetsDb: readonly number[], { places, seed }: { places: numb
   const grid = newVenueGrid(map, index) as VenueGrid;
   const reaches = reachOfGateways(map, index, grid, config);
   const levels = newLevelMap(reaches);
-  fillLevels(levels, reaches, priorModel(9, config), null, config);
+  fillLevels(levels, reaches, priorModel(9, config));
   const dice = newRandom(`traffic/${seed}`);
   const spots = Array.from({ length: places }, () => dice.integer(grid.cells));
   const shadows = spots.map(() => index.gateways.map(() => 3 * dice.gaussian()));

@@ -42,7 +42,7 @@ describe("expected levels", () => {
     const reaches = reachOfGateways(map, index, grid, config);
     const levels = newLevelMap(reaches);
     const model = { ...priorModel(index.gateways.length, config), rssiAt1mDbm: -60, pathLossExponent: 2, floorLossDb: 15 };
-    fillLevels(levels, reaches, model, null, config);
+    fillLevels(levels, reaches, model);
     const level = (floorIndex: number, xM: number) => (levels.levelDbm[0] as Float32Array)[cellNear(grid, floorIndex, xM, 1.25) - (levels.firstCell[0] as number)] as number;
     expect(level(0, 5.25)).toBeCloseTo(-60 - 2 * pathDbOf(Math.hypot(4.25, 0.25, config.gatewayHeightM - config.tagHeightM)), 1);
     expect(level(1, 5.25)).toBeLessThan(level(0, 5.25) - 15);
