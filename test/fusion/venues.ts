@@ -30,6 +30,16 @@ export function twoRooms(): VenueMap {
   });
 }
 
+/** Three rooms of 4 × 5 m along a corridor that has no gateway; room a has two. */
+export function office(): VenueMap {
+  return venueMapSchema.parse({
+    venueId: "office",
+    floors: [{ floor: 0, name: "ground" }],
+    zones: [zone("a", [0, 0, 4, 5]), zone("b", [4, 0, 8, 5]), zone("c", [8, 0, 12, 5]), zone("corridor", [0, 5, 12, 7], { kind: "corridor" })],
+    gateways: [gateway("gw-a", 0.2, 3, "a"), gateway("gw-a2", 2, 0.2, "a"), gateway("gw-b", 6, 0.2, "b"), gateway("gw-c", 11.8, 3, "c")],
+  });
+}
+
 /** A room above a room, three gateways each. */
 export function twoFloors(): VenueMap {
   const corners = (name: string, floor: number) => [

@@ -162,14 +162,34 @@ export interface FusionConfig {
   enterHoldMs: number;
   /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
   closeCallNats: number;
+  /** …into a room, whose walls make levels clear, by less than this… */
+  doorCallNats: number;
+  /** …out of a room while one stands in it, and straight into the next one past the corridor between, by less than this… */
+  wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
   enterNatS: number;
+  /** Who walks this fast needs no more evidence to have left a room; who is slower, in proportion. */
+  strideMps: number;
+  /** A verdict that is younger than about this may have been the wrong room: the next one is told as if there were no wall. */
+  youngVerdictMs: number;
+  /** Who is challenged by one place for so long is there after all, however they came. */
+  wallHoldMs: number;
   /** Times so much across floors. */
   floorNatShare: number;
   /** The same across floors, where a mistake is dearer. */
   floorHoldMs: number;
   /** A stay this long is told as `dwell`, once. */
   dwellMs: number;
+
+  // gateway-leads
+  /** What a decibel says that a zone's own gateway hears the tag louder than all others: fitted to 36 simulated offices at four powers (docs/decisions/0115). */
+  gatewayLeadNatsPerDb: number;
+  /** More than this is not believed more: packets fade by it, and who is not heard at all is no farther off. */
+  gatewayLeadCapDb: number;
+  /** And how long a lead lasts: bodies turn, levels fade. */
+  gatewayLeadMemoryMs: number;
+  /** By so much a zone's own gateway may be weaker and yet speak for it, against floor that has none. */
+  gatewayHandicapDb: number;
 
   // proximity
   /** Two are near when they are within 2 m with this probability for nearHoldMs… */
@@ -283,9 +303,19 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
   closeCallNats: 1,
+  doorCallNats: 0.8,
+  wallCallNats: 2.5,
+  strideMps: 1,
+  youngVerdictMs: 5_000,
+  wallHoldMs: 15_000,
   enterNatS: 0.4,
   floorNatShare: 6,
   dwellMs: 60_000,
+
+  gatewayLeadNatsPerDb: 0.06,
+  gatewayLeadCapDb: 12,
+  gatewayLeadMemoryMs: 4_000,
+  gatewayHandicapDb: 6,
 
   nearProbability: 0.5,
   apartProbability: 0.25,

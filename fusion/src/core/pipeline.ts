@@ -15,9 +15,9 @@ import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.t
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { indexVenue, type VenueIndex } from "./venue-index.ts";
-import { cellNear, newVenueGrid } from "./venue-grid.ts";
+import { cellNear, newVenueGrid, roomsOnHallways } from "./venue-grid.ts";
 import { addToLink, newLink, packLinks, readWindow, unpackLinks, type Link, type ReadingWindow } from "./window.ts";
-import { confidenceOf, detectZones, leaveZones, newZoneState, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
+import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
 export interface FusionOutput {
@@ -178,6 +178,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let tags = new Map<TagId, Tag>();
   let candidates = new Map<TagId, Observation[]>();
   const grid = newVenueGrid(venueMap, venue);
+  if (grid !== null) venue.onHallway = roomsOnHallways(grid, venue);
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   let proximity = newProximityState();
@@ -324,6 +325,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.track === null) return null;
 
     const looks = looksOf(fixes, nowMs, config);
+    noteWitnesses(tag.zones, { links: tag.links, speedMps: Math.hypot(tag.track.vxMps, tag.track.vyMps) }, nowMs, venue, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];

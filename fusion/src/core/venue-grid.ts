@@ -109,6 +109,17 @@ export function cellNear(grid: VenueGrid, floorIndex: number, xM: number, yM: nu
 
 const NEAR_CELLS = 6;
 
+/** By place: the rooms with a cell beside one that belongs to no room, be it drawn or a gap that is floor too. */
+export function roomsOnHallways(grid: VenueGrid, index: VenueIndex): boolean[] {
+  const onHallway = index.places.map(() => false);
+  grid.neighbour.forEach((next, k) => {
+    const place = grid.place[Math.floor(k / NEIGHBOURS)] as number;
+    const beside = next === -1 ? -1 : (grid.place[next] as number);
+    if (beside !== -1 && index.room[place] === true && index.room[beside] !== true) onHallway[place] = true;
+  });
+  return onHallway;
+}
+
 /** Which cells a floor has. From its zones, with the gaps between them closed; else from the hull of its gateways. */
 function outlineOf(map: VenueMap, index: VenueIndex, floor: number): Omit<GridFloor, "firstCell"> | null {
   const corners = map.zones.filter((zone) => zone.floor === floor).flatMap((zone) => zone.polygons.flat());

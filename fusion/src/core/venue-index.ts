@@ -27,8 +27,10 @@ export interface VenueIndex {
   drawn: boolean[];
   /** Whether it is a room: what lies between a room and anything else attenuates. Corridors and halls are open space. */
   room: boolean[];
-  /** Whether its own gateway tells better than the place of a fix whether a tag is in it. */
+  /** Whether it has a gateway of its own that tells better than the place of a fix whether a tag is in it. */
   spokenFor: boolean[];
+  /** Whether it is a room beside floor that is none: people come and go by that, not through the wall to the next room. Known with the grid (roomsOnHallways). */
+  onHallway: boolean[];
   gateways: IndexedGateway[];
   gatewayIndex: Map<GatewayId, number>;
   zonePlace: Map<ZoneId, number>;
@@ -81,7 +83,8 @@ export function indexVenue(venue: VenueMap): VenueIndex {
     places,
     drawn: places.map((_, place) => (venue.zones[place]?.polygons.length ?? 0) > 0),
     room: places.map((_, place) => venue.zones[place]?.kind === "room"),
-    spokenFor: places.map((_, place) => isSpokenFor(venue.zones[place])),
+    spokenFor: places.map((_, place) => isSpokenFor(venue.zones[place]) && gateways.some((gateway) => gateway.place === place)),
+    onHallway: places.map(() => false),
     gateways,
     gatewayIndex: new Map(gateways.map(({ gatewayId }, gateway) => [gatewayId, gateway])),
     zonePlace,

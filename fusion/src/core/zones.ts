@@ -1,7 +1,9 @@
 import type { TagId, ZoneTransition } from "@konferenco/protocol";
 import type { ZoneEvidence } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
+import { followLeads, leadNats, newGatewayLeads, type GatewayLeads } from "./gateway-leads.ts";
 import type { VenueIndex } from "./venue-index.ts";
+import type { Link } from "./window.ts";
 
 /** Evidence of one fix and what it counts in the belief. */
 export interface WeighedEvidence {
@@ -32,6 +34,9 @@ export interface ZoneState {
   outweighs: number;
   excess: number;
   outweighedAtMs: number;
+  /** What the zones' own gateways say, beside the posterior. */
+  leads: GatewayLeads;
+  speedMps: number;
 }
 
 /** Places kept in a tag's belief. More than eight rooms are never in question at once. */
@@ -45,12 +50,18 @@ const SUPPORT_MEMORY_S = 5;
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0 };
+  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), speedMps: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
 export function zoneStateAt(place: number, atMs: number): ZoneState {
   return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], support: SUPPORT_RESTORED, challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
+}
+
+/** What bears witness beside the fixes: levels at the zones' own gateways, and how fast the tag moves. Before detectZones, at every tick. */
+export function noteWitnesses(state: ZoneState, { links, speedMps }: { links: readonly Link[]; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
+  followLeads(state.leads, links, nowMs, venue, config);
+  state.speedMps = speedMps;
 }
 
 /**
@@ -65,7 +76,8 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
     weighEvidence(state, look, nowMs, config);
   }
   const certain = looks.findLast((look) => look.evidence.certain);
-  const challenger = likeliest(state);
+  const standing = looks.some((look) => look.standing === true);
+  const challenger = standing ? weightiest(state, venue, config) : likeliest(state);
   if (challenger === -1) return [];
   if (challenger !== state.challenger) {
     state.challenger = challenger;
@@ -74,7 +86,6 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   if (challenger === state.place) state.excess = 0;
   if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
   const heldMs = nowMs - state.challengedAtMs;
-  const standing = looks.some((look) => look.standing === true);
   const enough = standing
     ? outweighs(state, challenger, nowMs, venue, config)
     : beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
@@ -127,21 +138,51 @@ function holdMs(state: ZoneState, challenger: number, venue: VenueIndex, config:
 }
 
 /**
- * Of a posterior: by how much the challenger outweighs the verdict, summed up over time (a cumulative
- * sum test, Page 1954). A clear case is told at the next tick, a close one only when it stays so.
+ * Of a posterior and the gateways' leads: by how much the challenger outweighs the verdict, summed up over time (a
+ * cumulative sum test, Page 1954). A clear case is told at the next tick, a close one only when it stays so.
  */
 function outweighs(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): boolean {
   if (state.place === -1) return true;
   const elapsedS = Math.min(1, Math.max(0, nowMs - state.outweighedAtMs) / 1_000);
   state.outweighedAtMs = nowMs;
-  const nats = Math.log((beliefIn(state, challenger) + LEAST_MASS) / (beliefIn(state, state.place) + LEAST_MASS));
+  const nats = natsFor(state, challenger, venue, config) - natsFor(state, state.place, venue, config);
   if (state.outweighs !== challenger) {
     state.outweighs = challenger;
     state.excess = 0;
   }
-  state.excess += elapsedS * (nats - config.closeCallNats);
+  state.excess += elapsedS * (nats - callNats(state, challenger, nowMs, venue, config));
   if (state.excess < 0) state.excess = 0;
   return state.excess >= config.enterNatS * (floorOf(venue, state.place) === floorOf(venue, challenger) ? 1 : config.floorNatShare);
+}
+
+/**
+ * How clear a case must be, by what lies between. Nobody goes through walls: who stands in a room has not left it, and
+ * who is in the next room has passed the corridor, unless the verdict is young and was itself mistaken. What is
+ * said for long enough is believed even so.
+ */
+function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
+  const { closeCallNats, doorCallNats, wallCallNats } = config;
+  const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
+  if (!leavesRoom) return entersRoom ? doorCallNats : closeCallNats;
+  const isBehindWall = !entersRoom || (venue.onHallway[state.place] === true && venue.onHallway[challenger] === true);
+  if (!isBehindWall || nowMs - state.challengedAtMs >= config.wallHoldMs) return closeCallNats;
+  if (!entersRoom) return wallCallNats * Math.max(0, 1 - state.speedMps / config.strideMps);
+  return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
+}
+
+/** Both witnesses: the posterior's mass, and how loud the place's own gateways are. */
+function natsFor(state: ZoneState, place: number, venue: VenueIndex, config: FusionConfig): number {
+  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config);
+}
+
+/** The place for which most is said; -1 while nothing is known. */
+function weightiest(state: ZoneState, venue: VenueIndex, config: FusionConfig): number {
+  let [best, bestNats] = [-1, -Infinity];
+  for (const place of state.believed) {
+    const nats = natsFor(state, place, venue, config);
+    if (nats > bestNats) [best, bestNats] = [place, nats];
+  }
+  return best;
 }
 
 /** No mass is nothing: a verdict on the ratio of two nothings would be noise. */

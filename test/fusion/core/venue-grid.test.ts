@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { venueMapSchema } from "@konferenco/protocol";
-import { NEIGHBOURS, cellNear, newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { NEIGHBOURS, cellNear, newVenueGrid, roomsOnHallways, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
-import { gateway, twoFloors, twoRooms, zone } from "../venues.ts";
+import { gateway, office, twoFloors, twoRooms, zone } from "../venues.ts";
 
 const gridOf = (map: Parameters<typeof newVenueGrid>[0]): VenueGrid => newVenueGrid(map, indexVenue(map)) as VenueGrid;
 
@@ -31,6 +31,17 @@ describe("the grid of a venue", () => {
     expect(passage(9.75, 5)).toBeLessThan(0.8);
     expect(passage(0.25, 0.25)).toBeLessThan(0.5);
     for (let cell = 0; cell < grid.cells; cell++) expect(grid.xM[cell]).toBeLessThan(20);
+  });
+
+  it("rooms along a corridor are known, be it drawn or not; rooms that lead into each other are not among them", () => {
+    const onHallways = (map: Parameters<typeof newVenueGrid>[0]) => {
+      const known = roomsOnHallways(gridOf(map), indexVenue(map));
+      return map.zones.filter((_, place) => known[place]).map(({ zoneId }) => zoneId);
+    };
+    expect(onHallways(office())).toEqual(["a", "b", "c"]);
+    expect(onHallways(twoRooms())).toEqual([]);
+    const undrawn = { ...office(), zones: [...office().zones.slice(0, 3), zone("d", [0, 7, 12, 12])] };
+    expect(onHallways(venueMapSchema.parse(undrawn))).toEqual(["a", "b", "c", "d"]);
   });
 
   it("a drawn wall stops walkers, its door does not", () => {

@@ -2,9 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ZoneTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { newVenueGrid, roomsOnHallways, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
-import { confidenceOf, detectZones, leaveZones, newZoneState, zoneStateAt, type WeighedEvidence, type ZoneState } from "../../../fusion/src/core/zones.ts";
-import { twoFloors, twoRooms } from "../venues.ts";
+import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, zoneStateAt, type WeighedEvidence, type ZoneState } from "../../../fusion/src/core/zones.ts";
+import { newLink } from "../../../fusion/src/core/window.ts";
+import { office, twoFloors, twoRooms } from "../venues.ts";
 
 const venue = indexVenue(twoRooms());
 const [LEFT, RIGHT] = [venue.zonePlace.get("left") as number, venue.zonePlace.get("right") as number];
@@ -189,5 +191,54 @@ describe("zones", () => {
     watch(times(10, look(many)), state);
     expect(state.believed.length).toBeLessThanOrEqual(8);
     expect(state.belief.reduce((sum, belief) => sum + belief, 0)).toBeCloseTo(1);
+  });
+});
+
+describe("zones of a posterior", () => {
+  const map = office();
+  const index = indexVenue(map);
+  index.onHallway = roomsOnHallways(newVenueGrid(map, index) as VenueGrid, index);
+  const [A, B, CORRIDOR] = ["a", "b", "corridor"].map((zoneId) => index.zonePlace.get(zoneId) as number) as [number, number, number];
+  const posterior = (shares: Record<number, number>) => look(shares, { standing: true });
+
+  /** Ticks until the verdict, `from` for so many ticks, is another one; or Infinity. */
+  function ticksToLeave(one: WeighedEvidence, { from = A, stayedTicks = 60, gateways = {}, speedMps = 0 }: { from?: number; stayedTicks?: number; gateways?: Record<string, number>; speedMps?: number } = {}): number {
+    const state = newZoneState();
+    watch(times(stayedTicks, posterior({ [from]: 1 })), state, 0, index);
+    for (let tick = 1; tick <= 60; tick++) {
+      const nowMs = 500 * (stayedTicks + tick);
+      const links = Object.entries(gateways).map(([gatewayId, rssiDbm]) => newLink(index.gatewayIndex.get(gatewayId) as number, { tagId: "tag", gatewayId, rssiDbm, heardAtMs: nowMs - 100 }, config));
+      noteWitnesses(state, { links, speedMps }, nowMs, index, config);
+      if (detectZones(state, "tag", [one], nowMs, index, config).length > 0) return tick;
+    }
+    return Infinity;
+  }
+
+  it("a clear case is told at the next tick, an even one never", () => {
+    expect(ticksToLeave(posterior({ [CORRIDOR]: 0.02, [A]: 0.98 }), { from: CORRIDOR })).toBe(1);
+    expect(ticksToLeave(posterior({ [CORRIDOR]: 0.45, [A]: 0.55 }), { from: CORRIDOR })).toBe(Infinity);
+  });
+
+  it("who walks leaves a room sooner than who stands in it", () => {
+    const out = posterior({ [A]: 0.2, [CORRIDOR]: 0.8 });
+    expect(ticksToLeave(out, { speedMps: 1 })).toBe(1);
+    expect(ticksToLeave(out, { speedMps: 0.6 })).toBeLessThan(4);
+    expect(ticksToLeave(posterior({ [A]: 0.02, [CORRIDOR]: 0.98 }))).toBeLessThan(4);
+    // But not never: after a while of the same they have gone, however it was.
+    expect(ticksToLeave(out) * 500).toBeGreaterThan(config.wallHoldMs);
+    expect(ticksToLeave(out) * 500).toBeLessThan(config.wallHoldMs + 3_000);
+  });
+
+  it("from room to room more must speak for it than for the corridor between, unless one has only just come in", () => {
+    const next = posterior({ [A]: 0.15, [B]: 0.85 });
+    expect(ticksToLeave(next, { stayedTicks: 2 })).toBeLessThan(5);
+    expect(ticksToLeave(next) * 500).toBeGreaterThan(config.wallHoldMs);
+    expect(ticksToLeave(posterior({ [A]: 0.02, [B]: 0.98 }))).toBeLessThan(4);
+  });
+
+  it("the gateway of a room brings a tag there that the posterior has in the corridor, and not when it is weak", () => {
+    const doubtful = posterior({ [A]: 0.5, [CORRIDOR]: 0.5 });
+    expect(ticksToLeave(doubtful, { from: CORRIDOR, gateways: { "gw-a": -60, "gw-b": -75 } })).toBeLessThan(10);
+    expect(ticksToLeave(doubtful, { from: CORRIDOR, gateways: { "gw-a": -75, "gw-b": -74 } })).toBe(Infinity);
   });
 });
