@@ -99,12 +99,12 @@ describe("the trace", () => {
       "truth.csv": null,
     });
     const [plain, mirror] = [await runAccuracy({ recording: HALL }), await runAccuracy({ recording: mirrored })];
-    // The squares of the floor fall otherwise, by up to half of one.
+    // The squares of the floor fall otherwise, by up to half of one each way: 0.35 m of a diagonal.
     const apartM = mirror.trace.flatMap((line) => {
       const twin = plain.trace.find(({ atMs }) => atMs === line.atMs);
       return twin === undefined ? [] : [Math.hypot(line.xM - (20.7 - twin.xM), line.yM - twin.yM)];
     });
-    expect(median(apartM)).toBeLessThan(0.25);
+    expect(median(apartM)).toBeLessThan(0.35);
   });
 
   it("is nearly the same when every row comes twice", async () => {
