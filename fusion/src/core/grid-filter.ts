@@ -646,7 +646,7 @@ function sampleOf({ cellAt, cellCount, cellM, columns }: GridFloor): Int32Array 
 
 const MAX_PREDICTED_S = 5;
 /** Of what walks in the cell with the most of it: less than this does not spread. */
-const TRICKLE_SHARE = 0.01;
+const TRICKLE_SHARE = 0.02;
 const SEED_REACH_M = 3;
 
 const STRAIGHT_SHARE = Math.fround(0.15);
