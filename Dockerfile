@@ -13,5 +13,5 @@ RUN mkdir /data /keys && chown node:node /data /keys
 ENV KONFERENCO_KEYS=/keys
 USER node
 # What Node keeps beyond what it needs: docs/operations.md#memory.
-ENTRYPOINT ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "cli/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=30", "cli/dist/main.js"]
 CMD ["up", "--data", "/data", "--host", "0.0.0.0"]

@@ -4,7 +4,7 @@ import { startChild, type Child } from "./child.ts";
 import type { ConnectAnswer, ConnectRequest } from "./clients-process.ts";
 
 /** As the Dockerfile starts it (docs/operations.md#memory). */
-export const BRIDGE_FLAGS = ["--max-semi-space-size=8", "--heap-growing-percent=30"];
+export const BRIDGE_FLAGS = ["--max-semi-space-size=16", "--heap-growing-percent=30"];
 
 /** What an attendee's page subscribes. */
 export const SUBSCRIPTIONS = [
