@@ -1,6 +1,7 @@
 import type { Fix, ZoneEvidence } from "./fix.ts";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
+import { keepLoudest } from "./keep-loudest.ts";
 import { placeAt, type IndexedGateway, type VenueIndex } from "./venue-index.ts";
 import type { Reading, ReadingWindow } from "./window.ts";
 
@@ -114,20 +115,13 @@ function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: numb
   return evidence;
 }
 
-/** The level of each place's loudest gateway, less the loss of a floor between. Few enough for a list. */
+/** The level of each place's loudest gateway, less the loss of a floor between. */
 function loudestByPlace(readings: readonly Reading[], floor: number, venue: VenueIndex, config: FusionConfig): { places: number[]; levelsDb: number[] } {
   const places: number[] = [];
   const levelsDb: number[] = [];
   for (const reading of readings) {
     const gateway = gatewayOf(reading, venue);
-    const levelDb = reading.rssiDbm - (gateway.floor === floor ? 0 : config.floorLossDb);
-    const i = places.indexOf(gateway.place);
-    if (i === -1) {
-      places.push(gateway.place);
-      levelsDb.push(levelDb);
-    } else if (levelDb > (levelsDb[i] as number)) {
-      levelsDb[i] = levelDb;
-    }
+    keepLoudest(places, levelsDb, gateway.place, reading.rssiDbm - (gateway.floor === floor ? 0 : config.floorLossDb));
   }
   return { places, levelsDb };
 }

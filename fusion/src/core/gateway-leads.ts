@@ -1,4 +1,5 @@
 import type { FusionConfig } from "./fusion-config.ts";
+import { keepLoudest } from "./keep-loudest.ts";
 import { levelDbmOf } from "./rssi-filter.ts";
 import type { VenueIndex } from "./venue-index.ts";
 import type { Link } from "./window.ts";
@@ -25,7 +26,7 @@ const LEAST_LEAD_DB = 0.1;
 
 /** Follows the levels that are heard now. Silence of the tag changes nothing, silence of one gateway does. */
 export function followLeads(leads: GatewayLeads, links: readonly Link[], nowMs: number, venue: VenueIndex, config: FusionConfig): void {
-  const { places, levelsDbm, loudest, nextDbm } = loudestByPlace(links, nowMs, venue, config);
+  const { places, levelsDbm, loudest, nextDbm } = whoLeads(links, nowMs, venue, config);
   if (loudest === -1) return;
   const capDb = config.gatewayLeadCapDb;
   const share = Number.isNaN(leads.atMs) ? 1 : 1 - Math.exp(-(nowMs - leads.atMs) / config.gatewayLeadMemoryMs);
@@ -58,20 +59,12 @@ export function leadNats(leads: GatewayLeads, place: number, venue: VenueIndex, 
 }
 
 /** The level of the loudest gateway of each place that hears the tag; which place is the loudest (its index, or -1), and the level of the next one. */
-function loudestByPlace(links: readonly Link[], nowMs: number, venue: VenueIndex, config: FusionConfig) {
+function whoLeads(links: readonly Link[], nowMs: number, venue: VenueIndex, config: FusionConfig) {
   const places: number[] = [];
   const levelsDbm: number[] = [];
   for (const { gateway, filter } of links) {
     if (nowMs - filter.heardAtMs >= config.windowMs) continue;
-    const { place } = venue.gateways[gateway] as { place: number };
-    const levelDbm = levelDbmOf(filter);
-    const i = places.indexOf(place);
-    if (i === -1) {
-      places.push(place);
-      levelsDbm.push(levelDbm);
-    } else if (levelDbm > (levelsDbm[i] as number)) {
-      levelsDbm[i] = levelDbm;
-    }
+    keepLoudest(places, levelsDbm, (venue.gateways[gateway] as { place: number }).place, levelDbmOf(filter));
   }
   let [loudest, nextDbm] = [-1, -Infinity];
   for (let i = 0; i < places.length; i++) {

@@ -33,6 +33,16 @@ export function zoneName(venue: VenueMap, zoneId: string | null): string {
   return venue.zones.find((zone) => zone.zoneId === zoneId)?.name ?? zoneId;
 }
 
+/** From zone to zone, null: outside all. To stand after a name. */
+export function walkInWords({ from, to }: { from: string | null; to: string | null }, venue: VenueMap): string {
+  if (to === null) return `left ${zoneName(venue, from)}`;
+  if (from === null) return `entered ${zoneName(venue, to)}`;
+  const [before, after] = [from, to].map((zoneId) => venue.zones.find((zone) => zone.zoneId === zoneId)?.floor);
+  // Stairs often have one name on all floors.
+  const onFloor = after === undefined || before === after ? "" : `, ${floorName(venue, after)}`;
+  return `went from ${zoneName(venue, from)} to ${zoneName(venue, to)}${onFloor}`;
+}
+
 /** What somebody is doing, to stand after "Now:" or a name. */
 export function activityInWords({ kind, name, untilMs }: ActivityView): string {
   const until = untilMs === undefined ? "" : `, until ${clockTime(untilMs)}`;

@@ -1,6 +1,6 @@
 import type { VenueMap } from "@konferenco/protocol";
 import { useRef, useState } from "preact/hooks";
-import { clockTime, zoneName } from "../common/words.ts";
+import { clockTime, walkInWords, zoneName } from "../common/words.ts";
 import type { FeedItem, LiveVenue } from "./live-venue.ts";
 
 /** What happened last, newest first. Somebody who has scrolled down to read keeps their place; new lines wait above. */
@@ -82,9 +82,4 @@ function Line({ item, venue }: { item: FeedItem; venue: VenueMap }) {
       {alert.zoneIds.length > 0 && <span class="muted"> · {alert.zoneIds.map((zoneId) => zoneName(venue, zoneId)).join(", ")}</span>}
     </>
   );
-}
-
-function walkInWords({ from, to }: Extract<FeedItem, { kind: "moved" }>, venue: VenueMap): string {
-  if (to === null) return `left ${zoneName(venue, from)}`;
-  return from === null ? `entered ${zoneName(venue, to)}` : `went from ${zoneName(venue, from)} to ${zoneName(venue, to)}`;
 }
