@@ -90,6 +90,7 @@ const settings = {
   enterNatS: positive(100),
   floorNatShare: z.number().min(1).max(100),
   gatewayLeadNatsPerDb: z.number().min(0).max(1),
+  standingNats: z.number(),
   gatewayLeadCapDb: positive(100),
   gatewayLeadMemoryMs: ms(1, 60_000),
   gatewayHandicapDb: z.number().min(0).max(100),

@@ -190,6 +190,7 @@ export interface FusionConfig {
   gatewayLeadNatsPerDb: number;
   /** More than this is not believed more: packets fade by it, and who is not heard at all is no farther off. */
   gatewayLeadCapDb: number;
+  standingNats: number;
   /** And how long a lead lasts: bodies turn, levels fade. */
   gatewayLeadMemoryMs: number;
   /** By so much a zone's own gateway may be weaker and yet speak for it, against floor that has none. */
@@ -319,6 +320,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   dwellMs: 60_000,
 
   gatewayLeadNatsPerDb: 0.06,
+  standingNats: 0,
   gatewayLeadCapDb: 12,
   gatewayLeadMemoryMs: 4_000,
   gatewayHandicapDb: 6,

@@ -124,6 +124,8 @@ interface Tag {
   track: Track | null;
   /** Where it may be on the grid; null before its first window, and where there is no plan. */
   belief: TagBelief;
+  /** What was known of its level when it was here before. */
+  offset: TagOffset | null;
   /** Where the radio model last learned from it. */
   learnedAt: { xM: number; yM: number } | null;
   zones: ZoneState;
@@ -135,6 +137,12 @@ interface Tag {
   turn: number;
   /** See `remember`. */
   past: TagPast<KeptTag> | null;
+}
+
+/** A tag that fell silent: the weaker it is, the oftener it is back before long. */
+interface Parted {
+  offset: TagOffset | null;
+  atMs: number;
 }
 
 /** A tag as it was, to go back to: 5 KB. */
@@ -177,6 +185,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   const venue = indexVenue(venueMap);
   let tags = new Map<TagId, Tag>();
   let candidates = new Map<TagId, Observation[]>();
+  let parted = new Map<TagId, Parted>();
   const grid = newVenueGrid(venueMap, venue);
   if (grid !== null) venue.onHallway = roomsOnHallways(grid, venue);
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
@@ -195,8 +204,14 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   /** A tag is run again alone: what it said to what tags share it has said before. */
   let isRehearing = false;
 
-  /** A tag is taken on at its third observation; strangers who pass once cost a list of two. */
+  /** A tag is taken on at its third observation, one that was here lately at its first; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
+    const before = parted.get(observation.tagId);
+    if (before !== undefined) {
+      const tag = addTag(observation.tagId, observation.heardAtMs);
+      if (tag !== null) tag.offset = copyOf(before.offset);
+      return tag;
+    }
     const heard = [...(candidates.get(observation.tagId) ?? []), observation];
     if (heard.length < config.minReadings) {
       if (heard.length === 1 && candidates.size >= config.maxCandidates) dropOldestCandidate();
@@ -215,8 +230,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset: null, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
+    parted.delete(tagId);
     tagsInOrder = null;
     return tag;
   }
@@ -248,7 +264,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.belief === null) {
       if (!isHeard) return null;
       const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
-      const offset = calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs);
+      const offset = tag.offset ?? (calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs));
       lookForOffset(offset, tag, nowMs);
       tag.belief = filter.begin(first, offset, nowMs);
     } else {
@@ -351,8 +367,18 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     output.zoneTransitions.push(...leaveZones(tag.zones, tag.tagId, nowMs, venue, config));
     output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs));
     output.droppedTags.push(tag.tagId);
+    // An erased one is as if it had never been.
+    if (tag.lastHeardAtMs !== -Infinity) part(tag, nowMs);
     tags.delete(tag.tagId);
     tagsInOrder = null;
+  }
+
+  function part(tag: Tag, nowMs: number): void {
+    if (parted.size >= config.maxCandidates) for (const oldest of parted.keys()) {
+      parted.delete(oldest);
+      break;
+    }
+    parted.set(tag.tagId, { offset: tag.belief?.offset ?? tag.offset, atMs: nowMs });
   }
 
   function step(observation: Observation, dueMs: number): void {
@@ -495,6 +521,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config, pairListener));
       }
       forgetCandidates(candidates, nowMs, config);
+      forgetParted(parted, nowMs);
       counts.positions += output.positions.length;
       counts.zoneTransitions += output.zoneTransitions.length;
       counts.proximityTransitions += output.proximityTransitions.length;
@@ -503,6 +530,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     drop(tagId) {
       candidates.delete(tagId);
+      parted.delete(tagId);
       dropDirectSightings(proximity, tagId);
       const tag = tags.get(tagId);
       if (tag === undefined) return;
@@ -524,12 +552,13 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     save() {
       // Lists of candidates are made anew, not changed.
-      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), proximity: copyProximity(proximity), proximityAtMs, counts: { ...counts } };
+      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), parted: new Map(parted), proximity: copyProximity(proximity), proximityAtMs, counts: { ...counts } };
       const restoreCalibration = calibration?.save();
       return () => {
         tags = new Map(kept.tags.map((tag) => [tag.tagId, tagOf(tag)]));
         tagsInOrder = null;
         candidates = new Map(kept.candidates);
+        parted = new Map(kept.parted);
         proximity = copyProximity(kept.proximity);
         Object.assign(counts, kept.counts);
         proximityAtMs = kept.proximityAtMs;
@@ -610,6 +639,16 @@ function forgetCandidates(candidates: Map<TagId, Observation[]>, nowMs: number, 
     candidates.delete(tagId);
   }
 }
+
+/** In order of parting. */
+function forgetParted(parted: Map<TagId, Parted>, nowMs: number): void {
+  for (const [tagId, { atMs }] of parted) {
+    if (nowMs - atMs <= PARTED_MS) return;
+    parted.delete(tagId);
+  }
+}
+
+const PARTED_MS = 600_000;
 
 function newCounts(): Omit<PipelineCounts, "pairsLooked" | "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
   return {

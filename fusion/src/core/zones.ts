@@ -172,7 +172,8 @@ function callNats(state: ZoneState, challenger: number, nowMs: number, venue: Ve
 
 /** Both witnesses: the posterior's mass, and how loud the place's own gateways are. */
 function natsFor(state: ZoneState, place: number, venue: VenueIndex, config: FusionConfig): number {
-  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config);
+  const still = venue.onHallway[place] === true ? Math.max(0, 1 - state.speedMps / config.strideMps) : 0;
+  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config) + config.standingNats * still;
 }
 
 /** The place for which most is said; -1 while nothing is known. */
