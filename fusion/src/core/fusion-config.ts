@@ -172,6 +172,8 @@ export interface FusionConfig {
   wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
   enterNatS: number;
+  /** Who stands is rather in a room than in the corridor outside it: this much more speaks for the rooms along a corridor, less in proportion for who moves. */
+  standingNats: number;
   /** Who walks this fast needs no more evidence to have left a room; who is slower, in proportion. */
   strideMps: number;
   /** A verdict that is younger than about this may have been the wrong room: the next one is told as if there were no wall. */
@@ -190,7 +192,6 @@ export interface FusionConfig {
   gatewayLeadNatsPerDb: number;
   /** More than this is not believed more: packets fade by it, and who is not heard at all is no farther off. */
   gatewayLeadCapDb: number;
-  standingNats: number;
   /** And how long a lead lasts: bodies turn, levels fade. */
   gatewayLeadMemoryMs: number;
   /** By so much a zone's own gateway may be weaker and yet speak for it, against floor that has none. */
@@ -312,6 +313,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   closeCallNats: 1,
   doorCallNats: 0.8,
   wallCallNats: 2.5,
+  standingNats: 1,
   strideMps: 1,
   youngVerdictMs: 5_000,
   wallHoldMs: 15_000,
@@ -320,7 +322,6 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   dwellMs: 60_000,
 
   gatewayLeadNatsPerDb: 0.06,
-  standingNats: 0,
   gatewayLeadCapDb: 12,
   gatewayLeadMemoryMs: 4_000,
   gatewayHandicapDb: 6,

@@ -538,7 +538,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       tag.past = null;
     },
 
-    tagIds: () => [...tags.keys(), ...candidates.keys()],
+    tagIds: () => [...tags.keys(), ...candidates.keys(), ...parted.keys()],
     tagCount: () => tags.size,
 
     standing: (nowMs, of) => ({

@@ -170,7 +170,7 @@ function callNats(state: ZoneState, challenger: number, nowMs: number, venue: Ve
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
-/** Both witnesses: the posterior's mass, and how loud the place's own gateways are. */
+/** Both witnesses, the posterior's mass and how loud the place's own gateways are; and that corridors are for walking. */
 function natsFor(state: ZoneState, place: number, venue: VenueIndex, config: FusionConfig): number {
   const still = venue.onHallway[place] === true ? Math.max(0, 1 - state.speedMps / config.strideMps) : 0;
   return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config) + config.standingNats * still;
