@@ -15,7 +15,8 @@ import {
 } from "@konferenco/protocol";
 import type { LivePicture } from "./core/live-picture.ts";
 import { followMeeting, isMeetingTime, meetingOf, newMeetingState, type MeetingSight, type MeetingState } from "./core/meetings.ts";
-import { activityFor, atLeast, isSeenCoarsely, levelFor, showActivity, viewerOf, type Doing, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { atLeast, isSeenCoarsely, levelFor, viewerOf, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
+import { activityFor, showActivity, type Doing, type VisibleUpdate } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 

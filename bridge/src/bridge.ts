@@ -8,7 +8,7 @@ import { ClientFrames } from "./client-frames.ts";
 import { DEFAULT_LIMITS, type Bridge, type BridgeConfig, type BridgeStats, type LaneName } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { LivePicture } from "./core/live-picture.ts";
-import type { ViewerRole } from "./core/privacy.ts";
+import type { ViewerRole } from "./core/privacy-policy.ts";
 import { sealCursor } from "./cursor.ts";
 import { Flow } from "./flow.ts";
 import { fallbackRoutes } from "./http/fallback-routes.ts";

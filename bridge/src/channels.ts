@@ -2,7 +2,8 @@ import type { NearbyChannel, PersonId, Region, Schedule, VenueMap, Zone } from "
 import type { Connection } from "./connection.ts";
 import { findChannelsNearby } from "./core/channels-nearby.ts";
 import type { LivePicture } from "./core/live-picture.ts";
-import { showChannels, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import type { Viewer } from "./core/privacy-policy.ts";
+import { showChannels, type VisibleUpdate } from "./core/privacy.ts";
 import { NOWHERE, detectRegions, newRegionState, type RegionPlace, type RegionState } from "./core/regions.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache } from "./people-cache.ts";

@@ -4,7 +4,7 @@ import type { Registry } from "./registry/registry.ts";
 import type { Pinboard } from "./pinboard/pinboard.ts";
 import type { ChannelClaim } from "./core/channel-rights.ts";
 import type { Exposition } from "./metrics.ts";
-import type { ViewerRole } from "./core/privacy.ts";
+import type { ViewerRole } from "./core/privacy-policy.ts";
 
 /** A login of the settings file: venue staff, screens, and people without a ticket. */
 export interface Login {

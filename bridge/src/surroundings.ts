@@ -9,11 +9,9 @@ import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { RADIUS_M, isNarrow, selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
 import { PublicOccupancy } from "./core/occupancy.ts";
+import { atLeast, isSeenCoarsely, seesThings, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
 import {
   LEAVE_RATIO,
-  atLeast,
-  isSeenCoarsely,
-  seesThings,
   showNearby,
   showOccupancy,
   showSerendipity,
@@ -21,8 +19,6 @@ import {
   whereaboutsOf,
   type Place,
   type Standing,
-  type SubjectPolicy,
-  type Viewer,
   type VisibleUpdate,
   type Whereabouts,
 } from "./core/privacy.ts";

@@ -1,7 +1,8 @@
 import type { TagId, ZoneId } from "@konferenco/protocol";
 import type { Trail } from "./coarse-times.ts";
 import { COMPATIBLE, matchOf, type Match } from "./compatibility.ts";
-import { mayMeet, type Holder, type Standing, type SubjectPolicy } from "./privacy.ts";
+import { mayMeet, type Holder, type SubjectPolicy } from "./privacy-policy.ts";
+import type { Standing } from "./privacy.ts";
 import { KeyedBuckets } from "./token-bucket.ts";
 
 /** Both must have been there for so long. */

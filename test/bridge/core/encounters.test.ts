@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyPrivacyChange, defaultPrivacySettings, type Person, type PrivacyChange } from "@konferenco/protocol";
 import { DWELL_MS, Encounters, PAIR_QUIET_MS } from "../../../bridge/src/core/encounters.ts";
-import { compilePolicy, type SubjectPolicy } from "../../../bridge/src/core/privacy.ts";
+import { compilePolicy, type SubjectPolicy } from "../../../bridge/src/core/privacy-policy.ts";
 
 const NOW_MS = 1_800_000_000_000;
 /** Fusion's own two seconds count as having been there. */

@@ -5,7 +5,7 @@ import { parseCsv } from "../../../bridge/src/core/csv.ts";
 import { LivePicture } from "../../../bridge/src/core/live-picture.ts";
 import { selectNearby, type Candidate, type NearbyQuery } from "../../../bridge/src/core/nearby.ts";
 import { PublicOccupancy, RELEASE_WINDOW_MS, publicCount } from "../../../bridge/src/core/occupancy.ts";
-import { compilePolicy, type Viewer } from "../../../bridge/src/core/privacy.ts";
+import { compilePolicy, type Viewer } from "../../../bridge/src/core/privacy-policy.ts";
 import { KeyedBuckets, newBucket, takeToken } from "../../../bridge/src/core/token-bucket.ts";
 
 describe("a list of people as CSV", () => {
