@@ -60,7 +60,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
-  const schedule = config.schedule ?? EMPTY_SCHEDULE;
+  let schedule = config.schedule ?? EMPTY_SCHEDULE;
   const activities: Activities = new Activities({ venue, schedule, people, picture, hub: () => hub, nowMs });
   const timings = newTimings();
   const hub: Hub = new Hub({ timings, people, picture, limits, nowMs, seal, feedOffset, activityOf: (tagId, viewer) => activities.shownTo(tagId, viewer) });
@@ -127,7 +127,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const metrics = newMetrics(stats, more, { hub, frames, replayer, feed, poller, timings, nowMs });
   config.expose?.(metrics);
   const logins = new Logins(keys.password, config.logins, pinboard);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule: () => schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -191,6 +191,12 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
     issueTicket: (who) => tickets.issue(who),
     issueToken: async (who) => (await authority.issue(who)).token,
+    setSchedule(changed) {
+      schedule = changed;
+      activities.setSchedule(changed);
+      surroundings.setPlan(activities.plan);
+      channels.setRegions(changed.regions);
+    },
     stats,
     close: () => (closing ??= close()),
   };

@@ -29,7 +29,7 @@ export interface RegionWatch {
 /** Regions entered and left, and the channels near a viewer. Found for who looks, told to them alone and kept nowhere. */
 export class Channels {
   readonly #options: ChannelsOptions;
-  readonly #regions: readonly Region[];
+  #regions: readonly Region[];
   readonly #zones: ReadonlyMap<string, Zone>;
 
   constructor(options: ChannelsOptions) {
@@ -44,12 +44,19 @@ export class Channels {
     return this.#regions.length === 0 ? [] : this.#look(connection);
   }
 
+  /** Who is in a region that is no more is told at their next look that they have left it. */
+  setRegions(regions: readonly Region[]): void {
+    this.#regions = regions;
+  }
+
   /** Twice a second. */
   tick(): void {
-    if (this.#regions.length === 0) return;
+    const isNone = this.#regions.length === 0;
     for (const connection of this.#options.hub.byChannel.nearby) {
+      if (isNone && connection.regions === null) continue;
       if (connection.state !== "open" || this.#options.nowMs() < (connection.regions?.dueAtMs ?? 0)) continue;
       for (const shown of this.#look(connection)) this.#options.hub.offer(connection, shown);
+      if (isNone) connection.regions = null;
     }
   }
 

@@ -37,7 +37,7 @@ export interface BridgeConfig {
   /** 0 picks a free port. */
   port: number;
   venue: VenueMap;
-  /** What is on where, who meets, and which places have a channel; absent: nothing. */
+  /** What is on where, who meets, and which places have a channel, until `setSchedule`; absent: nothing. */
   schedule?: Schedule;
   store: Store;
   registry: Registry;
@@ -123,6 +123,7 @@ export interface Bridge {
   /** A single-use ticket, good for 10 minutes: for links, where a token must not stand. */
   issueTicket(who: Bearer): Promise<string>;
   issueToken(who: Bearer): Promise<string>;
+  setSchedule(schedule: Schedule): void;
   stats(): BridgeStats;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { MAX_NEARBY_RESULTS, zoneCentre, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
+import { MAX_NEARBY_RESULTS, zoneCentre, type ActivityPlan, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
 import type { Activities } from "./activities.ts";
 import type { Connection } from "./connection.ts";
 import type { Area } from "./core/area.ts";
@@ -82,8 +82,8 @@ export class Surroundings {
   readonly #centres: ReadonlyMap<ZoneId, Place>;
   readonly #smallZones: ReadonlySet<ZoneId>;
   readonly #encounters: Encounters;
-  readonly #exactSpots: HotSpots;
-  readonly #publicSpots: HotSpots;
+  #exactSpots: HotSpots;
+  #publicSpots: HotSpots;
   readonly #attendance: Attendance = new Map();
   #sessions: SessionCount[] = [];
   #crowdedAtMs = -Infinity;
@@ -316,6 +316,13 @@ export class Surroundings {
   }
 
   // --- how full ------------------------------------------------------------------------------------
+
+  /** Other seats in a room, or none: what is hot now is asked anew of it. */
+  setPlan(plan: ActivityPlan): void {
+    const { venue } = this.#options;
+    this.#exactSpots = newHotSpots(venue, plan, this.#exactSpots);
+    this.#publicSpots = newHotSpots(venue, plan, this.#publicSpots);
+  }
 
   /** The counts that this viewer may see now. */
   occupancy(viewer: Viewer, area: Area | null = null): VisibleUpdate[] {

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { demoSchedule, demoVenue } from "@konferenco/simulators";
-import { ConfigError, EMPTY_SCHEDULE, isId, NO_ORIGIN, parseSchedule, parseVenueMap, venueFromGeoJson, type Schedule, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
+import { demoVenue } from "@konferenco/simulators";
+import { ConfigError, isId, NO_ORIGIN, parseVenueMap, venueFromGeoJson, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
 
 // How the words of the command line become values. Each refusal says what would be right.
 
@@ -39,23 +39,23 @@ export function parsePositive(text: string): number {
 
 /** A venue map of ours or, by its name, GeoJSON. */
 export function readVenueFile(file: string): VenueMap {
-  return /\.geojson$/i.test(file) ? venueFromGeoJson(readJson(file), file) : parseVenueMap(readText("venue", file), file);
+  return /\.geojson$/i.test(file) ? venueFromGeoJson(readJson(file), file) : parseVenueMap(readText(file), file);
 }
 
 export function readJson(file: string): unknown {
   try {
-    return JSON.parse(readText("venue", file));
+    return JSON.parse(readText(file));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`${file} is not JSON: ${(error as Error).message}`);
   }
 }
 
-function readText(what: string, file: string): string {
+function readText(file: string): string {
   try {
     return fs.readFileSync(file, "utf8");
   } catch (error) {
-    throw new ConfigError(`the ${what} file ${file} cannot be read: ${(error as Error).message}`);
+    throw new ConfigError(`the venue file ${file} cannot be read: ${(error as Error).message}`);
   }
 }
 
@@ -109,10 +109,4 @@ export function addHealthOption(command: Command): Command {
 /** The user's own venue, or the demo venue. */
 export function venueOf(options: { venue?: string }): VenueMap {
   return options.venue === undefined ? demoVenue() : readVenueFile(options.venue);
-}
-
-/** The user's own schedule, the demo venue's, or that nothing is on. */
-export function scheduleOf(options: { venue?: string; schedule?: string }, venue: VenueMap, nowMs: number): Schedule {
-  if (options.schedule !== undefined) return parseSchedule(readText("schedule", options.schedule), options.schedule, new Set(venue.zones.map(({ zoneId }) => zoneId)));
-  return options.venue === undefined ? demoSchedule(nowMs) : EMPTY_SCHEDULE;
 }

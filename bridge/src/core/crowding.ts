@@ -22,13 +22,14 @@ const HOT_SHARE = 0.8;
 const COOL_SHARE = 0.6;
 const HOLD_MS = 30_000;
 
-export function newHotSpots(venue: VenueMap, plan: ActivityPlan): HotSpots {
+/** `before`: which are hot, under the schedule before this one. */
+export function newHotSpots(venue: VenueMap, plan: ActivityPlan, before?: HotSpots): HotSpots {
   return new Map(
     venue.zones.map(({ zoneId, polygons }) => {
       const areaM2 = polygons.reduce((sum, polygon) => sum + polygonCentre(polygon).areaM2, 0);
       const seats = Math.max(0, ...(plan.sessionsIn.get(zoneId) ?? []).map((session) => session.capacity ?? 0));
       const capacity = seats > 0 ? seats : areaM2 > 0 ? Math.ceil(areaM2 * PEOPLE_PER_M2) : UNDRAWN_CAPACITY;
-      return [zoneId, { capacity, hot: false, crossedAtMs: null }];
+      return [zoneId, { hot: false, crossedAtMs: null, ...before?.get(zoneId), capacity }];
     }),
   );
 }

@@ -43,6 +43,7 @@ export interface System {
   store: Store;
   registry: Registry;
   bridge: Bridge;
+  setSchedule(schedule: Schedule): void;
   close(): Promise<void>;
 }
 
@@ -101,7 +102,19 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       },
     });
     closers.add("bridge", () => bridge.close());
-    return { site, broker, fusion, store, registry, bridge, close: () => closers.close() };
+    return {
+      site,
+      broker,
+      fusion,
+      store,
+      registry,
+      bridge,
+      setSchedule(changed) {
+        fusion.setSchedule(changed);
+        bridge.setSchedule(changed);
+      },
+      close: () => closers.close(),
+    };
   } catch (error) {
     await closers.close().catch(() => undefined);
     throw error;

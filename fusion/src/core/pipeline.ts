@@ -78,6 +78,8 @@ export interface Pipeline {
   restore(position: Position): void;
   /** Lets the tag go as if it had long been silent: the next tick tells its exit and aparts, and holds nothing of it any more. */
   drop(tagId: TagId): void;
+  /** What is on where from now on, instead of what was. */
+  setSchedule(schedule: Pick<Schedule, "sessions" | "booths">): void;
   counts(): PipelineCounts;
   tagIds(): TagId[];
   tagCount(): number;
@@ -182,7 +184,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   let proximity = newProximityState();
-  const activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
+  let activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
   const counts = newCounts();
   const toldCounts: Partial<PipelineCounts> = {};
   let tagHearings: Hearing[] = [];
@@ -510,6 +512,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       tag.past = null;
     },
 
+    setSchedule(schedule) {
+      activities = planActivities(venueMap, schedule);
+    },
+
     tagIds: () => [...tags.keys(), ...candidates.keys()],
     tagCount: () => tags.size,
 
@@ -524,7 +530,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     save() {
       // Lists of candidates are made anew, not changed.
-      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), proximity: copyProximity(proximity), proximityAtMs, counts: { ...counts } };
+      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), proximity: copyProximity(proximity), proximityAtMs, activities, counts: { ...counts } };
       const restoreCalibration = calibration?.save();
       return () => {
         tags = new Map(kept.tags.map((tag) => [tag.tagId, tagOf(tag)]));
@@ -533,6 +539,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         proximity = copyProximity(kept.proximity);
         Object.assign(counts, kept.counts);
         proximityAtMs = kept.proximityAtMs;
+        activities = kept.activities;
         restoreCalibration?.();
       };
     },

@@ -27,6 +27,14 @@ describe("a room that fills", () => {
     expect(["room-1", "hall", "undrawn"].map((zoneId) => spots.get(zoneId)?.capacity)).toEqual([20, 200, 30]);
   });
 
+  it("stays what it is when the schedule changes, and is asked anew of the other seats", () => {
+    const spots = newHotSpots(venue, plan);
+    expect([look(spots, 16, 0), look(spots, 16, 30_000)]).toEqual([false, true]);
+    const larger = newHotSpots(venue, planActivities(venue, { sessions: [{ ...keynote, capacity: 100 }], booths: [] }), spots);
+    expect(larger.get("room-1")).toEqual({ capacity: 100, hot: true, crossedAtMs: null });
+    expect([look(larger, 16, 40_000), look(larger, 16, 70_000)]).toEqual([true, false]);
+  });
+
   it("never flickers faster than it holds, whatever the counts", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(25), { maxLength: 120 }), (counts) => {
