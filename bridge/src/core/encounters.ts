@@ -109,8 +109,9 @@ export class Encounters {
       if (kind === "near" && (zoneWidthM(zoneId) > NEAR_ZONE_M || mayMeet(a, b, "precise"))) continue;
       if (this.#wasToldLately(a.personId, b.personId, nowMs)) continue;
       // Who has been told enough for now is not compared with the rest of the hall.
-      if (this.#words.take(a.personId, nowMs) > 0) return;
-      if (this.#words.take(b.personId, nowMs) > 0) continue;
+      if (this.#words.waitMs(a.personId, nowMs) > 0) return;
+      if (this.#words.waitMs(b.personId, nowMs) > 0) continue;
+      for (const { personId } of [a, b]) this.#words.take(personId, nowMs);
       this.#remember(a.personId, b.personId, nowMs);
       encounters.push({ kind, a, b, matches: [match, matchOf(b.profile, a.profile)] });
       if (kind === "near" && this.#near.size < MAX_PAIRS) this.#near.set(pairOf(a.personId, b.personId), { a: a.personId, b: b.personId, tagIds: [here.tagId, there.tagId], zoneId });
