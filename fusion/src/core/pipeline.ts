@@ -14,8 +14,8 @@ import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
-import { indexVenue, type VenueIndex } from "./venue-index.ts";
-import { cellNear, newVenueGrid, roomsOnHallways } from "./venue-grid.ts";
+import { cellNear, prepareVenue } from "./venue-grid.ts";
+import type { VenueIndex } from "./venue-index.ts";
 import { addToLink, newLink, packLinks, readWindow, unpackLinks, type Link, type ReadingWindow } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
 
@@ -176,11 +176,9 @@ export interface PipelineOptions {
 
 export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}, options: PipelineOptions = {}): Pipeline {
   const config = configOf(overrides, options);
-  const venue = indexVenue(venueMap);
+  const { venue, grid } = prepareVenue(venueMap);
   let tags = new Map<TagId, Tag>();
   let candidates = new Map<TagId, Observation[]>();
-  const grid = newVenueGrid(venueMap, venue);
-  if (grid !== null) venue.onHallway = roomsOnHallways(grid, venue);
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   let proximity = newProximityState();
