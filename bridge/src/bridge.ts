@@ -1,6 +1,7 @@
 import { ConfigError, EMPTY_SCHEDULE, type Update } from "@konferenco/protocol";
 import { Activities } from "./activities.ts";
 import { AlertReceipts } from "./alert-receipts.ts";
+import { Attendance } from "./attendance.ts";
 import { newTokenAuthority } from "./auth.ts";
 import { Channels } from "./channels.ts";
 import { CountAudit } from "./count-audit.ts";
@@ -70,7 +71,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const feed: UpdateFeed = new UpdateFeed({ timings, store, registry, people, picture, hub, heard, policyChanged, eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ timings, store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
-  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
+  const attendance = new Attendance({ picture, pinboard, key: keys.attendance });
+  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, attendance, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const countAudit = new CountAudit({ hub, signals, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
@@ -182,6 +184,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     clearInterval(half);
     clearInterval(second);
     await signals.close();
+    await attendance.close();
     await feed.close();
     server.closeIdleConnections();
     const impatience = setTimeout(() => server.closeAllConnections(), SECOND_MS);

@@ -1,10 +1,11 @@
 import { MAX_NEARBY_RESULTS, zoneCentre, type ActivityPlan, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
 import type { Activities } from "./activities.ts";
+import type { Attendance } from "./attendance.ts";
 import type { Connection } from "./connection.ts";
 import type { Area } from "./core/area.ts";
 import { shownStay, type Trail, type WindowDice } from "./core/coarse-times.ts";
 import { COMPATIBLE, type Match } from "./core/compatibility.ts";
-import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type Attendance, type HotSpots } from "./core/crowding.ts";
+import { markHotSpots, newHotSpots, type HotSpots } from "./core/crowding.ts";
 import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { RADIUS_M, isNarrow, selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
@@ -60,6 +61,7 @@ export interface SurroundingsOptions {
   nearbyEveryMs: number;
   dice: (zoneId: ZoneId, window: number) => [number, number];
   activities: Activities;
+  attendance: Attendance;
   /** At which moment of a window strangers are shown a tag. */
   whenShown: WindowDice;
   log: (event: object) => void;
@@ -84,8 +86,6 @@ export class Surroundings {
   readonly #encounters: Encounters;
   #exactSpots: HotSpots;
   #publicSpots: HotSpots;
-  readonly #attendance: Attendance = new Map();
-  #sessions: SessionCount[] = [];
   #crowdedAtMs = -Infinity;
   #untold: Untold[] = [];
   #encounteredAtMs = 0;
@@ -237,7 +237,7 @@ export class Surroundings {
 
   /** Nothing of the person is kept. */
   forget(personId: PersonId, tagId: TagId | null): void {
-    if (tagId !== null) forgetAttendance(this.#attendance, tagId);
+    if (tagId !== null) this.#options.attendance.forget(tagId);
     this.#encounters.forget(personId);
     this.#untold = this.#untold.filter(({ to, other }) => to !== personId && other !== personId);
   }
@@ -327,7 +327,7 @@ export class Surroundings {
   /** The counts that this viewer may see now. */
   occupancy(viewer: Viewer, area: Area | null = null): VisibleUpdate[] {
     const nowMs = this.#options.nowMs();
-    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs, this.#sessions);
+    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs, this.#options.attendance.counts());
     this.#release(nowMs);
     return inParts(this.#publicZones(), area, nowMs);
   }
@@ -339,9 +339,10 @@ export class Surroundings {
     const watching = [...hub.byChannel.occupancy];
     if (watching.length === 0) return;
     const zones = this.#exactZones();
-    const exact = JSON.stringify([zones, this.#sessions]);
+    const sessions = this.#options.attendance.counts();
+    const exact = JSON.stringify([zones, sessions]);
     const atMs = nowMs();
-    const exactParts = exact === this.#toldExact ? null : partsByArea(zones, atMs, this.#sessions);
+    const exactParts = exact === this.#toldExact ? null : partsByArea(zones, atMs, sessions);
     this.#toldExact = exact;
     const publicParts = this.#release(atMs) ? partsByArea(this.#publicZones(), atMs) : null;
     for (const connection of watching) {
@@ -354,10 +355,10 @@ export class Surroundings {
   #lookAtCrowd(atMs: number): void {
     if (Math.abs(atMs - this.#crowdedAtMs) < CROWD_EVERY_MS) return;
     this.#crowdedAtMs = atMs;
-    const { picture, activities } = this.#options;
+    const { picture, activities, attendance } = this.#options;
     const counts = picture.countByZone(() => true);
     markHotSpots(this.#exactSpots, (zoneId) => counts.get(zoneId) ?? 0, atMs);
-    this.#sessions = noteAttendance(this.#attendance, picture.standings(), activities.plan, atMs);
+    attendance.look(activities.plan, atMs);
   }
 
   #exactZones(): ZoneCount[] {

@@ -52,7 +52,7 @@ export function markHotSpots(zones: HotSpots, countOf: (zoneId: ZoneId) => numbe
 }
 
 /** Attendance by session: who is there, and who stayed. Of a session that is over only the numbers are kept. */
-export type Attendance = Map<string, SessionCrowd>;
+export type AttendanceBook = Map<string, SessionCrowd>;
 
 interface SessionCrowd {
   /** In the session now, and since when. */
@@ -69,7 +69,7 @@ const ATTENDED_MS = 5 * 60_000;
 const OVER_AFTER_MS = 10 * 60_000;
 
 /** To be called every few seconds with everybody: 100,000 tags cost about 10 ms. */
-export function noteAttendance(sessions: Attendance, tags: Iterable<{ tagId: TagId; position: Pick<Position, "activity"> | null }>, plan: ActivityPlan, nowMs: number): SessionCount[] {
+export function noteAttendance(sessions: AttendanceBook, tags: Iterable<{ tagId: TagId; position: Pick<Position, "activity"> | null }>, plan: ActivityPlan, nowMs: number): SessionCount[] {
   const present = new Map<string, Set<TagId>>();
   for (const { tagId, position } of tags) {
     const activity = position?.activity;
@@ -82,13 +82,18 @@ export function noteAttendance(sessions: Attendance, tags: Iterable<{ tagId: Tag
   return [...sessions].map(([sessionId, session]) => {
     attend(session, present.get(sessionId) ?? NOBODY, nowMs);
     const count = { sessionId, present: session.present.size, attended: session.attendedBefore + session.attended.size, peak: session.peak };
-    const endMs = plan.sessionOf.get(sessionId)?.endMs ?? -Infinity;
-    if (session.present.size === 0 && nowMs - endMs >= OVER_AFTER_MS) {
+    if (isOver(sessionId, session, plan, nowMs)) {
       session.attendedBefore = count.attended;
       session.attended.clear();
     }
     return count;
   });
+}
+
+/** True once it has ended and the last of its people has gone; of one that the schedule does not have any more, at once. */
+export function isOver(sessionId: string, session: SessionCrowd | undefined, plan: ActivityPlan, nowMs: number): boolean {
+  const endMs = plan.sessionOf.get(sessionId)?.endMs ?? -Infinity;
+  return (session?.present.size ?? 0) === 0 && nowMs - endMs >= OVER_AFTER_MS;
 }
 
 const NOBODY: ReadonlySet<TagId> = new Set();
@@ -104,7 +109,7 @@ function attend(session: SessionCrowd, there: ReadonlySet<TagId>, nowMs: number)
 }
 
 /** A tag whose carrier asked to be forgotten leaves no trace in the counts' memory. */
-export function forgetAttendance(sessions: Attendance, tagId: TagId): void {
+export function forgetAttendance(sessions: AttendanceBook, tagId: TagId): void {
   for (const session of sessions.values()) {
     session.present.delete(tagId);
     session.attended.delete(tagId);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planActivities, venueMapSchema } from "@konferenco/protocol";
-import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type Attendance } from "../../../bridge/src/core/crowding.ts";
+import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type AttendanceBook } from "../../../bridge/src/core/crowding.ts";
 import { zone } from "../../fusion/venues.ts";
 
 const MINUTE = 60_000;
@@ -57,7 +57,7 @@ describe("attendance", () => {
   const people = (n: number) => Array.from({ length: n }, (_, i) => ({ tagId: `tag-${i}`, position: { activity: { kind: "in_session" as const, sessionId: "keynote" } } }));
 
   it("counts who is there, and as attendees only those who stay five minutes", () => {
-    const sessions: Attendance = new Map();
+    const sessions: AttendanceBook = new Map();
     noteAttendance(sessions, people(10), plan, 0);
     noteAttendance(sessions, people(6), plan, 4 * MINUTE);
     expect(noteAttendance(sessions, people(3), plan, 6 * MINUTE)).toEqual([{ sessionId: "keynote", present: 3, attended: 3, peak: 10 }]);
@@ -66,7 +66,7 @@ describe("attendance", () => {
   });
 
   it("of a session that is over is a number, and no list of tags", () => {
-    const sessions: Attendance = new Map();
+    const sessions: AttendanceBook = new Map();
     noteAttendance(sessions, people(4), plan, 0);
     noteAttendance(sessions, people(4), plan, 6 * MINUTE);
     const over = noteAttendance(sessions, [], plan, 71 * MINUTE);
