@@ -11,6 +11,7 @@ import { LivePicture } from "./core/live-picture.ts";
 import type { ViewerRole } from "./core/privacy-policy.ts";
 import { sealCursor } from "./cursor.ts";
 import { Flow } from "./flow.ts";
+import { newClientAddress } from "./http/client-address.ts";
 import { fallbackRoutes } from "./http/fallback-routes.ts";
 import { listen, newHttpServer } from "./http/http-server.ts";
 import { messageRoutes } from "./http/message-routes.ts";
@@ -48,6 +49,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const { eventId, store, registry, venue, nowMs, log } = config;
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   const allowedOrigins = config.allowedOrigins ?? [];
+  const clientAddress = newClientAddress(config.trustedProxies ?? []);
   checkLogins(config);
   const keys = deriveKeys(config.secret, eventId);
   const pages = openPages(config.webRoot);
@@ -99,14 +101,14 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     transport.greeted(connection);
   };
   const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, countAudit, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
-  const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
+  const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, clientAddress, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
   feed.onErased = (personId, tagId) => {
     surroundings.forget(personId, tagId);
     activities.forget(personId);
   };
-  const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
+  const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, clientAddress, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
   const more = (): MoreFigures => ({
@@ -129,7 +131,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const logins = new Logins(keys.password, config.logins, pinboard);
   const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule: () => schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
-  const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
+  const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, clientAddress, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
 
   await feed.open();

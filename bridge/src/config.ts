@@ -54,6 +54,8 @@ export interface BridgeConfig {
   log: (event: object) => void;
   /** Origins of pages on other hosts, e.g. `https://app.example.org`; the bridge's own pages need none. */
   allowedOrigins?: string[];
+  /** Addresses and ranges of the reverse proxies, whose `X-Forwarded-For` is believed; absent: nobody's is. */
+  trustedProxies?: string[];
   limits?: Partial<BridgeLimits>;
   /** Adds to `/metrics` what else runs in this process. */
   expose?: (exposition: Exposition) => void;

@@ -14,6 +14,10 @@ export function parseDurationMs(text: string): number {
   return Number(match[1]) * (UNIT_MS[match[2] as string] as number);
 }
 
+export function parseList(text: string): string[] {
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+}
+
 /** 0 picks a free port. */
 export function parsePort(text: string): number {
   const port = Number(text);
@@ -92,6 +96,7 @@ export function addEventOptions(command: Command, also: { broker?: boolean; stor
 export function addListenOptions(command: Command, what: "http" | "mqtt" | "both"): Command {
   command.addOption(new Option("--host <address>", "address to listen on; 0.0.0.0 for all: put TLS in front").env("KONFERENCO_HOST").default("127.0.0.1"));
   if (what !== "mqtt") command.addOption(new Option("--port <port>", "HTTP and WebSocket; 0 picks a free one").env("KONFERENCO_PORT").default(8080).argParser(parsePort));
+  if (what !== "mqtt") command.addOption(new Option("--trusted-proxies <list>", "addresses or ranges of the reverse proxies, by commas: the clients' addresses are taken from their X-Forwarded-For").env("KONFERENCO_TRUSTED_PROXIES").default([], "none").argParser(parseList));
   if (what !== "http") {
     command
       .addOption(new Option("--mqtt-port <port>", "MQTT over TCP; 0 picks a free one").env("KONFERENCO_MQTT_PORT").default(1883).argParser(parsePort))

@@ -13,6 +13,7 @@ export interface BridgeProcessOptions extends EventOptions {
   store: string;
   host: string;
   port: number;
+  trustedProxies: string[];
 }
 
 export async function runBridgeProcess(options: BridgeProcessOptions, site: Site): Promise<void> {
@@ -36,6 +37,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       eventId,
       host: options.host,
       port: options.port,
+      trustedProxies: options.trustedProxies,
       venue,
       schedule: schedule.first,
       store,

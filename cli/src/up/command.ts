@@ -15,6 +15,7 @@ import { builtPages, openSystem, type System } from "./system.ts";
 interface UpOptions extends EventOptions, SurveyOptions {
   host: string;
   port: number;
+  trustedProxies: string[];
   mqttPort: number;
   mqttWsPort: number;
   store: string;
@@ -59,6 +60,7 @@ async function up(options: UpOptions): Promise<void> {
       store: options.store,
       host: options.host,
       httpPort: options.port,
+      trustedProxies: options.trustedProxies,
       mqttPort: options.mqttPort,
       mqttWsPort: options.mqttWsPort,
       demoPersonId: options.simulation ? DEMO_PERSON_ID : null,

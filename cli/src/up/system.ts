@@ -24,6 +24,8 @@ export interface SystemOptions {
   host: string;
   /** Ports: 0 picks a free one. */
   httpPort: number;
+  /** Reverse proxies before the bridge; absent: none. */
+  trustedProxies?: string[];
   mqttPort: number;
   mqttWsPort: number | null;
   /** The person behind the demo login `attendee`, if there is one. */
@@ -84,6 +86,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       eventId,
       host,
       port: options.httpPort,
+      ...(options.trustedProxies === undefined ? {} : { trustedProxies: options.trustedProxies }),
       venue,
       schedule,
       store,
