@@ -6,6 +6,8 @@ import type { Pinboard, Tally } from "./pinboard/pinboard.ts";
 
 /** Sessions that are asked about at one look, one question each; there are as many at once as rooms, more come in turn. */
 const MAX_ASKED = 100;
+/** Everybody is looked at in slices, between which requests are answered and alerts go out. */
+const SLICE_MS = 2;
 /** Attendees told of one session at one look, 16 bytes each. */
 const MAX_TOLD = 1_000;
 
@@ -27,6 +29,7 @@ export class Attendance {
   readonly #shared = new Map<string, { tally: Tally; told: number; isSettled: boolean }>();
   #own: SessionCount[] = [];
   #turn = 0;
+  #isLooking = false;
   #asking: Promise<void> | null = null;
 
   constructor(options: AttendanceOptions) {
@@ -35,7 +38,18 @@ export class Attendance {
 
   /** Every few seconds, whether anybody watches or not: who has stayed cannot be told afterwards. */
   look(plan: ActivityPlan, nowMs: number): void {
-    this.#own = noteAttendance(this.#book, this.#options.picture.standings(), plan, nowMs);
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#lookSlice(noteAttendance(this.#book, this.#options.picture.standings(), plan, nowMs), plan, nowMs);
+  }
+
+  #lookSlice(look: ReturnType<typeof noteAttendance>, plan: ActivityPlan, nowMs: number): void {
+    const untilMs = performance.now() + SLICE_MS;
+    let step = look.next();
+    while (step.done !== true && performance.now() < untilMs) step = look.next();
+    if (step.done !== true) return void setImmediate(() => this.#lookSlice(look, plan, nowMs));
+    this.#isLooking = false;
+    this.#own = step.value;
     this.#asking ??= this.#ask(plan, nowMs).finally(() => (this.#asking = null));
   }
 
@@ -75,7 +89,7 @@ export class Attendance {
     const crowd = this.#book.get(sessionId);
     const before = this.#shared.get(sessionId);
     const told = before?.told ?? 0;
-    const fresh = crowd === undefined ? [] : [...crowd.attended].slice(told, told + MAX_TOLD);
+    const fresh = crowd === undefined || told >= crowd.attended.size ? [] : [...crowd.attended].slice(told, told + MAX_TOLD);
     const isLast = (crowd === undefined || told + fresh.length >= crowd.attended.size) && isOver(sessionId, crowd, plan, nowMs);
     try {
       const tally = await this.#options.pinboard.tally(sessionId, { members: fresh.map((tagId) => this.#memberOf(sessionId, tagId)), most: crowd?.peak ?? 0, isLast }, LOG_RETENTION_MS);

@@ -57,6 +57,8 @@ export class Encounters {
   readonly #waiting = new Map<TagId, number>();
   readonly #toldAtMs = new Map<string, number>();
   readonly #near = new Map<string, NearPair>();
+  /** Where the round stands that looks for pairs that have parted; null between two. */
+  #round: MapIterator<[string, NearPair]> | null = null;
   readonly #words = new KeyedBuckets(WORD_RATE, MAX_PAIRS);
 
   constructor(surround: Surround) {
@@ -133,10 +135,17 @@ export class Encounters {
     }
   }
 
-  /** Pairs of which one is no longer shown in the zone, once. */
-  takeParted(isShownIn: (tagId: TagId, zoneId: ZoneId) => boolean): NearPair[] {
+  /** Pairs of which one is no longer shown in the zone, once. `hasTime`: asked before each pair; the next call goes on there, and begins anew after the last. */
+  takeParted(isShownIn: (tagId: TagId, zoneId: ZoneId) => boolean, hasTime: () => boolean = () => true): NearPair[] {
     const parted: NearPair[] = [];
-    for (const [pair, near] of this.#near) {
+    this.#round ??= this.#near.entries();
+    while (hasTime()) {
+      const next = this.#round.next();
+      if (next.done === true) {
+        this.#round = null;
+        break;
+      }
+      const [pair, near] = next.value;
       if (near.tagIds.every((tagId) => isShownIn(tagId, near.zoneId))) continue;
       this.#near.delete(pair);
       parted.push(near);

@@ -156,6 +156,15 @@ describe("two part", () => {
     }
   });
 
+  it("in slices: where the time ends the next one goes on, and after the last pair a round begins anew", () => {
+    const { encounters, look } = hall({ anna, ben: different, cleo: { interests: ["Boats"] }, dora: { interests: ["Rails"] } });
+    expect(look("anna")).toHaveLength(3);
+    const seen: string[] = [];
+    const slice = (pairs: number) => encounters.takeParted((tagId) => (seen.push(tagId), tagId !== "cleo"), () => pairs-- > 0).map(({ b }) => b);
+    expect([slice(1), slice(0), slice(1), slice(2), slice(9)]).toEqual([[], [], ["cleo"], [], []]);
+    expect(seen.filter((tagId) => tagId !== "anna")).toEqual(["ben", "cleo", "dora", "ben", "dora"]);
+  });
+
   it("nothing is told of who suits another: they were told of a match, not of nearness", () => {
     const { encounters, look } = hall({ anna, ben: {} });
     expect(look("anna")).toHaveLength(1);
