@@ -15,7 +15,8 @@ import {
 } from "@konferenco/protocol";
 import type { LivePicture } from "./core/live-picture.ts";
 import { followMeeting, isMeetingTime, meetingOf, newMeetingState, type MeetingSight, type MeetingState } from "./core/meetings.ts";
-import { activityFor, atLeast, isSeenCoarsely, levelFor, showActivity, viewerOf, type Doing, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { atLeast, isSeenCoarsely, levelFor, viewerOf, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
+import { activityFor, showActivity, type Doing, type VisibleUpdate } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 
@@ -34,10 +35,10 @@ export interface ActivitiesOptions {
 
 /** What people are doing: found by fusion by the tag, completed by meetings, which are people's, and told as far as each allows. */
 export class Activities {
-  readonly plan: ActivityPlan;
   readonly #options: ActivitiesOptions;
-  readonly #names: ReadonlyMap<string, string>;
-  readonly #meetingOf: ReadonlyMap<string, Meeting>;
+  #plan: ActivityPlan;
+  #names: ReadonlyMap<string, string>;
+  #meetingOf: ReadonlyMap<string, Meeting>;
   /** Of people whose meeting is on, or was just now. */
   readonly #meetings = new Map<PersonId, MeetingState>();
   #metAtMs = -Infinity;
@@ -45,10 +46,21 @@ export class Activities {
   constructor(options: ActivitiesOptions) {
     const { venue, schedule, people, picture, nowMs } = options;
     this.#options = options;
-    this.plan = planActivities(venue, schedule);
-    this.#names = new Map(schedule.booths.map(({ exhibitorId, name }) => [exhibitorId, name]));
-    this.#meetingOf = new Map(schedule.meetings.map((meeting) => [meeting.meetingId, meeting]));
-    people.isInSession = (tagId) => isInRunningSession(picture.standing(tagId)?.zoneId ?? null, this.plan, nowMs());
+    this.#plan = planActivities(venue, schedule);
+    this.#names = namesOf(schedule);
+    this.#meetingOf = meetingsOf(schedule);
+    people.isInSession = (tagId) => isInRunningSession(picture.standing(tagId)?.zoneId ?? null, this.#plan, nowMs());
+  }
+
+  get plan(): ActivityPlan {
+    return this.#plan;
+  }
+
+  /** Whose activity turns out otherwise is told so when fusion, which reads the same schedule, says it; meetings at the next look. */
+  setSchedule(schedule: Schedule): void {
+    this.#plan = planActivities(this.#options.venue, schedule);
+    this.#names = namesOf(schedule);
+    this.#meetingOf = meetingsOf(schedule);
   }
 
   /** What the tag's carrier is doing; null: not known yet. */
@@ -115,7 +127,7 @@ export class Activities {
 
   #followMeetings(atMs: number): void {
     const { people } = this.#options;
-    const on = this.#options.schedule.meetings.filter((meeting) => isMeetingTime(meeting, atMs));
+    const on = [...this.#meetingOf.values()].filter((meeting) => isMeetingTime(meeting, atMs));
     const concerned = new Map<PersonId, Meeting[]>([...this.#meetings.keys()].map((personId) => [personId, []]));
     for (const meeting of on) {
       for (const personId of meeting.personIds) {
@@ -166,13 +178,13 @@ export class Activities {
 
   /** Outside of all zones there is nothing that a zone could tell. */
   #viewOfZone(zoneId: ZoneId | null): ActivityView | null {
-    return zoneId === null ? null : this.#view(activityOfPlace(zoneId, this.plan, this.#options.nowMs()));
+    return zoneId === null ? null : this.#view(activityOfPlace(zoneId, this.#plan, this.#options.nowMs()));
   }
 
   #view(activity: Activity | null): ActivityView | null {
     switch (activity?.kind) {
       case "in_session": {
-        const session = this.plan.sessionOf.get(activity.sessionId);
+        const session = this.#plan.sessionOf.get(activity.sessionId);
         return { ...activity, ...(session === undefined ? {} : { name: session.name, untilMs: session.endMs }) };
       }
       case "at_booth": {
@@ -187,4 +199,12 @@ export class Activities {
         return activity ?? null;
     }
   }
+}
+
+function namesOf({ booths }: Schedule): ReadonlyMap<string, string> {
+  return new Map(booths.map(({ exhibitorId, name }) => [exhibitorId, name]));
+}
+
+function meetingsOf({ meetings }: Schedule): ReadonlyMap<string, Meeting> {
+  return new Map(meetings.map((meeting) => [meeting.meetingId, meeting]));
 }

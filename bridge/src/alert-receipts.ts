@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Alert, ReceiptCounts, Signal, Update } from "@konferenco/protocol";
 import type { Connection } from "./connection.ts";
-import { seesThings, showAlert, showReceipts } from "./core/privacy.ts";
+import { seesThings } from "./core/privacy-policy.ts";
+import { showAlert, showReceipts } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import { eventRefOf } from "./keys.ts";
 import type { Signals } from "./signals.ts";

@@ -3,7 +3,7 @@ import { SignJWT, errors, jwtVerify } from "jose";
 import { isId } from "@konferenco/protocol";
 import { z } from "zod";
 import type { Bearer } from "./config.ts";
-import { VIEWER_ROLES, type ViewerRole } from "./core/privacy.ts";
+import { VIEWER_ROLES, type ViewerRole } from "./core/privacy-policy.ts";
 
 export const ISSUER = "konferenco";
 /** A working day and the evening: people log in once at the venue. Never above 24 h. */

@@ -1,6 +1,7 @@
 import { ConfigError, EMPTY_SCHEDULE, type Update } from "@konferenco/protocol";
 import { Activities } from "./activities.ts";
 import { AlertReceipts } from "./alert-receipts.ts";
+import { Attendance } from "./attendance.ts";
 import { newTokenAuthority } from "./auth.ts";
 import { Channels } from "./channels.ts";
 import { CountAudit } from "./count-audit.ts";
@@ -8,9 +9,10 @@ import { ClientFrames } from "./client-frames.ts";
 import { DEFAULT_LIMITS, type Bridge, type BridgeConfig, type BridgeStats, type LaneName } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { LivePicture } from "./core/live-picture.ts";
-import type { ViewerRole } from "./core/privacy.ts";
+import type { ViewerRole } from "./core/privacy-policy.ts";
 import { sealCursor } from "./cursor.ts";
 import { Flow } from "./flow.ts";
+import { newClientAddress } from "./http/client-address.ts";
 import { fallbackRoutes } from "./http/fallback-routes.ts";
 import { listen, newHttpServer } from "./http/http-server.ts";
 import { messageRoutes } from "./http/message-routes.ts";
@@ -48,6 +50,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const { eventId, store, registry, venue, nowMs, log } = config;
   const limits = { ...DEFAULT_LIMITS, ...config.limits };
   const allowedOrigins = config.allowedOrigins ?? [];
+  const clientAddress = newClientAddress(config.trustedProxies ?? []);
   checkLogins(config);
   const keys = deriveKeys(config.secret, eventId);
   const pages = openPages(config.webRoot);
@@ -60,7 +63,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });
-  const schedule = config.schedule ?? EMPTY_SCHEDULE;
+  let schedule = config.schedule ?? EMPTY_SCHEDULE;
   const activities: Activities = new Activities({ venue, schedule, people, picture, hub: () => hub, nowMs });
   const timings = newTimings();
   const hub: Hub = new Hub({ timings, people, picture, limits, nowMs, seal, feedOffset, activityOf: (tagId, viewer) => activities.shownTo(tagId, viewer) });
@@ -68,7 +71,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const feed: UpdateFeed = new UpdateFeed({ timings, store, registry, people, picture, hub, heard, policyChanged, eventRefKey: keys.eventRef, nowMs, log });
   const replayer = new Replayer({ timings, store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
-  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
+  const attendance = new Attendance({ picture, pinboard, key: keys.attendance });
+  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, attendance, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
   const signals = new Signals({ store, nowMs, log });
   const countAudit = new CountAudit({ hub, signals, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
@@ -99,14 +103,14 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     transport.greeted(connection);
   };
   const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, countAudit, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
-  const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, random: Math.random, nowMs });
+  const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, clientAddress, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
   feed.onErased = (personId, tagId) => {
     surroundings.forget(personId, tagId);
     activities.forget(personId);
   };
-  const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, nowMs, feedOffset, seal });
+  const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, clientAddress, nowMs, feedOffset, seal });
 
   const stats = (): BridgeStats => statsOf(hub, feed, replayer);
   const more = (): MoreFigures => ({
@@ -127,9 +131,9 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const metrics = newMetrics(stats, more, { hub, frames, replayer, feed, poller, timings, nowMs });
   config.expose?.(metrics);
   const logins = new Logins(keys.password, config.logins, pinboard);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule: () => schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
-  const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, log, observe: (route, status) => metrics.observeRequest(route, status) });
+  const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, clientAddress, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
 
   await feed.open();
@@ -180,6 +184,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     clearInterval(half);
     clearInterval(second);
     await signals.close();
+    await attendance.close();
     await feed.close();
     server.closeIdleConnections();
     const impatience = setTimeout(() => server.closeAllConnections(), SECOND_MS);
@@ -191,6 +196,12 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     url: `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
     issueTicket: (who) => tickets.issue(who),
     issueToken: async (who) => (await authority.issue(who)).token,
+    setSchedule(changed) {
+      schedule = changed;
+      activities.setSchedule(changed);
+      surroundings.setPlan(activities.plan);
+      channels.setRegions(changed.regions);
+    },
     stats,
     close: () => (closing ??= close()),
   };

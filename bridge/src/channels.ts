@@ -2,7 +2,8 @@ import type { NearbyChannel, PersonId, Region, Schedule, VenueMap, Zone } from "
 import type { Connection } from "./connection.ts";
 import { findChannelsNearby } from "./core/channels-nearby.ts";
 import type { LivePicture } from "./core/live-picture.ts";
-import { showChannels, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import type { Viewer } from "./core/privacy-policy.ts";
+import { showChannels, type VisibleUpdate } from "./core/privacy.ts";
 import { NOWHERE, detectRegions, newRegionState, type RegionPlace, type RegionState } from "./core/regions.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache } from "./people-cache.ts";
@@ -28,7 +29,7 @@ export interface RegionWatch {
 /** Regions entered and left, and the channels near a viewer. Found for who looks, told to them alone and kept nowhere. */
 export class Channels {
   readonly #options: ChannelsOptions;
-  readonly #regions: readonly Region[];
+  #regions: readonly Region[];
   readonly #zones: ReadonlyMap<string, Zone>;
 
   constructor(options: ChannelsOptions) {
@@ -43,12 +44,19 @@ export class Channels {
     return this.#regions.length === 0 ? [] : this.#look(connection);
   }
 
+  /** Who is in a region that is no more is told at their next look that they have left it. */
+  setRegions(regions: readonly Region[]): void {
+    this.#regions = regions;
+  }
+
   /** Twice a second. */
   tick(): void {
-    if (this.#regions.length === 0) return;
+    const isNone = this.#regions.length === 0;
     for (const connection of this.#options.hub.byChannel.nearby) {
+      if (isNone && connection.regions === null) continue;
       if (connection.state !== "open" || this.#options.nowMs() < (connection.regions?.dueAtMs ?? 0)) continue;
       for (const shown of this.#look(connection)) this.#options.hub.offer(connection, shown);
+      if (isNone) connection.regions = null;
     }
   }
 

@@ -4,7 +4,7 @@ import type { Registry } from "./registry/registry.ts";
 import type { Pinboard } from "./pinboard/pinboard.ts";
 import type { ChannelClaim } from "./core/channel-rights.ts";
 import type { Exposition } from "./metrics.ts";
-import type { ViewerRole } from "./core/privacy.ts";
+import type { ViewerRole } from "./core/privacy-policy.ts";
 
 /** A login of the settings file: venue staff, screens, and people without a ticket. */
 export interface Login {
@@ -37,7 +37,7 @@ export interface BridgeConfig {
   /** 0 picks a free port. */
   port: number;
   venue: VenueMap;
-  /** What is on where, who meets, and which places have a channel; absent: nothing. */
+  /** What is on where, who meets, and which places have a channel, until `setSchedule`; absent: nothing. */
   schedule?: Schedule;
   store: Store;
   registry: Registry;
@@ -54,6 +54,8 @@ export interface BridgeConfig {
   log: (event: object) => void;
   /** Origins of pages on other hosts, e.g. `https://app.example.org`; the bridge's own pages need none. */
   allowedOrigins?: string[];
+  /** Addresses and ranges of the reverse proxies, whose `X-Forwarded-For` is believed; absent: nobody's is. */
+  trustedProxies?: string[];
   limits?: Partial<BridgeLimits>;
   /** Adds to `/metrics` what else runs in this process. */
   expose?: (exposition: Exposition) => void;
@@ -123,6 +125,7 @@ export interface Bridge {
   /** A single-use ticket, good for 10 minutes: for links, where a token must not stand. */
   issueTicket(who: Bearer): Promise<string>;
   issueToken(who: Bearer): Promise<string>;
+  setSchedule(schedule: Schedule): void;
   stats(): BridgeStats;
   close(): Promise<void>;
 }

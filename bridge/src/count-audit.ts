@@ -1,5 +1,5 @@
 import { CountReaders, ONE_LOOK_MS, type CountReading } from "./core/count-readers.ts";
-import { seesThings } from "./core/privacy.ts";
+import { seesThings } from "./core/privacy-policy.ts";
 import type { Hub } from "./hub.ts";
 import type { Signals } from "./signals.ts";
 

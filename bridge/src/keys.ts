@@ -9,9 +9,10 @@ export interface BridgeKeys {
   password: Uint8Array;
   whenShown: Uint8Array;
   streamPass: Uint8Array;
+  attendance: Uint8Array;
 }
 
-/** One secret, seven keys: whoever learns one has none of the others. The event is in the salt, so events share none either. */
+/** One secret, eight keys: whoever learns one has none of the others. The event is in the salt, so events share none either. */
 export function deriveKeys(secret: Uint8Array, eventId: string): BridgeKeys {
   if (secret.length < 32) {
     throw new ConfigError(`the bridge's secret has ${secret.length} bytes and needs at least 32: make one with "openssl rand -base64 48"`);
@@ -20,7 +21,7 @@ export function deriveKeys(secret: Uint8Array, eventId: string): BridgeKeys {
     throw new ConfigError('the bridge\'s secret is not random (fewer than 8 different bytes): make one with "openssl rand -base64 48"');
   }
   const derive = (purpose: string) => new Uint8Array(hkdfSync("sha256", secret, `konferenco ${eventId}`, purpose, 32));
-  return { token: derive("token"), cursor: derive("cursor"), eventRef: derive("event reference"), publicCount: derive("public count"), password: derive("password"), whenShown: derive("when strangers are shown"), streamPass: derive("stream pass") };
+  return { token: derive("token"), cursor: derive("cursor"), eventRef: derive("event reference"), publicCount: derive("public count"), password: derive("password"), whenShown: derive("when strangers are shown"), streamPass: derive("stream pass"), attendance: derive("attendance") };
 }
 
 /** The id by which clients recognise a logged update: the same for all viewers, and nothing can be read from it or counted by it. */

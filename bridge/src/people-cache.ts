@@ -1,5 +1,5 @@
 import { MAX_TAGS_PER_EVENT, type Person, type PersonId, type TagId } from "@konferenco/protocol";
-import { compilePolicy, type Holder, type SubjectPolicy } from "./core/privacy.ts";
+import { compilePolicy, type Holder, type SubjectPolicy } from "./core/privacy-policy.ts";
 import type { Registry, RegistryChange } from "./registry/registry.ts";
 
 /** Reads of the registry under way at once: enough to fill a pipeline, few enough not to starve others. */

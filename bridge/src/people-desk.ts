@@ -1,5 +1,5 @@
 import { BRIDGE_KEPT, MAX_BLOCKED, MAX_LOOKUPS, MAX_SHARES, applyPrivacyChange, type Consent, type Lookup, type Person, type PersonId, type PrivacyChange, type PrivacySettings, type Profile, type TagId } from "@konferenco/protocol";
-import { compilePolicy, raisesAnything } from "./core/privacy.ts";
+import { compilePolicy, raisesAnything } from "./core/privacy-policy.ts";
 import { erasureReceipt, type ErasureReceipt } from "./erasure-receipt.ts";
 import type { Hub } from "./hub.ts";
 import type { Registry } from "./registry/registry.ts";

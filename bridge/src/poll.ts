@@ -1,7 +1,7 @@
 import type { Claims, TokenAuthority } from "./auth.ts";
 import type { ClientFrames } from "./client-frames.ts";
 import { Connection, type Wire, type WireExtras } from "./connection.ts";
-import type { ViewerRole } from "./core/privacy.ts";
+import type { ViewerRole } from "./core/privacy-policy.ts";
 import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
 import { cursorOf } from "./sse-transport.ts";

@@ -3,7 +3,8 @@ import type { AppChannel, Channel, PersonId, PresenceEntry, PresenceState, Prese
 import type { Connection } from "./connection.ts";
 import { isList } from "./connections-by-subject.ts";
 import { PresenceBoard, type PresenceChange } from "./core/presence-board.ts";
-import { isNamedIn, seesThings, showPresence, shownState, withoutBlocked, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { isNamedIn, seesThings, shownState, withoutBlocked, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
+import { showPresence, type VisibleUpdate } from "./core/privacy.ts";
 import type { Hub } from "./hub.ts";
 import type { PeopleCache, PolicyChange } from "./people-cache.ts";
 import type { Signals } from "./signals.ts";

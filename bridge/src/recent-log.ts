@@ -1,5 +1,6 @@
 import type { TagId, Update, UpdateId } from "@konferenco/protocol";
-import { projectUpdate, type Holder, type Projection } from "./core/privacy.ts";
+import type { Holder } from "./core/privacy-policy.ts";
+import { projectUpdate, type Projection } from "./core/privacy.ts";
 import { eventRefOf } from "./keys.ts";
 import type { PeopleCache } from "./people-cache.ts";
 

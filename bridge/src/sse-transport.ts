@@ -5,6 +5,7 @@ import type { ClientFrames } from "./client-frames.ts";
 import type { BridgeLimits } from "./config.ts";
 import { Connection, type Wire, type WireExtras } from "./connection.ts";
 import type { Hub } from "./hub.ts";
+import type { ClientAddress } from "./http/client-address.ts";
 import { ClientError } from "./http/router.ts";
 import type { Tickets } from "./tickets.ts";
 
@@ -23,6 +24,7 @@ export interface SseTransportOptions {
   limits: BridgeLimits;
   /** WebSockets of the process: both share one limit. */
   webSockets: () => number;
+  clientAddress: ClientAddress;
   /** Uniform in [0, 1). */
   random: () => number;
   nowMs: () => number;
@@ -50,7 +52,7 @@ export class SseTransport {
 
   /** Throws `ClientError` before anything is written. */
   async open(request: http.IncomingMessage, response: http.ServerResponse, url: URL): Promise<void> {
-    const { hub, frames, limits, nowMs, random, webSockets } = this.#options;
+    const { hub, frames, limits, nowMs, random, webSockets, clientAddress } = this.#options;
     if (this.#draining) throw new ClientError("not_available", "this bridge is closing", 1_000);
     if (this.#wires.size + webSockets() >= limits.maxConnections) throw new ClientError("not_available", `at most ${limits.maxConnections} connections`, 5_000);
     const channels = channelsOf(url.searchParams);
@@ -58,7 +60,7 @@ export class SseTransport {
     const { token, pass } = await this.#tokenOf(request, url.searchParams, oldPass);
     if (response.destroyed) return;
     const wire = new SseWire(response, pass, (sid) => this.#bySid.set(sid, connection));
-    const connection: Connection = new Connection(wire, request.socket.remoteAddress ?? "", nowMs());
+    const connection: Connection = new Connection(wire, clientAddress(request), nowMs());
     wire.flushed = (s) => {
       connection.heardAtMs = nowMs();
       if (s > 0 && connection.state === "open") hub.acknowledged(connection, s);

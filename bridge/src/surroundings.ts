@@ -1,19 +1,18 @@
-import { MAX_NEARBY_RESULTS, zoneCentre, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
+import { MAX_NEARBY_RESULTS, zoneCentre, type ActivityPlan, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
 import type { Activities } from "./activities.ts";
+import type { Attendance } from "./attendance.ts";
 import type { Connection } from "./connection.ts";
 import type { Area } from "./core/area.ts";
 import { shownStay, type Trail, type WindowDice } from "./core/coarse-times.ts";
 import { COMPATIBLE, type Match } from "./core/compatibility.ts";
-import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type Attendance, type HotSpots } from "./core/crowding.ts";
+import { markHotSpots, newHotSpots, type HotSpots } from "./core/crowding.ts";
 import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { RADIUS_M, isNarrow, selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
 import { PublicOccupancy } from "./core/occupancy.ts";
+import { atLeast, isSeenCoarsely, seesThings, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
 import {
   LEAVE_RATIO,
-  atLeast,
-  isSeenCoarsely,
-  seesThings,
   showNearby,
   showOccupancy,
   showSerendipity,
@@ -21,8 +20,6 @@ import {
   whereaboutsOf,
   type Place,
   type Standing,
-  type SubjectPolicy,
-  type Viewer,
   type VisibleUpdate,
   type Whereabouts,
 } from "./core/privacy.ts";
@@ -52,7 +49,6 @@ const ENCOUNTERS_EVERY_MS = 250;
 const MAX_UNTOLD = 10_000;
 /** Zones of one occupancy event: 500 are about 20 KB. */
 const ZONES_PER_EVENT = 500;
-/** 100,000 tags cost 15 ms. */
 const CROWD_EVERY_MS = 5_000;
 
 export interface SurroundingsOptions {
@@ -64,6 +60,7 @@ export interface SurroundingsOptions {
   nearbyEveryMs: number;
   dice: (zoneId: ZoneId, window: number) => [number, number];
   activities: Activities;
+  attendance: Attendance;
   /** At which moment of a window strangers are shown a tag. */
   whenShown: WindowDice;
   log: (event: object) => void;
@@ -86,16 +83,15 @@ export class Surroundings {
   readonly #centres: ReadonlyMap<ZoneId, Place>;
   readonly #smallZones: ReadonlySet<ZoneId>;
   readonly #encounters: Encounters;
-  readonly #exactSpots: HotSpots;
-  readonly #publicSpots: HotSpots;
-  readonly #attendance: Attendance = new Map();
-  #sessions: SessionCount[] = [];
+  #exactSpots: HotSpots;
+  #publicSpots: HotSpots;
   #crowdedAtMs = -Infinity;
   #untold: Untold[] = [];
   #encounteredAtMs = 0;
   #toldExact = "";
   #looking = false;
   #comparing = false;
+  #parting = false;
 
   constructor(options: SurroundingsOptions) {
     const { venue } = options;
@@ -241,24 +237,35 @@ export class Surroundings {
 
   /** Nothing of the person is kept. */
   forget(personId: PersonId, tagId: TagId | null): void {
-    if (tagId !== null) forgetAttendance(this.#attendance, tagId);
+    if (tagId !== null) this.#options.attendance.forget(tagId);
     this.#encounters.forget(personId);
     this.#untold = this.#untold.filter(({ to, other }) => to !== personId && other !== personId);
   }
 
-  /** One has gone: told as late as strangers are shown it. */
+  /** Once a second: one has gone, told as late as strangers are shown it. Half a microsecond a pair, so in slices: 200,000 take 0.1 s. */
   tickParted(): void {
+    if (this.#parting) return;
+    this.#parting = true;
+    this.#partSlice();
+  }
+
+  #partSlice(): void {
     const { picture, people, nowMs, whenShown } = this.#options;
+    const untilMs = performance.now() + SLICE_MS;
+    let isThrough = true;
+    const hasTime = () => (isThrough = performance.now() < untilMs);
     const isShownIn = (tagId: TagId, zoneId: ZoneId) => {
       const trail = picture.trailOf(tagId);
       return trail !== null && (trail.zoneId === zoneId || shownStay(trail, nowMs(), whenShown)?.zoneId === zoneId);
     };
-    for (const { a, b } of this.#encounters.takeParted(isShownIn)) {
+    for (const { a, b } of this.#encounters.takeParted(isShownIn, hasTime)) {
       for (const [to, other] of [[a, b], [b, a]] as const) {
         const [receiver, subject] = [people.policyOf(to), people.policyOf(other)];
         if (receiver !== null && subject !== null) this.#offer(to, other, showZoneNear(receiver, subject, "apart", nowMs()));
       }
     }
+    if (isThrough) this.#parting = false;
+    else setImmediate(() => this.#partSlice());
   }
 
   #tell(word: Untold): void {
@@ -321,10 +328,17 @@ export class Surroundings {
 
   // --- how full ------------------------------------------------------------------------------------
 
+  /** Other seats in a room, or none: what is hot now is asked anew of it. */
+  setPlan(plan: ActivityPlan): void {
+    const { venue } = this.#options;
+    this.#exactSpots = newHotSpots(venue, plan, this.#exactSpots);
+    this.#publicSpots = newHotSpots(venue, plan, this.#publicSpots);
+  }
+
   /** The counts that this viewer may see now. */
   occupancy(viewer: Viewer, area: Area | null = null): VisibleUpdate[] {
     const nowMs = this.#options.nowMs();
-    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs, this.#sessions);
+    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs, this.#options.attendance.counts());
     this.#release(nowMs);
     return inParts(this.#publicZones(), area, nowMs);
   }
@@ -336,9 +350,10 @@ export class Surroundings {
     const watching = [...hub.byChannel.occupancy];
     if (watching.length === 0) return;
     const zones = this.#exactZones();
-    const exact = JSON.stringify([zones, this.#sessions]);
+    const sessions = this.#options.attendance.counts();
+    const exact = JSON.stringify([zones, sessions]);
     const atMs = nowMs();
-    const exactParts = exact === this.#toldExact ? null : partsByArea(zones, atMs, this.#sessions);
+    const exactParts = exact === this.#toldExact ? null : partsByArea(zones, atMs, sessions);
     this.#toldExact = exact;
     const publicParts = this.#release(atMs) ? partsByArea(this.#publicZones(), atMs) : null;
     for (const connection of watching) {
@@ -351,15 +366,13 @@ export class Surroundings {
   #lookAtCrowd(atMs: number): void {
     if (Math.abs(atMs - this.#crowdedAtMs) < CROWD_EVERY_MS) return;
     this.#crowdedAtMs = atMs;
-    const { picture, activities } = this.#options;
-    const counts = picture.countByZone(() => true);
-    markHotSpots(this.#exactSpots, (zoneId) => counts.get(zoneId) ?? 0, atMs);
-    this.#sessions = noteAttendance(this.#attendance, picture.standings(), activities.plan, atMs);
+    const { picture, activities, attendance } = this.#options;
+    markHotSpots(this.#exactSpots, (zoneId) => picture.countIn(zoneId), atMs);
+    attendance.look(activities.plan, atMs);
   }
 
   #exactZones(): ZoneCount[] {
-    const counts = this.#options.picture.countByZone(() => true);
-    return this.#zoneIds.map((zoneId) => withMark({ zoneId, count: counts.get(zoneId) ?? 0 }, this.#exactSpots));
+    return this.#zoneIds.map((zoneId) => withMark({ zoneId, count: this.#options.picture.countIn(zoneId) }, this.#exactSpots));
   }
 
   #publicZones(): ZoneCount[] {

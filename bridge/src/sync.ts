@@ -1,6 +1,7 @@
 import { isLogged, type Alert, type StoredMessage, type UpdateId } from "@konferenco/protocol";
 import type { Store } from "@konferenco/fusion";
-import { projectUpdate, type Viewer } from "./core/privacy.ts";
+import type { Viewer } from "./core/privacy-policy.ts";
+import { projectUpdate } from "./core/privacy.ts";
 import { openCursor, sealCursor } from "./cursor.ts";
 import { eventRefOf } from "./keys.ts";
 import type { PeopleCache } from "./people-cache.ts";

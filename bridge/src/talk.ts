@@ -1,6 +1,7 @@
 import type { Channel, Update } from "@konferenco/protocol";
 import type { Connection } from "./connection.ts";
-import { isNamedIn, isVenue, projectUpdate, showTyping, withoutBlocked, type SubjectPolicy, type Viewer, type VisibleUpdate } from "./core/privacy.ts";
+import { isNamedIn, withoutBlocked, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
+import { isVenue, projectUpdate, showTyping, type VisibleUpdate } from "./core/privacy.ts";
 import { RecentTalk, inboxOf } from "./core/recent-talk.ts";
 import { TypingBoard } from "./core/typing-board.ts";
 import type { Hub } from "./hub.ts";

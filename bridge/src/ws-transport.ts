@@ -9,6 +9,7 @@ import { Connection, FRAME_RATE, type Wire, type WireExtras } from "./connection
 import { isFull, newBucket, takeToken, type Rate } from "./core/token-bucket.ts";
 import { HARD_WINDOW_BYTES } from "./core/outbox.ts";
 import type { Hub } from "./hub.ts";
+import type { ClientAddress } from "./http/client-address.ts";
 import { isAllowedOrigin } from "./http/origin.ts";
 import { writePing, writeText } from "./ws-frame.ts";
 
@@ -23,6 +24,7 @@ export interface WsTransportOptions {
   frames: ClientFrames;
   limits: BridgeLimits;
   allowedOrigins: readonly string[];
+  clientAddress: ClientAddress;
   nowMs: () => number;
   feedOffset: () => number;
   seal: (connection: Connection, offset: number) => string;
@@ -71,7 +73,7 @@ export class WsTransport {
 
   /** The `upgrade` event of the HTTP server. What is refused here a browser cannot read, so tokens are judged later. */
   upgrade = (request: http.IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const address = request.socket.remoteAddress ?? "";
+    const address = this.#options.clientAddress(request);
     const refusal = this.#refusalOf(request, address);
     if (refusal !== null) {
       this.refused.set(refusal.why, (this.refused.get(refusal.why) ?? 0) + 1);

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { demoSchedule, demoVenue } from "@konferenco/simulators";
-import { ConfigError, EMPTY_SCHEDULE, isId, NO_ORIGIN, parseSchedule, parseVenueMap, venueFromGeoJson, type Schedule, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
+import { demoVenue } from "@konferenco/simulators";
+import { ConfigError, isId, NO_ORIGIN, parseVenueMap, venueFromGeoJson, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
 
 // How the words of the command line become values. Each refusal says what would be right.
 
@@ -12,6 +12,10 @@ export function parseDurationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   if (match === null) throw new InvalidArgumentError(`"${text}" is not a duration such as 20s, 5m or 1h.`);
   return Number(match[1]) * (UNIT_MS[match[2] as string] as number);
+}
+
+export function parseList(text: string): string[] {
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
 }
 
 /** 0 picks a free port. */
@@ -39,23 +43,23 @@ export function parsePositive(text: string): number {
 
 /** A venue map of ours or, by its name, GeoJSON. */
 export function readVenueFile(file: string): VenueMap {
-  return /\.geojson$/i.test(file) ? venueFromGeoJson(readJson(file), file) : parseVenueMap(readText("venue", file), file);
+  return /\.geojson$/i.test(file) ? venueFromGeoJson(readJson(file), file) : parseVenueMap(readText(file), file);
 }
 
 export function readJson(file: string): unknown {
   try {
-    return JSON.parse(readText("venue", file));
+    return JSON.parse(readText(file));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`${file} is not JSON: ${(error as Error).message}`);
   }
 }
 
-function readText(what: string, file: string): string {
+function readText(file: string): string {
   try {
     return fs.readFileSync(file, "utf8");
   } catch (error) {
-    throw new ConfigError(`the ${what} file ${file} cannot be read: ${(error as Error).message}`);
+    throw new ConfigError(`the venue file ${file} cannot be read: ${(error as Error).message}`);
   }
 }
 
@@ -92,6 +96,7 @@ export function addEventOptions(command: Command, also: { broker?: boolean; stor
 export function addListenOptions(command: Command, what: "http" | "mqtt" | "both"): Command {
   command.addOption(new Option("--host <address>", "address to listen on; 0.0.0.0 for all: put TLS in front").env("KONFERENCO_HOST").default("127.0.0.1"));
   if (what !== "mqtt") command.addOption(new Option("--port <port>", "HTTP and WebSocket; 0 picks a free one").env("KONFERENCO_PORT").default(8080).argParser(parsePort));
+  if (what !== "mqtt") command.addOption(new Option("--trusted-proxies <list>", "addresses or ranges of the reverse proxies, by commas: the clients' addresses are taken from their X-Forwarded-For").env("KONFERENCO_TRUSTED_PROXIES").default([], "none").argParser(parseList));
   if (what !== "http") {
     command
       .addOption(new Option("--mqtt-port <port>", "MQTT over TCP; 0 picks a free one").env("KONFERENCO_MQTT_PORT").default(1883).argParser(parsePort))
@@ -109,10 +114,4 @@ export function addHealthOption(command: Command): Command {
 /** The user's own venue, or the demo venue. */
 export function venueOf(options: { venue?: string }): VenueMap {
   return options.venue === undefined ? demoVenue() : readVenueFile(options.venue);
-}
-
-/** The user's own schedule, the demo venue's, or that nothing is on. */
-export function scheduleOf(options: { venue?: string; schedule?: string }, venue: VenueMap, nowMs: number): Schedule {
-  if (options.schedule !== undefined) return parseSchedule(readText("schedule", options.schedule), options.schedule, new Set(venue.zones.map(({ zoneId }) => zoneId)));
-  return options.venue === undefined ? demoSchedule(nowMs) : EMPTY_SCHEDULE;
 }

@@ -23,6 +23,7 @@ import {
   type PositionReport,
   type RefusalCode,
   type RefusalCounts,
+  type Schedule,
   type SensorType,
   type TagId,
   type VenueMap,
@@ -71,7 +72,7 @@ export interface FusionServiceConfig {
   wifiSurvey?: WifiModel;
   /** A survey of the venue, if somebody walked one: the radio map is made of it. */
   survey?: readonly SurveyPoint[];
-  /** What is on where, for what people are doing; absent: nothing is. */
+  /** What is on where, for what people are doing, until `setSchedule`; absent: nothing is. */
   schedule?: PipelineOptions["schedule"];
   /** Who is behind names that change. None: such names are refused. */
   rotatingTags?: RotatingTags;
@@ -132,6 +133,8 @@ export interface FusionStages {
 export interface FusionService {
   /** A promise is returned where an acknowledgement must wait for the store (alerts); it rejects when that failed. */
   ingest(message: FusionMessage): void | Promise<void>;
+  /** The next tick and those after it go by this schedule. */
+  setSchedule(schedule: Pick<Schedule, "sessions" | "booths">): void;
   stats(): FusionStats;
   readonly stages: FusionStages;
   /** How gateways hear each other's own transmitters. */
@@ -187,6 +190,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
   let erasuresSeen = 0;
+  let schedulesSeen = 0;
 
   function isErased(tagId: TagId): boolean {
     return config.keys?.isErased(tagSubject(tagId)) ?? false;
@@ -529,6 +533,11 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       }
     },
 
+    setSchedule(schedule) {
+      const dueMs = config.time === "report" ? reportNowMs : config.nowMs();
+      timeline.take({ dueMs, from: "schedule", seq: schedulesSeen++, apply: () => pipeline.setSchedule(schedule) });
+    },
+
     stages,
     stats() {
       const pipelineCounts = pipeline.counts();
@@ -556,7 +565,6 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     },
 
     calibrationLinks: () => pipeline.calibrationLinks(),
-
 
     async flush() {
       await restored;

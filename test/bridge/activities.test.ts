@@ -249,6 +249,34 @@ describe("the programme", () => {
   });
 });
 
+describe("a schedule that changes while the bridge runs", () => {
+  it("is what everybody reads, what seats a room has and which regions there are", { timeout: 40_000 }, async () => {
+    await attend("ann", everybody("precise"));
+    const staff = await watch("staff", "venue");
+    await at("ann", "room-a", KEYNOTE);
+    await staff.event(doing("in_session"));
+    const own = await watch("attendee", "nearby", "ann");
+    const regionsTold = () => own.events.flatMap(({ event }) => (event.t === "channels" ? [...event.d.entered.map((id) => `in ${id}`), ...event.d.left.map((id) => `out ${id}`)] : []));
+    const until = async (wanted: string[]) => {
+      for (let i = 0; i < 30 && regionsTold().length < wanted.length; i++) {
+        test.skewMs(2_100);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      expect(regionsTold()).toEqual(wanted);
+    };
+    await until(["in track"]);
+
+    test.bridge.setSchedule(scheduleSchema.parse({ v: 1, sessions: [{ sessionId: "panel", name: "Panel", zoneId: "room-a", startMs: NOW_MS - HOUR_MS, endMs: ENDS_MS }] }));
+    await until(["in track", "out track"]);
+    expect((await test.api("GET", "/api/v1/schedule", { as: { role: "attendee", personId: "ann" } })).body).toMatchObject({ sessions: [{ sessionId: "panel" }], booths: [], regions: [], meetings: [] });
+    await at("ann", "room-a", { kind: "in_session", sessionId: "panel" });
+    await staff.event((event) => isActivity(event) && event.d.activity?.kind === "in_session" && event.d.activity.name === "Panel");
+
+    test.bridge.setSchedule(schedule);
+    await until(["in track", "out track", "in track"]);
+  });
+});
+
 describe("the map as GeoJSON", () => {
   const TYPE = "application/geo+json";
 

@@ -51,6 +51,41 @@ describe.each([
     expect(await board.pass("ben", rate)).toBe(0);
   });
 
+  it("a tally counts different members and the most at once, whoever tells them, and forgets one on demand", async () => {
+    const board = await open();
+    const tell = (members: string[], most: number) => board.tally("talk", { members, most, isLast: false }, 60_000);
+    expect(await tell([], 0)).toEqual({ members: 0, most: 0 });
+    expect(await tell(["a", "b"], 5)).toEqual({ members: 2, most: 5 });
+    expect(await tell(["b", "c"], 3)).toEqual({ members: 3, most: 5 });
+    await board.untally("talk", "a");
+    await board.untally("another talk", "b");
+    expect(await tell([], 0)).toEqual({ members: 2, most: 5 });
+    expect(await board.tally("another talk", { members: ["a"], most: 1, isLast: false }, 60_000)).toEqual({ members: 1, most: 1 });
+  });
+
+  it("of a tally that was closed the numbers stay, and nobody is added", async () => {
+    const board = await open();
+    const tell = (members: string[], isLast: boolean) => board.tally("talk", { members, most: members.length, isLast }, 60_000);
+    await tell(["a"], false);
+    expect(await tell(["b"], true)).toEqual({ members: 2, most: 1 });
+    await board.untally("talk", "a");
+    expect(await tell(["c", "d"], false)).toEqual({ members: 2, most: 2 });
+    expect(await tell([], true)).toEqual({ members: 2, most: 2 });
+  });
+
+  it("a tally begins anew when its time is up", async () => {
+    const board = await open();
+    await board.tally("talk", { members: ["a"], most: 1, isLast: true }, 20);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(await board.tally("talk", { members: ["b"], most: 0, isLast: false }, 60_000)).toEqual({ members: 1, most: 0 });
+  });
+
+  it("a thousand members in one word are one word", async () => {
+    const board = await open();
+    const members = Array.from({ length: 1_000 }, (_, n) => `member-${n}`);
+    expect(await board.tally("keynote", { members, most: 1_000, isLast: false }, 60_000)).toEqual({ members: 1_000, most: 1_000 });
+  });
+
   it("a rate recovers", async () => {
     const board = await open();
     const rate = { perS: 50, burst: 1 };
@@ -74,11 +109,12 @@ describe("a pinboard in Redis", () => {
     const board = await openRedis("mortal");
     await board.pin("ticket", "for anna", 60_000);
     await board.pass("anna", { perS: 1, burst: 5 });
+    await board.tally("talk", { members: ["a"], most: 1, isLast: false }, 60_000);
     const client = new Redis(redis.url);
     const keys = await client.keys("konferenco:{mortal}:*");
     const livesMs = await Promise.all(keys.map((key) => client.pttl(key)));
     client.disconnect();
-    expect(keys).toHaveLength(2);
+    expect(keys).toHaveLength(4);
     for (const ms of livesMs) expect(ms).toBeGreaterThan(0);
   });
 

@@ -74,6 +74,31 @@ describe("fusion in report time", () => {
     expect(service.stats().ticks).toBe(6);
   });
 
+  it("a schedule that changes counts from the next tick, and for what is late as it was then", async () => {
+    const told = async (isLate: boolean): Promise<string[]> => {
+      store = fakeStore();
+      open({ venue: { ...venue, venueId: "timetable" }, fusion: { maxTagsRunAgain: 100 } });
+      const session = (sessionId: string) => ({ sessions: [{ sessionId, name: sessionId, zoneId: "left", startMs: 0, endMs: 600_000 }], booths: [] });
+      stand("ann", 5, 0, 40_000);
+      service.setSchedule(session("keynote"));
+      stand("ann", 5, 40_000, 80_000);
+      service.setSchedule(session("panel"));
+      const late = heardAt(venue, { tagId: "ben", xM: 5, yM: 5 }, 79_000).map(({ gatewayId, ...row }) => report(gatewayId, 79_600, [row]));
+      if (!isLate) for (const each of late) send(each);
+      stand("ann", 5, 80_000, 82_000);
+      if (isLate) for (const each of late) send(each);
+      stand("ann", 5, 82_000, 120_000);
+      await service.flush();
+      const doing = store.positionsOf("ann").flatMap(({ atMs, activity }) => (activity === undefined ? [] : [{ atMs, what: activity.kind === "in_session" ? activity.sessionId : activity.kind }]));
+      return doing.filter(({ what }, index) => what !== doing[index - 1]?.what).map(({ what, atMs }) => `${what} ${atMs}`);
+    };
+    const onTime = await told(false);
+    expect(onTime.map((line) => line.split(" ")[0])).toEqual(["exploring", "keynote", "panel"]);
+    await service.close();
+    expect(await told(true)).toEqual(onTime);
+    expect(service.stats().timeline.replayedTicks).toBeGreaterThan(0);
+  });
+
   it("a tag that changes its name stays one tag, and a name that nobody has costs its row", async () => {
     const keyHex = "0102030405060708090a111213141516";
     open({ rotatingTags: newRotatingTags({ v: 1, exponent: 6, counterZeroAtMs: 0, tags: [{ tagId: "ann", identityKeyHex: keyHex }] }) });

@@ -1,5 +1,5 @@
 import { APP_CHANNEL_PATTERN } from "@konferenco/protocol";
-import type { ViewerRole } from "./privacy.ts";
+import type { ViewerRole } from "./privacy-policy.ts";
 
 /** What a token says of channels: patterns, in which `*` at the end stands for anything. Absent: what the role has. */
 export interface ChannelClaim {

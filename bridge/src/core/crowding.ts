@@ -22,13 +22,14 @@ const HOT_SHARE = 0.8;
 const COOL_SHARE = 0.6;
 const HOLD_MS = 30_000;
 
-export function newHotSpots(venue: VenueMap, plan: ActivityPlan): HotSpots {
+/** `before`: which are hot, under the schedule before this one. */
+export function newHotSpots(venue: VenueMap, plan: ActivityPlan, before?: HotSpots): HotSpots {
   return new Map(
     venue.zones.map(({ zoneId, polygons }) => {
       const areaM2 = polygons.reduce((sum, polygon) => sum + polygonCentre(polygon).areaM2, 0);
       const seats = Math.max(0, ...(plan.sessionsIn.get(zoneId) ?? []).map((session) => session.capacity ?? 0));
       const capacity = seats > 0 ? seats : areaM2 > 0 ? Math.ceil(areaM2 * PEOPLE_PER_M2) : UNDRAWN_CAPACITY;
-      return [zoneId, { capacity, hot: false, crossedAtMs: null }];
+      return [zoneId, { hot: false, crossedAtMs: null, ...before?.get(zoneId), capacity }];
     }),
   );
 }
@@ -51,7 +52,7 @@ export function markHotSpots(zones: HotSpots, countOf: (zoneId: ZoneId) => numbe
 }
 
 /** Attendance by session: who is there, and who stayed. Of a session that is over only the numbers are kept. */
-export type Attendance = Map<string, SessionCrowd>;
+export type AttendanceBook = Map<string, SessionCrowd>;
 
 interface SessionCrowd {
   /** In the session now, and since when. */
@@ -67,10 +68,15 @@ const ATTENDED_MS = 5 * 60_000;
 /** Then nobody of its people lingers. */
 const OVER_AFTER_MS = 10 * 60_000;
 
-/** To be called every few seconds with everybody: 100,000 tags cost about 10 ms. */
-export function noteAttendance(sessions: Attendance, tags: Iterable<{ tagId: TagId; position: Pick<Position, "activity"> | null }>, plan: ActivityPlan, nowMs: number): SessionCount[] {
+/** Tags between two places where it may be left for a while: 0.1 ms. */
+const STEP_TAGS = 250;
+
+/** To be called every few seconds with everybody. 100,000 tags cost 35 ms, so it pauses by the way, for who drives it to do something else. */
+export function* noteAttendance(sessions: AttendanceBook, tags: Iterable<{ tagId: TagId; position: Pick<Position, "activity"> | null }>, plan: ActivityPlan, nowMs: number): Generator<void, SessionCount[]> {
   const present = new Map<string, Set<TagId>>();
+  let looked = 0;
   for (const { tagId, position } of tags) {
+    if (++looked % STEP_TAGS === 0) yield;
     const activity = position?.activity;
     if (activity?.kind !== "in_session") continue;
     const there = present.get(activity.sessionId);
@@ -78,23 +84,35 @@ export function noteAttendance(sessions: Attendance, tags: Iterable<{ tagId: Tag
     else there.add(tagId);
     if (!sessions.has(activity.sessionId)) sessions.set(activity.sessionId, { present: new Map(), attended: new Set(), attendedBefore: 0, peak: 0 });
   }
-  return [...sessions].map(([sessionId, session]) => {
-    attend(session, present.get(sessionId) ?? NOBODY, nowMs);
+  const counts: SessionCount[] = [];
+  for (const [sessionId, session] of sessions) {
+    yield* attend(session, present.get(sessionId) ?? NOBODY, nowMs);
     const count = { sessionId, present: session.present.size, attended: session.attendedBefore + session.attended.size, peak: session.peak };
-    const endMs = plan.sessionOf.get(sessionId)?.endMs ?? -Infinity;
-    if (session.present.size === 0 && nowMs - endMs >= OVER_AFTER_MS) {
+    if (isOver(sessionId, session, plan, nowMs)) {
       session.attendedBefore = count.attended;
       session.attended.clear();
     }
-    return count;
-  });
+    counts.push(count);
+  }
+  return counts;
+}
+
+/** True once it has ended and the last of its people has gone; of one that the schedule does not have any more, at once. */
+export function isOver(sessionId: string, session: SessionCrowd | undefined, plan: ActivityPlan, nowMs: number): boolean {
+  const endMs = plan.sessionOf.get(sessionId)?.endMs ?? -Infinity;
+  return (session?.present.size ?? 0) === 0 && nowMs - endMs >= OVER_AFTER_MS;
 }
 
 const NOBODY: ReadonlySet<TagId> = new Set();
 
-function attend(session: SessionCrowd, there: ReadonlySet<TagId>, nowMs: number): void {
-  for (const tagId of session.present.keys()) if (!there.has(tagId)) session.present.delete(tagId);
+function* attend(session: SessionCrowd, there: ReadonlySet<TagId>, nowMs: number): Generator<void, void> {
+  let looked = 0;
+  for (const tagId of session.present.keys()) {
+    if (++looked % STEP_TAGS === 0) yield;
+    if (!there.has(tagId)) session.present.delete(tagId);
+  }
   for (const tagId of there) {
+    if (++looked % STEP_TAGS === 0) yield;
     const sinceMs = session.present.get(tagId);
     if (sinceMs === undefined) session.present.set(tagId, nowMs);
     else if (nowMs - sinceMs >= ATTENDED_MS) session.attended.add(tagId);
@@ -103,7 +121,7 @@ function attend(session: SessionCrowd, there: ReadonlySet<TagId>, nowMs: number)
 }
 
 /** A tag whose carrier asked to be forgotten leaves no trace in the counts' memory. */
-export function forgetAttendance(sessions: Attendance, tagId: TagId): void {
+export function forgetAttendance(sessions: AttendanceBook, tagId: TagId): void {
   for (const session of sessions.values()) {
     session.present.delete(tagId);
     session.attended.delete(tagId);

@@ -1,7 +1,8 @@
 import type { TagId, ZoneId } from "@konferenco/protocol";
 import type { Trail } from "./coarse-times.ts";
 import { COMPATIBLE, matchOf, type Match } from "./compatibility.ts";
-import { mayMeet, type Holder, type Standing, type SubjectPolicy } from "./privacy.ts";
+import { mayMeet, type Holder, type SubjectPolicy } from "./privacy-policy.ts";
+import type { Standing } from "./privacy.ts";
 import { KeyedBuckets } from "./token-bucket.ts";
 
 /** Both must have been there for so long. */
@@ -56,6 +57,8 @@ export class Encounters {
   readonly #waiting = new Map<TagId, number>();
   readonly #toldAtMs = new Map<string, number>();
   readonly #near = new Map<string, NearPair>();
+  /** Where the round stands that looks for pairs that have parted; null between two. */
+  #round: MapIterator<[string, NearPair]> | null = null;
   readonly #words = new KeyedBuckets(WORD_RATE, MAX_PAIRS);
 
   constructor(surround: Surround) {
@@ -108,8 +111,9 @@ export class Encounters {
       if (kind === "near" && (zoneWidthM(zoneId) > NEAR_ZONE_M || mayMeet(a, b, "precise"))) continue;
       if (this.#wasToldLately(a.personId, b.personId, nowMs)) continue;
       // Who has been told enough for now is not compared with the rest of the hall.
-      if (this.#words.take(a.personId, nowMs) > 0) return;
-      if (this.#words.take(b.personId, nowMs) > 0) continue;
+      if (this.#words.waitMs(a.personId, nowMs) > 0) return;
+      if (this.#words.waitMs(b.personId, nowMs) > 0) continue;
+      for (const { personId } of [a, b]) this.#words.take(personId, nowMs);
       this.#remember(a.personId, b.personId, nowMs);
       encounters.push({ kind, a, b, matches: [match, matchOf(b.profile, a.profile)] });
       if (kind === "near" && this.#near.size < MAX_PAIRS) this.#near.set(pairOf(a.personId, b.personId), { a: a.personId, b: b.personId, tagIds: [here.tagId, there.tagId], zoneId });
@@ -131,10 +135,17 @@ export class Encounters {
     }
   }
 
-  /** Pairs of which one is no longer shown in the zone, once. */
-  takeParted(isShownIn: (tagId: TagId, zoneId: ZoneId) => boolean): NearPair[] {
+  /** Pairs of which one is no longer shown in the zone, once. `hasTime`: asked before each pair; the next call goes on there, and begins anew after the last. */
+  takeParted(isShownIn: (tagId: TagId, zoneId: ZoneId) => boolean, hasTime: () => boolean = () => true): NearPair[] {
     const parted: NearPair[] = [];
-    for (const [pair, near] of this.#near) {
+    this.#round ??= this.#near.entries();
+    while (hasTime()) {
+      const next = this.#round.next();
+      if (next.done === true) {
+        this.#round = null;
+        break;
+      }
+      const [pair, near] = next.value;
       if (near.tagIds.every((tagId) => isShownIn(tagId, near.zoneId))) continue;
       this.#near.delete(pair);
       parted.push(near);

@@ -25,7 +25,10 @@ const MAX_STAYS = 32;
  */
 export class LivePicture {
   readonly #tags = new Map<TagId, TagState>();
+  /** With those who were there lately. */
   readonly #byZone = new Map<ZoneId, Set<TagState>>();
+  /** Of those alone who are there now. */
+  readonly #countByZone = new Map<ZoneId, number>();
   readonly #byFloor = new Map<number, Cells<TagState>>();
   readonly #entered = new Map<TagId, Standing>();
   readonly #busy = new Set<TagId>();
@@ -90,6 +93,8 @@ export class LivePicture {
   }
 
   #enter(tag: TagState, { zoneId, floor, atMs }: { zoneId: ZoneId | null; floor: number; atMs: number }, nowMs: number): void {
+    this.#count(tag.zoneId, -1);
+    this.#count(zoneId, 1);
     tag.zoneId = zoneId;
     tag.floor = floor;
     tag.zoneSinceMs = atMs;
@@ -109,6 +114,10 @@ export class LivePicture {
     const inZone = this.#byZone.get(zoneId);
     inZone?.delete(tag);
     if (inZone?.size === 0) this.#byZone.delete(zoneId);
+  }
+
+  #count(zoneId: ZoneId | null, by: 1 | -1): void {
+    if (zoneId !== null) this.#countByZone.set(zoneId, this.countIn(zoneId) + by);
   }
 
   /** Tags that are in the zone or were lately: some are still shown there. */
@@ -160,6 +169,7 @@ export class LivePicture {
     const tag = this.#tags.get(tagId);
     if (tag === undefined) return;
     this.#tags.delete(tagId);
+    this.#count(tag.zoneId, -1);
     this.#entered.delete(tagId);
     tag.cells?.remove(tag);
     this.#busy.delete(tagId);
@@ -177,9 +187,15 @@ export class LivePicture {
   clear(): void {
     this.#tags.clear();
     this.#byZone.clear();
+    this.#countByZone.clear();
     this.#byFloor.clear();
     this.#entered.clear();
     this.#busy.clear();
+  }
+
+  /** People and things in the zone. */
+  countIn(zoneId: ZoneId): number {
+    return this.#countByZone.get(zoneId) ?? 0;
   }
 
   /** People and things per zone, of those that `counts` says yes to. */

@@ -1,6 +1,7 @@
 import { MAX_NEARBY_RESULTS, type NearbyPerson, type PersonId, type Profile, type ZoneId } from "@konferenco/protocol";
 import { fold, matchOf, sharedOf } from "./compatibility.ts";
-import { bandOf, sharesZone, type Band, type Place, type SubjectPolicy, type Viewer } from "./privacy.ts";
+import type { SubjectPolicy, Viewer } from "./privacy-policy.ts";
+import { bandOf, sharesZone, type Band, type Place } from "./privacy.ts";
 
 /** The fixed choices of requirement C1, finest first. */
 export const BANDS = ["10m", "50m", "same_zone", "same_venue"] as const satisfies readonly Band[];

@@ -25,7 +25,7 @@ export function newRegionState(): RegionState {
   return { inside: NONE, crossed: NONE };
 }
 
-/** Regions entered and left since the last look (requirement B10). Enter and exit of one region alternate. */
+/** Regions entered and left since the last look (requirement B10). Enter and exit of one region alternate; one that is no more is left. */
 export function detectRegions(state: RegionState, place: RegionPlace, regions: readonly Region[], nowMs: number): { entered: string[]; left: string[] } {
   const entered: string[] = [];
   const left: string[] = [];
@@ -43,7 +43,11 @@ export function detectRegions(state: RegionState, place: RegionPlace, regions: r
     state.inside = isInside ? without(state.inside, regionId) : [...state.inside, regionId];
     (isInside ? left : entered).push(regionId);
   }
-  return { entered, left };
+  const isGone = (regionId: string): boolean => regions.every((region) => region.regionId !== regionId);
+  if (state.crossed.some(({ regionId }) => isGone(regionId))) state.crossed = state.crossed.filter(({ regionId }) => !isGone(regionId));
+  const gone = state.inside.filter(isGone);
+  if (gone.length > 0) state.inside = state.inside.filter((regionId) => !isGone(regionId));
+  return { entered, left: gone.length === 0 ? left : [...left, ...gone] };
 }
 
 function without<T>(list: readonly T[], gone: T): readonly T[] {

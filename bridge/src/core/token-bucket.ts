@@ -15,19 +15,26 @@ export function newBucket(rate: Rate, nowMs: number): TokenBucket {
 
 /** 0: taken. Otherwise the milliseconds until one is there. */
 export function takeToken(bucket: TokenBucket, rate: Rate, nowMs: number): number {
-  const elapsedS = Math.max(0, nowMs - bucket.atMs) / 1_000;
-  bucket.tokens = Math.min(rate.burst, bucket.tokens + elapsedS * rate.perS);
+  bucket.tokens = tokensAt(bucket, rate, nowMs);
   bucket.atMs = nowMs;
-  if (bucket.tokens >= 1) {
-    bucket.tokens -= 1;
-    return 0;
-  }
-  return Math.ceil(((1 - bucket.tokens) / rate.perS) * 1_000);
+  const waitMs = tokenWaitMs(bucket, rate, nowMs);
+  if (waitMs === 0) bucket.tokens -= 1;
+  return waitMs;
+}
+
+/** What `takeToken` would say; nothing is taken. */
+export function tokenWaitMs(bucket: TokenBucket, rate: Rate, nowMs: number): number {
+  const there = tokensAt(bucket, rate, nowMs);
+  return there >= 1 ? 0 : Math.ceil(((1 - there) / rate.perS) * 1_000);
 }
 
 /** True if it has nothing to remember any more. */
 export function isFull(bucket: TokenBucket, rate: Rate, nowMs: number): boolean {
-  return bucket.tokens + (Math.max(0, nowMs - bucket.atMs) / 1_000) * rate.perS >= rate.burst;
+  return tokensAt(bucket, rate, nowMs) >= rate.burst;
+}
+
+function tokensAt({ tokens, atMs }: TokenBucket, { perS, burst }: Rate, nowMs: number): number {
+  return Math.min(burst, tokens + (Math.max(0, nowMs - atMs) / 1_000) * perS);
 }
 
 /** Buckets by key. At `capacity` the oldest key is forgotten, which can only be kinder than the rate. */
@@ -39,6 +46,12 @@ export class KeyedBuckets {
   constructor(rate: Rate, capacity: number) {
     this.#rate = rate;
     this.#capacity = capacity;
+  }
+
+  /** What `take` would say; nothing is taken. */
+  waitMs(key: string, nowMs: number): number {
+    const bucket = this.#buckets.get(key);
+    return bucket === undefined ? 0 : tokenWaitMs(bucket, this.#rate, nowMs);
   }
 
   take(key: string, nowMs: number): number {

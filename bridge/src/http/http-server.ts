@@ -3,6 +3,7 @@ import { CLIENT_ERRORS, ConfigError, StoreUnavailable, type ClientErrorCode } fr
 import type { Claims, TokenAuthority } from "../auth.ts";
 import { RegistryRefusal, type Registry } from "../registry/registry.ts";
 import type { SseTransport } from "../sse-transport.ts";
+import type { ClientAddress } from "./client-address.ts";
 import { isAllowedOrigin } from "./origin.ts";
 import { SECURITY_HEADERS, type Pages } from "./pages.ts";
 import { ClientError, errorBody, matchRoute, parseAs, readBody, type Access, type Answer, type Route } from "./router.ts";
@@ -20,6 +21,7 @@ export interface HttpOptions {
   registry: Registry;
   pages: Pages | null;
   allowedOrigins: readonly string[];
+  clientAddress: ClientAddress;
   log: (event: object) => void;
   /** Counted by route and status, never by person. */
   observe: (route: string, status: number) => void;
@@ -108,7 +110,7 @@ async function answerRoute(options: HttpOptions, request: http.IncomingMessage, 
       query: found.query === undefined ? {} : parseAs(found.query, Object.fromEntries(url.searchParams), "query"),
       body: found.body === undefined ? undefined : parseAs(found.body, await bodyOf(request, found), "body"),
       claims,
-      address: request.socket.remoteAddress ?? "",
+      address: options.clientAddress(request),
       accept: request.headers.accept ?? "",
     });
     options.observe(found.path, result.status);

@@ -16,7 +16,8 @@ import {
 } from "@konferenco/protocol";
 import type { Claims } from "../auth.ts";
 import { rightsOf } from "../core/channel-rights.ts";
-import { isVenue, type Viewer } from "../core/privacy.ts";
+import type { Viewer } from "../core/privacy-policy.ts";
+import { isVenue } from "../core/privacy.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
 import type { MessageDesk, MessageDraft } from "../message-desk.ts";
 import type { PeopleCache } from "../people-cache.ts";

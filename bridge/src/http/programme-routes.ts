@@ -15,7 +15,7 @@ const MAX_KEYS = 10_000;
 const MAX_HEARD = 200;
 
 export interface ProgrammeRoutesOptions {
-  schedule: Schedule;
+  schedule: () => Schedule;
   activities: Activities;
   channels: Channels;
   people: PeopleCache;
@@ -25,9 +25,6 @@ export interface ProgrammeRoutesOptions {
 /** What is on, what I am doing, and which channels are near me. */
 export function programmeRoutes({ schedule, activities, channels, people, nowMs }: ProgrammeRoutesOptions): Route[] {
   const buckets = new KeyedBuckets(CHANNELS_RATE, MAX_KEYS);
-  const { sessions, booths, meetings, regions } = schedule;
-  // By which transmitters a place is known is the venue's own.
-  const shownRegions = regions.map(({ signals: _signals, ...region }) => region);
   return [
     route({
       method: "GET",
@@ -37,6 +34,9 @@ export function programmeRoutes({ schedule, activities, channels, people, nowMs 
       answers: z.object({ sessions: z.array(sessionItemSchema), booths: z.array(boothSchema), regions: z.array(regionSchema.omit({ signals: true })), meetings: z.array(meetingSchema) }),
       handle({ claims }) {
         const personId = claims?.personId ?? null;
+        const { sessions, booths, meetings, regions } = schedule();
+        // By which transmitters a place is known is the venue's own.
+        const shownRegions = regions.map(({ signals: _signals, ...region }) => region);
         const own = personId === null ? [] : meetings.filter(({ personIds }) => personIds.includes(personId));
         return { status: 200, body: { sessions, booths, regions: shownRegions, meetings: own } };
       },

@@ -1,7 +1,7 @@
 import type http from "node:http";
 import { z } from "zod";
 import { CLIENT_ERRORS, type ClientErrorCode } from "@konferenco/protocol";
-import type { ViewerRole } from "../core/privacy.ts";
+import type { ViewerRole } from "../core/privacy-policy.ts";
 import type { Claims } from "../auth.ts";
 
 /** An answer that is not the wished one; becomes the JSON error of its code. */

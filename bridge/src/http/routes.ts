@@ -33,7 +33,7 @@ import type { AlertReceipts } from "../alert-receipts.ts";
 import { RENEWABLE_S, type Claims, type TokenAuthority } from "../auth.ts";
 import type { Bearer, Login } from "../config.ts";
 import { BANDS } from "../core/nearby.ts";
-import { seesThings, type Viewer } from "../core/privacy.ts";
+import { seesThings, type Viewer } from "../core/privacy-policy.ts";
 import type { CountAudit } from "../count-audit.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
 import type { Flow } from "../flow.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { AUDIENCES, LEVELS, idSchema, lookupSchema } from "@konferenco/protocol";
-import { compilePolicy, levelFor, seesThings, viewerOf as asViewer } from "../core/privacy.ts";
+import { compilePolicy, levelFor, seesThings, viewerOf as asViewer } from "../core/privacy-policy.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
 import { notFound, personIdOf, settingsSchema, viewerOf, type RoutesOptions } from "./routes.ts";
 import { ClientError, EVERYBODY, route, type Route } from "./router.ts";

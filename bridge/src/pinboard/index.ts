@@ -1,3 +1,3 @@
 export { openRedisPinboard } from "./redis-pinboard.ts";
 export { newInProcessPinboard } from "./in-process-pinboard.ts";
-export type { Pinboard } from "./pinboard.ts";
+export type { Pinboard, Tally } from "./pinboard.ts";

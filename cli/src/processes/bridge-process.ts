@@ -2,7 +2,8 @@ import { openBridge } from "@konferenco/bridge";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
 import { openKeysAt, openPinboardAt, openRegistryAt, openStoreAt } from "../open-store.ts";
-import { scheduleOf, venueOf, type EventOptions } from "../options.ts";
+import { venueOf, type EventOptions } from "../options.ts";
+import { openSchedule } from "../schedule-file.ts";
 import { applicationPassword, secretOf, type Site } from "../site.ts";
 import { builtPages } from "../up/system.ts";
 import { openAlertPublisher } from "./alert-publisher.ts";
@@ -12,6 +13,7 @@ export interface BridgeProcessOptions extends EventOptions {
   store: string;
   host: string;
   port: number;
+  trustedProxies: string[];
 }
 
 export async function runBridgeProcess(options: BridgeProcessOptions, site: Site): Promise<void> {
@@ -19,7 +21,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
-    const schedule = scheduleOf(options, venue, Date.now());
+    const schedule = openSchedule(options, venue, Date.now());
     const keys = await openKeysAt({ url: options.store, dataDir: options.data, keysDir: options.keys, site, log: logLine });
     closers.add("keys", async () => keys.close());
     const place = { url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine };
@@ -35,8 +37,9 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       eventId,
       host: options.host,
       port: options.port,
+      trustedProxies: options.trustedProxies,
       venue,
-      schedule,
+      schedule: schedule.first,
       store,
       registry,
       pinboard,
@@ -48,6 +51,8 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       log: logLine,
     });
     closers.add("bridge", () => bridge.close());
+    const stopFollowing = schedule.follow((changed) => bridge.setSchedule(changed), logLine);
+    closers.add("schedule", async () => stopFollowing());
     logLine({ event: "bridge ready", url: bridge.url });
     await untilStopped(null);
   } finally {

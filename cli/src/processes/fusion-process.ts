@@ -3,7 +3,8 @@ import { Closers, untilStopped } from "../closers.ts";
 import { exposeFusion } from "../expose.ts";
 import { logLine } from "../log.ts";
 import { openKeysAt, openStoreAt } from "../open-store.ts";
-import { scheduleOf, venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { venueOf, type EventOptions, type HealthOption } from "../options.ts";
+import { openSchedule } from "../schedule-file.ts";
 import { applicationPassword, type Site } from "../site.ts";
 import { readSurveys, surveyWords, type SurveyOptions } from "../survey/read-surveys.ts";
 import { rotatingTagsOf } from "../tag-names.ts";
@@ -21,15 +22,17 @@ export async function runFusionProcess(options: FusionProcessOptions, site: Site
   const { event: eventId } = options;
   try {
     const venue = venueOf(options);
-    const schedule = scheduleOf(options, venue, Date.now());
+    const schedule = openSchedule(options, venue, Date.now());
     const surveys = readSurveys(options, venue);
     const rotatingTags = options.tagKeys === undefined ? null : rotatingTagsOf(options.tagKeys);
     const keys = await openKeysAt({ url: options.store, dataDir: options.data, keysDir: options.keys, site, log: logLine });
     closers.add("keys", async () => keys.close());
     const store = await openStoreAt({ url: options.store, eventId, venue, dataDir: options.data, keys, nowMs: Date.now, log: logLine });
     closers.add("store", () => store.close());
-    const fusion = openFusionService({ eventId, venue, schedule, store, keys, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
+    const fusion = openFusionService({ eventId, venue, schedule: schedule.first, store, keys, nowMs: Date.now, time: "wall", log: logLine, ...surveys, ...(rotatingTags === null ? {} : { rotatingTags }) });
     closers.add("fusion", () => fusion.close());
+    const stopFollowing = schedule.follow((changed) => fusion.setSchedule(changed), logLine);
+    closers.add("schedule", async () => stopFollowing());
     const source = await openMqttSource({
       url: options.broker,
       eventId,

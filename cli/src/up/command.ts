@@ -4,7 +4,8 @@ import { Option, type Command } from "commander";
 import { ConfigError, type VenueMap } from "@konferenco/protocol";
 import { Closers, untilStopped } from "../closers.ts";
 import { logLine } from "../log.ts";
-import { addEventOptions, addListenOptions, parseCount, parseDurationMs, scheduleOf, venueOf, type EventOptions } from "../options.ts";
+import { addEventOptions, addListenOptions, parseCount, parseDurationMs, venueOf, type EventOptions } from "../options.ts";
+import { openSchedule } from "../schedule-file.ts";
 import { addSurveyOptions, readSurveys, surveyWords, type SurveyOptions, type Surveys } from "../survey/read-surveys.ts";
 import { DEMO_PERSON_ID, openDemo, type Demo } from "./demo.ts";
 import { rotatingTagsOf } from "../tag-names.ts";
@@ -14,6 +15,7 @@ import { builtPages, openSystem, type System } from "./system.ts";
 interface UpOptions extends EventOptions, SurveyOptions {
   host: string;
   port: number;
+  trustedProxies: string[];
   mqttPort: number;
   mqttWsPort: number;
   store: string;
@@ -41,6 +43,7 @@ export function registerUpCommand(program: Command): void {
 
 async function up(options: UpOptions): Promise<void> {
   const venue = venueOf(options);
+  const schedule = openSchedule(options, venue, Date.now());
   const surveys = readSurveys(options, venue);
   const rotatingTags = options.tagKeys === undefined ? null : rotatingTagsOf(options.tagKeys);
   if (options.report !== undefined) requireWritable(options.report);
@@ -50,13 +53,14 @@ async function up(options: UpOptions): Promise<void> {
     const system = await openSystem({
       eventId: options.event,
       venue,
-      schedule: scheduleOf(options, venue, Date.now()),
+      schedule: schedule.first,
       surveys,
       dataDir: options.data,
       keysDir: options.keys,
       store: options.store,
       host: options.host,
       httpPort: options.port,
+      trustedProxies: options.trustedProxies,
       mqttPort: options.mqttPort,
       mqttWsPort: options.mqttWsPort,
       demoPersonId: options.simulation ? DEMO_PERSON_ID : null,
@@ -67,6 +71,9 @@ async function up(options: UpOptions): Promise<void> {
       log: process.stderr.isTTY ? () => undefined : logLine,
     });
     closers.add("system", () => system.close());
+    // On a terminal too: who mends the file waits for this line.
+    const stopFollowing = schedule.follow((changed) => system.setSchedule(changed), logLine);
+    closers.add("schedule", async () => stopFollowing());
     const demo = options.simulation ? await openDemo(system, venue, { seed: options.seed, tags: options.tags, nowMs: Date.now }) : null;
     if (demo !== null) closers.add("simulation", () => demo.close());
 

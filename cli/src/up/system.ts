@@ -24,6 +24,8 @@ export interface SystemOptions {
   host: string;
   /** Ports: 0 picks a free one. */
   httpPort: number;
+  /** Reverse proxies before the bridge; absent: none. */
+  trustedProxies?: string[];
   mqttPort: number;
   mqttWsPort: number | null;
   /** The person behind the demo login `attendee`, if there is one. */
@@ -43,6 +45,7 @@ export interface System {
   store: Store;
   registry: Registry;
   bridge: Bridge;
+  setSchedule(schedule: Schedule): void;
   close(): Promise<void>;
 }
 
@@ -83,6 +86,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       eventId,
       host,
       port: options.httpPort,
+      ...(options.trustedProxies === undefined ? {} : { trustedProxies: options.trustedProxies }),
       venue,
       schedule,
       store,
@@ -101,7 +105,19 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       },
     });
     closers.add("bridge", () => bridge.close());
-    return { site, broker, fusion, store, registry, bridge, close: () => closers.close() };
+    return {
+      site,
+      broker,
+      fusion,
+      store,
+      registry,
+      bridge,
+      setSchedule(changed) {
+        fusion.setSchedule(changed);
+        bridge.setSchedule(changed);
+      },
+      close: () => closers.close(),
+    };
   } catch (error) {
     await closers.close().catch(() => undefined);
     throw error;

@@ -2,7 +2,7 @@ import { gatewayOfTag, type VenueMap } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
 import { copyOf } from "./copy-of.ts";
 import { calibrateByLinks, levelOfAllPackets, type LinkMeasurement } from "./calibrate-links.ts";
-import { learnFromTraffic, MIN_SNAPSHOTS, PIVOT_DB, type Snapshot } from "./learn-traffic.ts";
+import { learnFromTraffic, MIN_SNAPSHOTS, type Snapshot } from "./learn-traffic.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
 import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
@@ -118,15 +118,13 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     trafficDueMs = nowMs + trafficPauseMs;
     trafficPauseMs = Math.min(LAST_TRAFFIC_MS, trafficPauseMs * 1.5);
     fillLevels(levels, reaches, taught, radioMap);
-    const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, reaches, sensitivityDbm }, config);
+    const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, sensitivityDbm }, config);
     model = taught;
     trafficGainNats = null;
     if (fit === null) return true;
     trafficGainNats = fit.gainNats;
     model = {
       ...model,
-      rssiAt1mDbm: model.rssiAt1mDbm + fit.exponent * PIVOT_DB,
-      pathLossExponent: model.pathLossExponent + fit.exponent,
       gatewayOffsetDb: model.gatewayOffsetDb.map((offsetDb, gateway) => offsetDb + (fit.offsetDb[gateway] as number)),
     };
     fillLevels(levels, reaches, model, radioMap);

@@ -61,7 +61,7 @@ export interface FusionConfig {
   /** Level of a gateway's or a tag's advertisement at 1 m: -59 dBm is 0 dBm of power; -18 to +3 dBm and cases make it wide. */
   priorRssiAt1mDbm: number;
   priorRssiAt1mSigmaDb: number;
-  /** ITU-R P.1238: 2.0 in sight to 3.0 in offices; 2.45 measured at 5-16 m (Strzoda et al. 2022). */
+  /** Free space, walls counted apart (COST 231, 4.7.2). Surveys of a hall and a flat gave 1.7 and 1.2 beside their walls. */
   priorPathLossExponent: number;
   priorPathLossExponentSigma: number;
   /** No exponent below this is believed: free regression on heard links gave 1.1-1.5 where 2-3 was right. */
@@ -86,15 +86,15 @@ export interface FusionConfig {
   surveyMemoryShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
-  /** Traffic may turn the exponent by this… */
-  trafficExponentSigma: number;
-  /** …and is believed when what was held back became likelier by so much, in nats a snapshot. */
+  /** What traffic tells of the gateways is believed when what was held back became likelier by so much, in nats a snapshot. */
   trafficGainNats: number;
   /** A link that was not heard for this long is not there any more. */
   linkMemoryMs: number;
   /** Heights where the map names none: a badge, and a gateway on a wall. */
   tagHeightM: number;
   gatewayHeightM: number;
+  /** Upright antennas radiate sideways: who stands below a gateway hears it as if it hung so many times as high. */
+  overheadShare: number;
   /** What a gateway hears at its weakest, before it has shown better. */
   priorSensitivityDbm: number;
   /** A tag well within reach is heard with this probability in unheardAfterMs… */
@@ -115,8 +115,10 @@ export interface FusionConfig {
   tailDegrees: number;
   /** Shadowing and the wearer's body stay as they are for so long: looks nearer in time share their error and count for less. */
   lookMemoryMs: number;
-  /** While nothing is calibrated the model's own error lasts too: times so much. */
+  /** While nothing is calibrated the model's own error lasts too: times so much… */
   priorLookShare: number;
+  /** …and is common to all gateways: more than these say no more together. */
+  priorLookGateways: number;
   /** The same for silence, which says less. */
   silenceMemoryMs: number;
   /** How long a belief lasts that nothing new confirms: shadowing does not average out by standing still. */
@@ -252,7 +254,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
 
   priorRssiAt1mDbm: -60,
   priorRssiAt1mSigmaDb: 10,
-  priorPathLossExponent: 2.2,
+  priorPathLossExponent: 2,
   priorPathLossExponentSigma: 0.35,
   leastPathLossExponent: 1.6,
   priorWallLossDb: 5,
@@ -266,11 +268,11 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyScatterPackets: 20,
   surveyMemoryShare: 4.5,
   surveyOffsetSigmaDb: 1,
-  trafficExponentSigma: 0.15,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
   tagHeightM: 1.2,
   gatewayHeightM: 2,
+  overheadShare: 1.7,
   priorSensitivityDbm: -91,
   hearingShare: 0.95,
   hearingWidthDb: 3.5,
@@ -282,7 +284,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   strongSigmaDb: 6,
   tailDegrees: 6,
   lookMemoryMs: 350,
-  priorLookShare: 3,
+  priorLookShare: 1.5,
+  priorLookGateways: 6,
   silenceMemoryMs: 1_000,
   beliefMemoryMs: 1_500,
   unheardAfterMs: 4_000,

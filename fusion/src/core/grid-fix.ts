@@ -17,8 +17,7 @@ export type TagBelief = Belief | null;
  */
 export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig): Hearing[] {
   const hearings: Hearing[] = [];
-  const isCalibrated = calibration.basis === "links" || calibration.basis === "survey";
-  const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * (isCalibrated ? 1 : config.priorLookShare)));
+  const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * lookShare(links, calibration, nowMs, config)));
   const silence = 1 - Math.exp((-dtS * 1_000) / config.silenceMemoryMs);
   const spreadDb2 = config.strongSigmaDb ** 2;
   const near = gatewaysNear(venue, loudestOf(links, nowMs, config));
@@ -40,6 +39,14 @@ export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibratio
     }
   }
   return hearings;
+}
+
+/** What a model that nothing has calibrated gets wrong lasts, and all gateways share it. */
+function lookShare(links: readonly Link[], calibration: Calibration, nowMs: number, config: FusionConfig): number {
+  if (calibration.basis === "links" || calibration.basis === "survey") return 1;
+  let heard = 0;
+  for (const { filter } of links) if (nowMs - filter.heardAtMs < config.unheardAfterMs) heard++;
+  return config.priorLookShare * Math.max(1, heard / config.priorLookGateways);
 }
 
 /** The gateway that hears the tag loudest now, or heard it last. */

@@ -1,7 +1,7 @@
 import type { FusionConfig } from "./fusion-config.ts";
 import type { Hearing } from "./grid-filter.ts";
 import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, UNHEARD_FROM, newLevelLikelihood, type LevelLikelihood } from "./level-likelihood.ts";
-import type { GatewayReach, LevelMap } from "./radio-model.ts";
+import type { LevelMap } from "./radio-model.ts";
 
 /** What all gateways said of one tag at one moment, kept to learn from. */
 export interface Snapshot {
@@ -13,10 +13,9 @@ export interface Snapshot {
   offsetDb: number;
 }
 
-/** Corrections to the model in force: per gateway, and to the exponent. */
+/** Corrections to the model in force, per gateway. */
 export interface TrafficFit {
   offsetDb: Float64Array;
-  exponent: number;
   /** By how much the snapshots that were held back became likelier, in nats each. */
   gainNats: number;
   snapshots: number;
@@ -27,22 +26,19 @@ export interface TrafficMaterial {
   /** Cells that a tag may be in, a sample of all. */
   cells: Int32Array;
   levels: LevelMap;
-  reaches: readonly GatewayReach[];
   sensitivityDbm: Float64Array;
 }
 
 const ROUNDS = 4;
-/** The exponent turns the law around this: 10 log10 of 6 m. Around 1 m every turn would look like another power of all tags. */
-export const PIVOT_DB = 8;
 /** Places are held back in squares of this size, as on a chessboard: moments near each other prove nothing, they share their shadows. */
 const SQUARE_M = 4;
 /** Snapshots a few steps apart are nearly independent. */
 const SNAPSHOT_WORTH = 0.7;
 
 /**
- * What the traffic itself tells of the radio: offsets of gateways and the exponent, by expectation and
- * maximisation (where may the tag have been, given the model; which model fits best, given that) under
- * priors around the model that it begins with. Two fits, each on the white or the black squares of the
+ * What the traffic itself tells of the radio: offsets of gateways, by expectation and maximisation (where
+ * may the tag have been, given the model; which offsets fit best, given that) under priors around the
+ * model that it begins with. Not the exponent: a wrong one moves the tags and fits as well (docs/decisions/0140). Two fits, each on the white or the black squares of the
  * floor, are judged on the squares that they have not seen: null when those did not become likelier.
  */
 export function learnFromTraffic(material: TrafficMaterial, config: FusionConfig): TrafficFit | null {
@@ -51,7 +47,7 @@ export function learnFromTraffic(material: TrafficMaterial, config: FusionConfig
   const likelihood = newLevelLikelihood(config);
   const square = ({ xM, yM }: Snapshot): number => Math.abs(Math.floor(xM / SQUARE_M) + Math.floor(yM / SQUARE_M)) % 2;
   const gateways = material.levels.levelDbm.length;
-  const none: Correction = { offsetDb: new Float64Array(gateways), exponent: 0 };
+  const none = new Float64Array(gateways);
   let gain = 0;
   for (const fold of [0, 1]) {
     const learned = snapshots.filter((snapshot) => square(snapshot) === fold);
@@ -62,102 +58,87 @@ export function learnFromTraffic(material: TrafficMaterial, config: FusionConfig
   }
   const gainNats = gain / snapshots.length;
   if (gainNats < config.trafficGainNats) return null;
-  const fit = maximise(snapshots, material, likelihood, config);
-  return { ...fit, gainNats, snapshots: snapshots.length };
+  return { offsetDb: maximise(snapshots, material, likelihood, config), gainNats, snapshots: snapshots.length };
 }
 
 export const MIN_SNAPSHOTS = 12;
 
-interface Correction {
-  offsetDb: Float64Array;
-  exponent: number;
-}
-
-function logLikelihoodOf(snapshots: readonly Snapshot[], correction: Correction, material: TrafficMaterial, likelihood: LevelLikelihood): number {
+function logLikelihoodOf(snapshots: readonly Snapshot[], correctionDb: Float64Array, material: TrafficMaterial, likelihood: LevelLikelihood): number {
   const log = new Float64Array(material.cells.length);
   let sum = 0;
-  for (const snapshot of snapshots) sum += weighCells(log, snapshot, snapshot.offsetDb, correction, material, likelihood);
+  for (const snapshot of snapshots) sum += weighCells(log, snapshot, snapshot.offsetDb, correctionDb, material, likelihood);
   return sum;
 }
 
-function maximise(snapshots: readonly Snapshot[], material: TrafficMaterial, likelihood: LevelLikelihood, config: FusionConfig): Correction {
-  const { cells, levels, reaches } = material;
+function maximise(snapshots: readonly Snapshot[], material: TrafficMaterial, likelihood: LevelLikelihood, config: FusionConfig): Float64Array {
+  const { cells, levels } = material;
   const gateways = levels.levelDbm.length;
-  const correction: Correction = { offsetDb: new Float64Array(gateways), exponent: 0 };
+  const correctionDb = new Float64Array(gateways);
   const log = new Float64Array(cells.length);
   const sum = new Float64Array(gateways);
   const weight = new Float64Array(gateways);
   for (let round = 0; round < ROUNDS; round++) {
     sum.fill(0);
     weight.fill(0);
-    let [slopeSum, slopeWeight] = [0, 0];
     for (const snapshot of snapshots) {
-      weighCells(log, snapshot, snapshot.offsetDb, correction, material, likelihood);
+      weighCells(log, snapshot, snapshot.offsetDb, correctionDb, material, likelihood);
       // The tag's own offset floats: only differences between gateways are learned.
-      const residual: { gateway: number; off: number; trust: number; path: number }[] = [];
+      const residual: { gateway: number; off: number; trust: number }[] = [];
       for (const { gateway, rssiDbm } of snapshot.hearings) {
         if (Number.isNaN(rssiDbm)) continue;
         const level = levels.levelDbm[gateway] as Float32Array;
-        const reach = reaches[gateway] as GatewayReach;
-        let [off, path, mass] = [0, 0, 0];
+        const firstCell = levels.firstCell[gateway] as number;
+        let [off, mass] = [0, 0];
         for (let i = 0; i < cells.length; i++) {
           const share = log[i] as number;
           if (share < 1e-4) continue;
-          const at = (cells[i] as number) - reach.firstCell;
-          const expected = level[at];
+          const expected = level[(cells[i] as number) - firstCell];
           if (expected === undefined) continue;
-          off += share * (rssiDbm - snapshot.offsetDb - expected - (correction.offsetDb[gateway] as number) + correction.exponent * ((reach.pathDb[at] as number) - PIVOT_DB));
-          path += share * (reach.pathDb[at] as number);
+          off += share * (rssiDbm - snapshot.offsetDb - expected - (correctionDb[gateway] as number));
           mass += share;
         }
         if (mass < 0.5) continue;
         off /= mass;
         const sigmaDb = off < 0 ? config.weakSigmaDb : config.strongSigmaDb;
         const trust = (SNAPSHOT_WORTH * (config.tailDegrees + 1)) / (config.tailDegrees + (off / sigmaDb) ** 2) / sigmaDb ** 2;
-        residual.push({ gateway, off, trust, path: path / mass });
+        residual.push({ gateway, off, trust });
       }
       if (residual.length < 3) continue;
       const total = residual.reduce((all, { trust }) => all + trust, 0);
       const common = residual.reduce((all, { trust, off }) => all + trust * off, 0) / total;
-      const meanPath = residual.reduce((all, { trust, path }) => all + trust * path, 0) / total;
-      for (const { gateway, off, trust, path } of residual) {
+      for (const { gateway, off, trust } of residual) {
         sum[gateway] = (sum[gateway] as number) + trust * (off - common);
         weight[gateway] = (weight[gateway] as number) + trust;
-        slopeSum -= trust * (path - meanPath) * (off - common);
-        slopeWeight += trust * (path - meanPath) ** 2;
       }
     }
     let mean = 0;
     for (let gateway = 0; gateway < gateways; gateway++) {
       // A step of the maximisation under the prior that the correction is nothing.
       const precision = (weight[gateway] as number) + 1 / config.gatewayOffsetSigmaDb ** 2;
-      const before = correction.offsetDb[gateway] as number;
-      correction.offsetDb[gateway] = before + ((sum[gateway] as number) - before / config.gatewayOffsetSigmaDb ** 2) / precision;
-      mean += (correction.offsetDb[gateway] as number) / gateways;
+      const before = correctionDb[gateway] as number;
+      correctionDb[gateway] = before + ((sum[gateway] as number) - before / config.gatewayOffsetSigmaDb ** 2) / precision;
+      mean += (correctionDb[gateway] as number) / gateways;
     }
-    for (let gateway = 0; gateway < gateways; gateway++) correction.offsetDb[gateway] = (correction.offsetDb[gateway] as number) - mean;
-    const slopePrior = 1 / config.trafficExponentSigma ** 2;
-    correction.exponent += (slopeSum - correction.exponent * slopePrior) / (slopeWeight + slopePrior);
+    for (let gateway = 0; gateway < gateways; gateway++) correctionDb[gateway] = (correctionDb[gateway] as number) - mean;
   }
-  return correction;
+  return correctionDb;
 }
 
 /** Fills `share` with the mass of each cell given the snapshot, and returns the snapshot's log-likelihood. */
-function weighCells(share: Float64Array, snapshot: Snapshot, offsetDb: number, correction: Correction, material: TrafficMaterial, { table }: LevelLikelihood): number {
-  const { cells, levels, reaches, sensitivityDbm } = material;
+function weighCells(share: Float64Array, snapshot: Snapshot, offsetDb: number, correctionDb: Float64Array, material: TrafficMaterial, { table }: LevelLikelihood): number {
+  const { cells, levels, sensitivityDbm } = material;
   share.fill(0);
   for (const { gateway, rssiDbm, weight } of snapshot.hearings) {
     const level = levels.levelDbm[gateway] as Float32Array;
-    const reach = reaches[gateway] as GatewayReach;
+    const firstCell = levels.firstCell[gateway] as number;
     const heard = !Number.isNaN(rssiDbm);
     const from = heard ? 0 : UNHEARD_FROM;
-    const shift = offsetDb + (correction.offsetDb[gateway] as number);
+    const shift = offsetDb + (correctionDb[gateway] as number);
     for (let i = 0; i < cells.length; i++) {
-      const at = (cells[i] as number) - reach.firstCell;
+      const at = (cells[i] as number) - firstCell;
       let index = TABLE_LENGTH - 1;
       if (at >= 0 && at < level.length) {
-        const expected = (level[at] as number) + shift - correction.exponent * ((reach.pathDb[at] as number) - PIVOT_DB);
-        const off = (heard ? rssiDbm : (sensitivityDbm[gateway] as number)) - expected;
+        const off = (heard ? rssiDbm : (sensitivityDbm[gateway] as number)) - (level[at] as number) - shift;
         index = Math.max(0, Math.min(TABLE_LENGTH - 1, ((off + MAX_OFF_DB) * PER_DB) | 0));
       }
       share[i] = (share[i] as number) + weight * (table[from + index] as number);

@@ -14,8 +14,8 @@ import type { SurveyPoint } from "./radio-map.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
-import { indexVenue, type VenueIndex } from "./venue-index.ts";
-import { cellNear, newVenueGrid, roomsOnHallways } from "./venue-grid.ts";
+import { cellNear, prepareVenue } from "./venue-grid.ts";
+import type { VenueIndex } from "./venue-index.ts";
 import { addToLink, newLink, packLinks, readWindow, unpackLinks, type Link, type ReadingWindow } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
 
@@ -78,6 +78,8 @@ export interface Pipeline {
   restore(position: Position): void;
   /** Lets the tag go as if it had long been silent: the next tick tells its exit and aparts, and holds nothing of it any more. */
   drop(tagId: TagId): void;
+  /** What is on where from now on, instead of what was. */
+  setSchedule(schedule: Pick<Schedule, "sessions" | "booths">): void;
   counts(): PipelineCounts;
   tagIds(): TagId[];
   tagCount(): number;
@@ -182,16 +184,14 @@ export interface PipelineOptions {
 
 export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig> = {}, options: PipelineOptions = {}): Pipeline {
   const config = configOf(overrides, options);
-  const venue = indexVenue(venueMap);
+  const { venue, grid } = prepareVenue(venueMap);
   let tags = new Map<TagId, Tag>();
   let candidates = new Map<TagId, Observation[]>();
   let parted = new Map<TagId, Parted>();
-  const grid = newVenueGrid(venueMap, venue);
-  if (grid !== null) venue.onHallway = roomsOnHallways(grid, venue);
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   let proximity = newProximityState();
-  const activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
+  let activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
   const counts = newCounts();
   const toldCounts: Partial<PipelineCounts> = {};
   let tagHearings: Hearing[] = [];
@@ -538,6 +538,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       tag.past = null;
     },
 
+    setSchedule(schedule) {
+      activities = planActivities(venueMap, schedule);
+    },
+
     tagIds: () => [...tags.keys(), ...candidates.keys(), ...parted.keys()],
     tagCount: () => tags.size,
 
@@ -552,7 +556,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     save() {
       // Lists of candidates are made anew, not changed.
-      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), parted: new Map(parted), proximity: copyProximity(proximity), proximityAtMs, counts: { ...counts } };
+      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), parted: new Map(parted), proximity: copyProximity(proximity), proximityAtMs, activities, counts: { ...counts } };
       const restoreCalibration = calibration?.save();
       return () => {
         tags = new Map(kept.tags.map((tag) => [tag.tagId, tagOf(tag)]));
@@ -562,6 +566,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         proximity = copyProximity(kept.proximity);
         Object.assign(counts, kept.counts);
         proximityAtMs = kept.proximityAtMs;
+        activities = kept.activities;
         restoreCalibration?.();
       };
     },

@@ -1,7 +1,7 @@
 import type { VenueMap } from "@konferenco/protocol";
 import { calibrateByLinks, type LinkFit, type LinkMeasurement } from "./calibrate-links.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import { wallsBetween, pathDbOf, type Corrections, type LevelMap } from "./radio-model.ts";
+import { pathDbOf, riseBetweenM, wallsBetween, type Corrections, type LevelMap } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
@@ -62,7 +62,6 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
       const gateway = index.gateways[by] as VenueIndex["gateways"][number];
       const floors = Math.abs(gateway.floor - spot.floor);
       if (floors > 1) continue;
-      const riseM = floors * 3.5 + (gateway.zM ?? config.gatewayHeightM) - config.tagHeightM;
       const isHeard = (spot.count[by] as number) > 0;
       const place = grid.place[spot.cell] as number;
       measurements.push({
@@ -70,7 +69,7 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
         from: -1,
         by,
         rssiDbm: isHeard ? (spot.sum[by] as number) / (spot.count[by] as number) : NaN,
-        pathDb: pathDbOf(Math.hypot(spot.xM - gateway.xM, spot.yM - gateway.yM, riseM)),
+        pathDb: pathDbOf(Math.hypot(spot.xM - gateway.xM, spot.yM - gateway.yM, riseBetweenM(gateway, spot.floor, config))),
         walls: floors > 0 ? 0 : wallsBetween(gateway, { xM: spot.xM, yM: spot.yM, place }, spot.floor, index, map.walls),
         floors,
       });

@@ -76,7 +76,7 @@ export function reachOfGateways(map: VenueMap, index: VenueIndex, grid: VenueGri
     const count = near.reduce((sum, { cellCount }) => sum + cellCount, 0);
     const reach: GatewayReach = { firstCell, pathDb: new Float32Array(count), walls: new Uint8Array(count), floors: new Uint8Array(count) };
     for (const floor of near) {
-      const riseM = (gateway.floor - floor.floor) * FLOOR_HEIGHT_M + (gateway.zM ?? config.gatewayHeightM) - config.tagHeightM;
+      const riseM = riseBetweenM(gateway, floor.floor, config);
       for (let cell = floor.firstCell; cell < floor.firstCell + floor.cellCount; cell++) {
         const at = cell - firstCell;
         const to = { xM: grid.xM[cell] as number, yM: grid.yM[cell] as number, place: grid.place[cell] as number };
@@ -89,6 +89,12 @@ export function reachOfGateways(map: VenueMap, index: VenueIndex, grid: VenueGri
     }
     return reach;
   });
+}
+
+/** How much higher a gateway is than a tag on that floor, for the range of its level. On its own floor that counts for more, see overheadShare. */
+export function riseBetweenM(gateway: { floor: number; zM: number | null }, floor: number, config: FusionConfig): number {
+  const riseM = (gateway.zM ?? config.gatewayHeightM) - config.tagHeightM;
+  return gateway.floor === floor ? config.overheadShare * riseM : (gateway.floor - floor) * FLOOR_HEIGHT_M + riseM;
 }
 
 export function pathDbOf(rangeM: number): number {

@@ -1,5 +1,5 @@
 import type { VenueMap } from "@konferenco/protocol";
-import { placeAt, type VenueIndex } from "./venue-index.ts";
+import { indexVenue, placeAt, type VenueIndex } from "./venue-index.ts";
 
 /**
  * The floors as cells: where a tag can be, and how people get from one cell to the next. Cells of all
@@ -47,6 +47,13 @@ const THROUGH_DRAWN_WALL = 0.004;
 
 const STEPS: readonly (readonly [dx: number, dy: number])[] = [[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, 1], [-1, -1], [1, -1]];
 export const NEIGHBOURS = STEPS.length;
+
+/** The map as index and grid, and in the index what the grid tells of it. */
+export function prepareVenue(map: VenueMap): { venue: VenueIndex; grid: VenueGrid | null } {
+  const venue = indexVenue(map);
+  const grid = newVenueGrid(map, venue);
+  return grid === null ? { venue, grid } : { venue: { ...venue, onHallway: roomsOnHallways(grid, venue) }, grid };
+}
 
 /** Null when no floor has an outline: positions need a plan, or at least gateways that do not all stand in one point. */
 export function newVenueGrid(map: VenueMap, index: VenueIndex): VenueGrid | null {
@@ -110,7 +117,7 @@ export function cellNear(grid: VenueGrid, floorIndex: number, xM: number, yM: nu
 const NEAR_CELLS = 6;
 
 /** By place: the rooms with a cell beside one that belongs to no room, be it drawn or a gap that is floor too. */
-export function roomsOnHallways(grid: VenueGrid, index: VenueIndex): boolean[] {
+function roomsOnHallways(grid: VenueGrid, index: VenueIndex): boolean[] {
   const onHallway = index.places.map(() => false);
   grid.neighbour.forEach((next, k) => {
     const place = grid.place[Math.floor(k / NEIGHBOURS)] as number;

@@ -29,8 +29,8 @@ export interface VenueIndex {
   room: boolean[];
   /** Whether it has a gateway of its own that tells better than the place of a fix whether a tag is in it. */
   spokenFor: boolean[];
-  /** Whether it is a room beside floor that is none: people come and go by that, not through the wall to the next room. Known with the grid (roomsOnHallways). */
-  onHallway: boolean[];
+  /** Whether it is a room beside floor that is none: people come and go by that, not through the wall to the next room. Known with the grid (prepareVenue); without one of none. */
+  onHallway: readonly boolean[];
   gateways: IndexedGateway[];
   gatewayIndex: Map<GatewayId, number>;
   zonePlace: Map<ZoneId, number>;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planActivities, venueMapSchema } from "@konferenco/protocol";
-import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type Attendance } from "../../../bridge/src/core/crowding.ts";
+import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type AttendanceBook } from "../../../bridge/src/core/crowding.ts";
 import { zone } from "../../fusion/venues.ts";
 
 const MINUTE = 60_000;
@@ -27,6 +27,14 @@ describe("a room that fills", () => {
     expect(["room-1", "hall", "undrawn"].map((zoneId) => spots.get(zoneId)?.capacity)).toEqual([20, 200, 30]);
   });
 
+  it("stays what it is when the schedule changes, and is asked anew of the other seats", () => {
+    const spots = newHotSpots(venue, plan);
+    expect([look(spots, 16, 0), look(spots, 16, 30_000)]).toEqual([false, true]);
+    const larger = newHotSpots(venue, planActivities(venue, { sessions: [{ ...keynote, capacity: 100 }], booths: [] }), spots);
+    expect(larger.get("room-1")).toEqual({ capacity: 100, hot: true, crossedAtMs: null });
+    expect([look(larger, 16, 40_000), look(larger, 16, 70_000)]).toEqual([true, false]);
+  });
+
   it("never flickers faster than it holds, whatever the counts", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(25), { maxLength: 120 }), (counts) => {
@@ -46,28 +54,42 @@ describe("a room that fills", () => {
 });
 
 describe("attendance", () => {
+  /** Without a pause. */
+  const noteAll = (...args: Parameters<typeof noteAttendance>) => {
+    const look = noteAttendance(...args);
+    let step = look.next();
+    while (step.done !== true) step = look.next();
+    return step.value;
+  };
   const people = (n: number) => Array.from({ length: n }, (_, i) => ({ tagId: `tag-${i}`, position: { activity: { kind: "in_session" as const, sessionId: "keynote" } } }));
 
   it("counts who is there, and as attendees only those who stay five minutes", () => {
-    const sessions: Attendance = new Map();
-    noteAttendance(sessions, people(10), plan, 0);
-    noteAttendance(sessions, people(6), plan, 4 * MINUTE);
-    expect(noteAttendance(sessions, people(3), plan, 6 * MINUTE)).toEqual([{ sessionId: "keynote", present: 3, attended: 3, peak: 10 }]);
+    const sessions: AttendanceBook = new Map();
+    noteAll(sessions, people(10), plan, 0);
+    noteAll(sessions, people(6), plan, 4 * MINUTE);
+    expect(noteAll(sessions, people(3), plan, 6 * MINUTE)).toEqual([{ sessionId: "keynote", present: 3, attended: 3, peak: 10 }]);
     forgetAttendance(sessions, "tag-0");
-    expect(noteAttendance(sessions, [], plan, 7 * MINUTE)).toEqual([{ sessionId: "keynote", present: 0, attended: 2, peak: 10 }]);
+    expect(noteAll(sessions, [], plan, 7 * MINUTE)).toEqual([{ sessionId: "keynote", present: 0, attended: 2, peak: 10 }]);
   });
 
   it("of a session that is over is a number, and no list of tags", () => {
-    const sessions: Attendance = new Map();
-    noteAttendance(sessions, people(4), plan, 0);
-    noteAttendance(sessions, people(4), plan, 6 * MINUTE);
-    const over = noteAttendance(sessions, [], plan, 71 * MINUTE);
+    const sessions: AttendanceBook = new Map();
+    noteAll(sessions, people(4), plan, 0);
+    noteAll(sessions, people(4), plan, 6 * MINUTE);
+    const over = noteAll(sessions, [], plan, 71 * MINUTE);
     expect(over).toEqual([{ sessionId: "keynote", present: 0, attended: 4, peak: 4 }]);
     expect(sessions.get("keynote")?.attended.size).toBe(0);
-    expect(noteAttendance(sessions, [], plan, 80 * MINUTE)).toEqual(over);
+    expect(noteAll(sessions, [], plan, 80 * MINUTE)).toEqual(over);
+  });
+
+  it("pauses every 250 tags, so that a hall of people holds nobody up, and comes to the same", () => {
+    const pausesOf = (book: AttendanceBook, nowMs: number) => [...noteAttendance(book, people(2_000), plan, nowMs)].length;
+    const book: AttendanceBook = new Map();
+    expect([pausesOf(book, 0), pausesOf(book, 6 * MINUTE)]).toEqual([16, 24]);
+    expect(noteAll(book, people(2_000), plan, 7 * MINUTE)).toEqual([{ sessionId: "keynote", present: 2_000, attended: 2_000, peak: 2_000 }]);
   });
 
   it("of people who do something else, or whose position is not known, is none", () => {
-    expect(noteAttendance(new Map(), [{ tagId: "a", position: null }, { tagId: "b", position: {} }, { tagId: "c", position: { activity: { kind: "networking" } } }], plan, 0)).toEqual([]);
+    expect(noteAll(new Map(), [{ tagId: "a", position: null }, { tagId: "b", position: {} }, { tagId: "c", position: { activity: { kind: "networking" } } }], plan, 0)).toEqual([]);
   });
 });

@@ -2,7 +2,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { LEVELS, applyPrivacyChange, defaultPrivacySettings, type Level, type Person, type Role, type Update } from "@konferenco/protocol";
-import { bandOf, compilePolicy, mayHearOfNear, projectUpdate, showActivity, showSerendipity, whereaboutsOf, type SubjectPolicy, type Viewer } from "../../../bridge/src/core/privacy.ts";
+import { compilePolicy, mayHearOfNear, type SubjectPolicy, type Viewer } from "../../../bridge/src/core/privacy-policy.ts";
+import { bandOf, projectUpdate, showActivity, showSerendipity, whereaboutsOf } from "../../../bridge/src/core/privacy.ts";
 
 // The table of docs/privacy.md, read from the page, against the policy.
 

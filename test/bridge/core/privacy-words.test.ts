@@ -3,19 +3,12 @@ import { applyPrivacyChange, defaultPrivacySettings, type Person, type PrivacyCh
 import {
   compilePolicy,
   isConnection,
-  isNamedIn,
   mayWriteTo,
-  projectUpdate,
-  showChannels,
-  showPresence,
-  showReceipts,
-  showTyping,
-  shownState,
-  withoutBlocked,
   type SubjectPolicy,
   type Viewer,
   type ViewerRole,
-} from "../../../bridge/src/core/privacy.ts";
+} from "../../../bridge/src/core/privacy-policy.ts";
+import { projectUpdate, showChannels, showPresence, showReceipts, showTyping } from "../../../bridge/src/core/privacy.ts";
 
 // What people say, and that they are there: under the same policy as where they are.
 
@@ -195,41 +188,7 @@ describe("how a word travels", () => {
   });
 });
 
-describe("that somebody is there", () => {
-  it("is told by name in a channel of those who consented, show it and let themselves be found", () => {
-    expect((["public", "requests", "connections", "hidden"] as const).map((discoverability) => isNamedIn(policy("anna", { discoverability })))).toEqual([true, true, false, false]);
-    expect(isNamedIn(policy("anna", { consent: false }))).toBe(false);
-    expect(isNamedIn(policy("anna", { presence: { online: false } }))).toBe(false);
-  });
-
-  it("is told to connections of those too who let nobody find them, and to nobody else", () => {
-    const friend = policy("ben", { connections: ["anna"] });
-    const shy: Parameters<typeof policy>[1] = { discoverability: "hidden", connections: ["ben"] };
-    expect(shownState(policy("anna", shy), "online", friend)).toBe("online");
-    expect(shownState(policy("anna", shy), "online", "channel")).toBeNull();
-    expect(shownState(policy("anna", shy), "online", ben)).toBeNull();
-    expect(shownState(policy("anna", { connections: ["ben"], consent: false }), "online", friend)).toBeNull();
-    expect(shownState(policy("anna", { connections: ["ben"], presence: { online: false } }), "online", friend)).toBeNull();
-  });
-
-  it.each([
-    ["who shows whether they can be approached", {}, ["online", "away", "busy", "offline"]],
-    ["who does not want to be disturbed", { doNotDisturb: true }, ["busy", "away", "busy", "offline"]],
-    ["who does not show whether they can be approached", { presence: { availability: false } }, ["online", "online", "online", "offline"]],
-    ["who shows neither", { doNotDisturb: true, presence: { availability: false } }, ["online", "online", "online", "offline"]],
-  ] as const)("%s is online, away, busy and offline as: %o", (_, change, expected) => {
-    expect((["online", "away", "busy", "offline"] as const).map((state) => shownState(policy("anna", change), state, "channel"))).toEqual(expected);
-  });
-
-  it("is not told across a block; a list without one stays the same list", () => {
-    const list = [anna, policy("cleo", { blocked: ["ben"] }), null];
-    const left = (self: SubjectPolicy | null) => withoutBlocked(list, (one) => one, viewer(self));
-    expect(left(ben)).toEqual([anna, null]);
-    expect(left(policy("dora", { blocked: ["anna"] }))).toEqual([list[1], null]);
-    expect(left(policy("dora"))).toBe(list);
-    expect(left(null)).toBe(list);
-  });
-
+describe("what is said in passing of a channel", () => {
   it("who is writing is told by five names at most, the rest are counted; the latest of a channel wins", () => {
     const writing = (people: number) => showTyping("app:lobby", Array.from({ length: people }, (_, n) => policy(`p-${n}`)), NOW_MS);
     const d = (people: number) => (JSON.parse(writing(people).json) as { d: { people: object[]; more: number } }).d;

@@ -35,6 +35,17 @@ describe("a region of zones", () => {
   });
 });
 
+it("a region that is no more is left, at once, by who is in it, and its door is forgotten", () => {
+  const state = newRegionState();
+  const at = (nowMs: number, regions: Parameters<typeof detectRegions>[2]) => detectRegions(state, { zoneId: "yard", point: { xM: 10, yM: 10, floor: 0 } }, regions, nowMs);
+  at(0, [track]);
+  at(3_000, [track, stage]);
+  expect(state).toMatchObject({ inside: ["track"], crossed: [{ regionId: "stage" }] });
+  expect(at(4_000, [])).toEqual({ entered: [], left: ["track"] });
+  expect(state).toEqual({ inside: [], crossed: [] });
+  expect(at(9_000, [track])).toEqual({ entered: [], left: [] });
+});
+
 describe("a region that is a circle", () => {
   it("is entered half a metre inside and left one and a half outside", () => {
     const state = newRegionState();

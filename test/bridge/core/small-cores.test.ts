@@ -5,7 +5,7 @@ import { parseCsv } from "../../../bridge/src/core/csv.ts";
 import { LivePicture } from "../../../bridge/src/core/live-picture.ts";
 import { selectNearby, type Candidate, type NearbyQuery } from "../../../bridge/src/core/nearby.ts";
 import { PublicOccupancy, RELEASE_WINDOW_MS, publicCount } from "../../../bridge/src/core/occupancy.ts";
-import { compilePolicy, type Viewer } from "../../../bridge/src/core/privacy.ts";
+import { compilePolicy, type Viewer } from "../../../bridge/src/core/privacy-policy.ts";
 import { KeyedBuckets, newBucket, takeToken } from "../../../bridge/src/core/token-bucket.ts";
 
 describe("a list of people as CSV", () => {
@@ -105,6 +105,33 @@ describe("the live picture", () => {
     const picture = new LivePicture();
     for (const tagId of ["1", "2", "3"]) picture.setPosition(position(tagId, { zoneId: tagId === "3" ? "b" : "a" }), 0);
     expect([...picture.countByZone((tagId) => tagId !== "2")]).toEqual([["a", 1], ["b", 1]]);
+    expect(["a", "b", "nowhere"].map((zoneId) => picture.countIn(zoneId))).toEqual([2, 1, 0]);
+  });
+
+  it("the counts that it keeps are those that one would count", () => {
+    const tagId = fc.constantFrom("1", "2", "3", "4");
+    const zoneId = fc.constantFrom("a", "b");
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant("position" as const), tagId, zoneId: fc.option(zoneId) }),
+      fc.record({ kind: fc.constantFrom("enter" as const, "exit" as const), tagId, zoneId }),
+      fc.record({ kind: fc.constantFrom("drop" as const, "sweep" as const), tagId, zoneId }),
+      fc.record({ kind: fc.constant("clear" as const), tagId, zoneId }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const picture = new LivePicture();
+        steps.forEach((each, index) => {
+          const nowMs = index * 60_000;
+          if (each.kind === "position") picture.setPosition(position(each.tagId, { zoneId: each.zoneId, atMs: nowMs }), nowMs);
+          else if (each.kind === "enter" || each.kind === "exit") picture.apply(zone(each.kind, each.tagId, each.zoneId, nowMs), nowMs);
+          else if (each.kind === "drop") picture.drop(each.tagId);
+          else if (each.kind === "sweep") picture.sweep(nowMs);
+          else picture.clear();
+          const counted = picture.countByZone(() => true);
+          for (const name of ["a", "b"]) expect(picture.countIn(name)).toBe(counted.get(name) ?? 0);
+        });
+      }),
+    );
   });
 });
 

@@ -39,7 +39,7 @@ function material(offsetsDb: readonly number[], { places, seed }: { places: numb
     };
   });
   const cells = Int32Array.from({ length: Math.floor(grid.cells / 6) }, (_, i) => i * 6);
-  return { snapshots, cells, levels, reaches, sensitivityDbm: new Float64Array(9).fill(-95) };
+  return { snapshots, cells, levels, sensitivityDbm: new Float64Array(9).fill(-95) };
 }
 
 describe("learning from traffic", () => {

@@ -37,7 +37,7 @@ describe("how sure a radio map is", () => {
   it("far from all spots it is as unsure as the law of distance", () => {
     const { scatterAt } = surveyed(() => 4, (xM) => xM < 10);
     expect(scatterAt(19, 5)).toBeGreaterThan(1.2 * scatterAt(5, 5));
-    expect(scatterAt(5, 5)).toBeLessThan(1.25);
+    expect(scatterAt(5, 5)).toBeLessThan(1.3);
   });
 
   it("a survey without any scatter says nothing of it", () => {

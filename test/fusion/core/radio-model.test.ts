@@ -44,7 +44,23 @@ describe("expected levels", () => {
     const model = { ...priorModel(index.gateways.length, config), rssiAt1mDbm: -60, pathLossExponent: 2, floorLossDb: 15 };
     fillLevels(levels, reaches, model);
     const level = (floorIndex: number, xM: number) => (levels.levelDbm[0] as Float32Array)[cellNear(grid, floorIndex, xM, 1.25) - (levels.firstCell[0] as number)] as number;
-    expect(level(0, 5.25)).toBeCloseTo(-60 - 2 * pathDbOf(Math.hypot(4.25, 0.25, config.gatewayHeightM - config.tagHeightM)), 1);
+    expect(level(0, 5.25)).toBeCloseTo(-60 - 2 * pathDbOf(Math.hypot(4.25, 0.25, config.overheadShare * (config.gatewayHeightM - config.tagHeightM))), 1);
     expect(level(1, 5.25)).toBeLessThan(level(0, 5.25) - 15);
+  });
+
+  it("below a gateway that hangs high a tag is hardly louder than beside it", () => {
+    const under = (overheadShare: number) => {
+      const map = { ...acrossTheCorridor(), gateways: acrossTheCorridor().gateways.map((gateway) => ({ ...gateway, zM: 2.6 })) };
+      const index = indexVenue(map);
+      const grid = newVenueGrid(map, index) as VenueGrid;
+      const reaches = reachOfGateways(map, index, grid, { ...config, overheadShare });
+      const levels = newLevelMap(reaches);
+      fillLevels(levels, reaches, priorModel(index.gateways.length, config));
+      const { xM, yM } = index.gateways[0] as { xM: number; yM: number };
+      const at = (toXM: number) => (levels.levelDbm[0] as Float32Array)[cellNear(grid, 0, toXM, yM) - (levels.firstCell[0] as number)] as number;
+      return at(xM) - at(xM + 2);
+    };
+    expect(under(1)).toBeGreaterThan(4.5);
+    expect(under(config.overheadShare)).toBeLessThan(3.5);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { venueMapSchema } from "@konferenco/protocol";
-import { NEIGHBOURS, cellNear, newVenueGrid, roomsOnHallways, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { NEIGHBOURS, cellNear, newVenueGrid, prepareVenue, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
 import { gateway, office, twoFloors, twoRooms, zone } from "../venues.ts";
 
@@ -35,7 +35,7 @@ describe("the grid of a venue", () => {
 
   it("rooms along a corridor are known, be it drawn or not; rooms that lead into each other are not among them", () => {
     const onHallways = (map: Parameters<typeof newVenueGrid>[0]) => {
-      const known = roomsOnHallways(gridOf(map), indexVenue(map));
+      const known = prepareVenue(map).venue.onHallway;
       return map.zones.filter((_, place) => known[place]).map(({ zoneId }) => zoneId);
     };
     expect(onHallways(office())).toEqual(["a", "b", "c"]);

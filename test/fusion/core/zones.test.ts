@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ZoneTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
-import { newVenueGrid, roomsOnHallways, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { prepareVenue } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, zoneStateAt, type WeighedEvidence, type ZoneState } from "../../../fusion/src/core/zones.ts";
 import { newLink } from "../../../fusion/src/core/window.ts";
@@ -196,8 +196,7 @@ describe("zones", () => {
 
 describe("zones of a posterior", () => {
   const map = office();
-  const index = indexVenue(map);
-  index.onHallway = roomsOnHallways(newVenueGrid(map, index) as VenueGrid, index);
+  const { venue: index } = prepareVenue(map);
   const [A, B, CORRIDOR] = ["a", "b", "corridor"].map((zoneId) => index.zonePlace.get(zoneId) as number) as [number, number, number];
   const posterior = (shares: Record<number, number>) => look(shares, { standing: true });
 
