@@ -88,7 +88,6 @@ const settings = {
   strideMps: positive(10),
   youngVerdictMs: ms(1, 600_000),
   wallHoldMs: ms(0, 600_000),
-  standingNats: z.number().min(0).max(20),
   enterNatS: positive(100),
   floorNatShare: z.number().min(1).max(100),
   gatewayLeadNatsPerDb: z.number().min(0).max(1),

@@ -174,8 +174,6 @@ export interface FusionConfig {
   wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
   enterNatS: number;
-  /** Who stands is rather in a room than in the corridor outside it: this much more speaks for the rooms along a corridor, less in proportion for who moves. */
-  standingNats: number;
   /** Who walks this fast needs no more evidence to have left a room; who is slower, in proportion. */
   strideMps: number;
   /** A verdict that is younger than about this may have been the wrong room: the next one is told as if there were no wall. */
@@ -224,7 +222,7 @@ export interface FusionConfig {
   forgetLocatedAfterMs: number;
   /** 3.6 KB each with six links, as much again in a crush of 64 pairs [measured, 20,000 tags]; further tags are refused with TAG_LIMIT. */
   maxTags: number;
-  /** Tags heard fewer than three times, 300 B each; the oldest makes room. */
+  /** Tags heard fewer than three times, 300 B each; the oldest makes room. As many that fell silent in the last ten minutes. */
   maxCandidates: number;
 }
 
@@ -316,7 +314,6 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   closeCallNats: 1,
   doorCallNats: 0.8,
   wallCallNats: 2.5,
-  standingNats: 1,
   strideMps: 1,
   youngVerdictMs: 5_000,
   wallHoldMs: 15_000,

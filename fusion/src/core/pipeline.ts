@@ -141,7 +141,7 @@ interface Tag {
   past: TagPast<KeptTag> | null;
 }
 
-/** A tag that fell silent: the weaker it is, the oftener it is back before long. */
+/** What is kept of a tag that fell silent, 250 B: a weak one is out of earshot for a while and back. */
 interface Parted {
   offset: TagOffset | null;
   atMs: number;
@@ -206,12 +206,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
   /** A tag is taken on at its third observation, one that was here lately at its first; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
-    const before = parted.get(observation.tagId);
-    if (before !== undefined) {
-      const tag = addTag(observation.tagId, observation.heardAtMs);
-      if (tag !== null) tag.offset = copyOf(before.offset);
-      return tag;
-    }
+    if (parted.has(observation.tagId)) return addTag(observation.tagId, observation.heardAtMs);
     const heard = [...(candidates.get(observation.tagId) ?? []), observation];
     if (heard.length < config.minReadings) {
       if (heard.length === 1 && candidates.size >= config.maxCandidates) dropOldestCandidate();
@@ -230,7 +225,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset: null, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
+    const offset = copyOf(parted.get(tagId)?.offset ?? null);
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
     parted.delete(tagId);
     tagsInOrder = null;
@@ -373,11 +369,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     tagsInOrder = null;
   }
 
+  /** Who parted first makes room. */
   function part(tag: Tag, nowMs: number): void {
-    if (parted.size >= config.maxCandidates) for (const oldest of parted.keys()) {
-      parted.delete(oldest);
-      break;
-    }
+    if (parted.size >= config.maxCandidates) parted.delete(parted.keys().next().value as TagId);
     parted.set(tag.tagId, { offset: tag.belief?.offset ?? tag.offset, atMs: nowMs });
   }
 
@@ -645,15 +639,16 @@ function forgetCandidates(candidates: Map<TagId, Observation[]>, nowMs: number, 
   }
 }
 
-/** In order of parting. */
+/** Who has been away for so long is a stranger again. */
+const PARTED_MS = 600_000;
+
+/** In order of parting, so the sweep ends at the first of late. */
 function forgetParted(parted: Map<TagId, Parted>, nowMs: number): void {
   for (const [tagId, { atMs }] of parted) {
     if (nowMs - atMs <= PARTED_MS) return;
     parted.delete(tagId);
   }
 }
-
-const PARTED_MS = 600_000;
 
 function newCounts(): Omit<PipelineCounts, "pairsLooked" | "pairsSkipped" | "tags" | "candidates" | "calibrationLinks"> {
   return {

@@ -170,10 +170,9 @@ function callNats(state: ZoneState, challenger: number, nowMs: number, venue: Ve
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
-/** Both witnesses, the posterior's mass and how loud the place's own gateways are; and that corridors are for walking. */
+/** Both witnesses: the posterior's mass, and how loud the place's own gateways are. */
 function natsFor(state: ZoneState, place: number, venue: VenueIndex, config: FusionConfig): number {
-  const still = venue.onHallway[place] === true ? Math.max(0, 1 - state.speedMps / config.strideMps) : 0;
-  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config) + config.standingNats * still;
+  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config);
 }
 
 /** The place for which most is said; -1 while nothing is known. */
