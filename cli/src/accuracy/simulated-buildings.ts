@@ -4,7 +4,7 @@ import type { Found } from "./find-recordings.ts";
 
 /**
  * Radio in which the methods beside ours come out as they did in a real office of eight rooms that is not among
- * the recordings (docs/accuracy.md has both columns): walls that separate, levels that reach through them all the same.
+ * the recordings (docs/decisions/0130): walls that separate, and levels that reach through them all the same.
  */
 const AS_PUBLISHED = {
   staysMs: [8_000, 45_000],
@@ -21,7 +21,7 @@ const AS_PUBLISHED = {
 } as const satisfies OfficeRecordingOptions;
 
 /**
- * Buildings by dice and what is different in them. The first seven are what a venue may be; the others
+ * Buildings by dice and what is different in them. Down to two floors they are what a venue may be; the others
  * are radio that no constant was chosen for: walls, law, shadows, bodies and losses beyond the usual.
  */
 const CASES: Readonly<Record<string, OfficeRecordingOptions>> = {

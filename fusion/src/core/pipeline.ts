@@ -133,6 +133,8 @@ interface Tag {
   zones: ZoneState;
   activity: ActivityState;
   lastHeardAtMs: number;
+  /** The longest pause between two packets of late: long for a tag that is weak or sends rarely. */
+  pauseMs: number;
   /** When another technology located it last; -Infinity when none did. */
   lastLocatedAtMs: number;
   /** Which of KEPT_EVERY_TICKS ticks is its turn to be kept, so that they are spread. */
@@ -225,8 +227,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const offset = copyOf(parted.get(tagId)?.offset ?? null);
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
+    const before = parted.get(tagId);
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
     parted.delete(tagId);
     tagsInOrder = null;
@@ -244,7 +246,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   function listen(tag: Tag, observation: Observation, dueMs: number): void {
     const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
     const { rssiDbm, heardAtMs } = observation;
-    tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, heardAtMs);
+    noteSign(tag, heardAtMs);
     counts.smoothed++;
     calibration?.noteHeard(gateway, rssiDbm, heardAtMs);
     // What comes late and is taken as it comes belongs to the tick that takes it.
@@ -406,7 +408,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     for (let nowMs = fromMs + config.tickMs; nowMs <= toMs; nowMs += config.tickMs) {
       for (; next < past.rows.dueMs.length && (past.rows.dueMs[next] as number) < nowMs; next++) {
         const { gateway, rssiDbm, heardAtMs } = rowAt(past, next);
-        tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, heardAtMs);
+        noteSign(tag, heardAtMs);
         hear(tag.links, gateway, { tagId: tag.tagId, gatewayId: (venue.gateways[gateway] as { gatewayId: GatewayId }).gatewayId, rssiDbm, heardAtMs }, config);
       }
       tickTag(tag, nowMs, untold);
@@ -596,8 +598,22 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
   };
 }
 
+/** A long pause is remembered for about so long. */
+const PAUSE_MEMORY_MS = 600_000;
+/** A tag is waited for so many times its longest pause. */
+const PAUSES_WAITED = 3;
+
+/** Notes a packet, and how long the pause before it was. */
+function noteSign(tag: Tag, heardAtMs: number): void {
+  const pauseMs = heardAtMs - tag.lastHeardAtMs;
+  if (pauseMs <= 0) return;
+  tag.pauseMs = Math.max(pauseMs, tag.pauseMs * Math.exp(-pauseMs / PAUSE_MEMORY_MS));
+  tag.lastHeardAtMs = heardAtMs;
+}
+
 function isSilent(tag: Tag, nowMs: number, config: FusionConfig): boolean {
-  return nowMs - tag.lastHeardAtMs >= config.forgetAfterMs && nowMs - tag.lastLocatedAtMs >= config.forgetLocatedAfterMs;
+  const waitedMs = Math.max(config.forgetAfterMs, Math.min(config.forgetWeakAfterMs, PAUSES_WAITED * tag.pauseMs));
+  return nowMs - tag.lastHeardAtMs >= waitedMs && nowMs - tag.lastLocatedAtMs >= config.forgetLocatedAfterMs;
 }
 
 /** Puts the observation into its link among the sorted ones. True when it was held back as an outlier. */

@@ -54,6 +54,25 @@ describe("the pipeline", () => {
     expect(pipeline.counts().tags).toBe(1);
   });
 
+  it("a tag that often pauses is waited for up to a minute", () => {
+    const venue = twoRooms();
+    const gatewayId = (venue.gateways[0] as VenueMap["gateways"][number]).gatewayId;
+    const shownForMs = (...heardS: number[]) => {
+      const pipeline = newPipeline(venue);
+      let lastMs = 0;
+      for (let nowMs = 500; nowMs <= 120_000; nowMs += 500) {
+        if (heardS.includes(nowMs / 1_000)) pipeline.step({ gatewayId, tagId: "ann", rssiDbm: -90, heardAtMs: nowMs }, nowMs);
+        if (pipeline.tick(nowMs).positions.length > 0) lastMs = nowMs;
+      }
+      return lastMs + 500 - 1_000 * Math.max(...heardS);
+    };
+    expect(shownForMs(1, 2, 3)).toBe(30_000);
+    expect(shownForMs(1, 2, 3, 17)).toBe(42_000);
+    expect(shownForMs(1, 2, 3, 28)).toBe(60_000);
+    // Who was away and is back may go away again.
+    expect(shownForMs(1, 2, 3, 40)).toBe(60_000);
+  });
+
   it("a tag that was here lately is taken on at its first packet; after ten minutes, or erased, it is a stranger", () => {
     const venue = twoRooms();
     const gatewayId = (venue.gateways[0] as VenueMap["gateways"][number]).gatewayId;
