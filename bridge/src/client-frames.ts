@@ -299,7 +299,6 @@ export class ClientFrames {
 
   // --- subscriptions -------------------------------------------------------------------------------
 
-  /** Snapshot and subscription in one turn of the loop: no event falls between the two. */
   /** Who spoke lately is looked up first; snapshot and subscription are then one turn again. */
   async #subscribeToTalk(connection: Connection, frame: Frame<"sub">): Promise<void> {
     await this.#options.talk.lookUpSpeakers(frame.ch, connection.viewer);
@@ -311,6 +310,7 @@ export class ClientFrames {
     this.#refuse(connection, re, code, detail);
   }
 
+  /** Snapshot and subscription in one turn of the loop: no event falls between the two. */
   #subscribe(connection: Connection, frame: Frame<"sub">): void {
     const { hub, feed, replayer, seal } = this.#options;
     const channel: Channel = frame.ch;
