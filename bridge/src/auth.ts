@@ -5,9 +5,9 @@ import { z } from "zod";
 import type { Bearer } from "./config.ts";
 import { VIEWER_ROLES, type ViewerRole } from "./core/privacy-policy.ts";
 
-export const ISSUER = "konferenco";
+const ISSUER = "konferenco";
 /** A working day and the evening: people log in once at the venue. Never above 24 h. */
-export const TOKEN_LIFETIME_S = 12 * 60 * 60;
+const TOKEN_LIFETIME_S = 12 * 60 * 60;
 /** So long after logging in a session is renewed without the password; a conference is over by then. */
 export const RENEWABLE_S = 7 * 24 * 60 * 60;
 const CLOCK_SKEW_S = 60;

@@ -9,7 +9,7 @@ import type { Rate, TokenBucket } from "./core/token-bucket.ts";
 import type { Place } from "./cursor.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
-export const TRANSPORTS = ["ws", "sse", "poll"] as const;
+const TRANSPORTS = ["ws", "sse", "poll"] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 /** What a transport gives: frames out and an end. WebSocket has one (ws-transport.ts); SSE needs no more. */

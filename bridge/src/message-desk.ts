@@ -166,7 +166,7 @@ function signatureRefusal({ t, ch, to, key, d, sig, pk }: MessageDraft, cleaned:
 }
 
 /** UUIDv7 (RFC 9562): the time first, so that ids sort as they were made. */
-export function newMessageId(nowMs: number): string {
+function newMessageId(nowMs: number): string {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(Math.max(0, Math.floor(nowMs)), 0, 6);
   bytes[6] = 0x70 | ((bytes[6] as number) & 0x0f);

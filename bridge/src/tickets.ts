@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:
 import type { Bearer } from "./config.ts";
 import type { Pinboard } from "./pinboard/pinboard.ts";
 
-export const TICKET_LIFETIME_MS = 10 * 60_000;
+const TICKET_LIFETIME_MS = 10 * 60_000;
 /** A stream may be taken up again by its own ticket for as long as a session lasts. */
 const STREAM_LIFETIME_MS = 12 * 60 * 60_000;
 /** A pass goes out with every cursor of its stream and comes back as a header: who has more rights than fit asks for a new ticket. */

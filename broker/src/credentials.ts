@@ -14,7 +14,7 @@ const HASH_PATTERN = /^scrypt\$(\d{1,7})\$(\d{1,2})\$(\d{1,2})\$([\w-]{16,86})\$
 const passwordHashSchema = z.string().regex(HASH_PATTERN, 'must look like "scrypt$16384$8$1$…$…" ("konferenco password" makes one)');
 
 /** The file form of the same: no password in it. */
-export const storedCredentialsSchema = z.strictObject({
+const storedCredentialsSchema = z.strictObject({
   v: z.literal(1),
   gateways: z.array(z.strictObject({ gatewayId: idSchema, passwordHash: passwordHashSchema, eventId: idSchema, zoneIds: z.array(idSchema).max(64) })).max(10_000).default([]),
   applications: z.array(z.strictObject({ name: idSchema, passwordHash: passwordHashSchema, eventId: idSchema, rights: z.array(z.enum(APPLICATION_RIGHTS)) })).max(1_000).default([]),

@@ -25,7 +25,7 @@ export function parsePort(text: string): number {
   return port;
 }
 
-export function parseEventId(text: string): string {
+function parseEventId(text: string): string {
   if (!isId(text)) throw new InvalidArgumentError(`"${text}" is not an event id: letters, digits and . _ : - only, at most 64.`);
   return text;
 }
@@ -42,7 +42,7 @@ export function parsePositive(text: string): number {
 }
 
 /** A venue map of ours or, by its name, GeoJSON. */
-export function readVenueFile(file: string): VenueMap {
+function readVenueFile(file: string): VenueMap {
   return /\.geojson$/i.test(file) ? venueFromGeoJson(readJson(file), file) : parseVenueMap(readText(file), file);
 }
 

@@ -25,6 +25,7 @@ import { Outbox, type OutgoingMessage } from "./outbox.ts";
 import { keyOfPublication, queuedOf, Typing } from "./publishing.ts";
 import { Retries } from "./retries.ts";
 import { defaultSurroundings, systemClock } from "./surroundings.ts";
+import { tellApplication } from "./tell-application.ts";
 import type { Wire } from "./wire.ts";
 import { newWires, type Wires } from "./wires.ts";
 
@@ -490,15 +491,7 @@ export class Connection implements KonferencoClient {
     this.#tell(() => this.#options.onState(state));
   }
 
-  /** A fault in the application's callback is the application's: it is reported as uncaught and the connection goes on. */
   #tell(callback: () => void): void {
-    if (this.#isClosed) return;
-    try {
-      callback();
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    if (!this.#isClosed) tellApplication(callback);
   }
 }

@@ -1,8 +1,8 @@
 import type { Clock } from "./options.ts";
 
 /** An acknowledgement leaves after this long or this much, whichever comes first: at most 4 small frames a second upwards. */
-export const ACK_AFTER_MS = 250;
-export const ACK_AFTER_BYTES = 32 * 1024;
+const ACK_AFTER_MS = 250;
+const ACK_AFTER_BYTES = 32 * 1024;
 
 /** Cumulative acknowledgements: the highest `s` handed over, sent seldom. */
 export class Receipts {

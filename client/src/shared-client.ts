@@ -20,6 +20,7 @@ import type { OutgoingMessage } from "./outbox.ts";
 import { Picture } from "./picture.ts";
 import { defaultSurroundings, systemClock } from "./surroundings.ts";
 import type { Candidacy, Tabs } from "./tabs.ts";
+import { tellApplication } from "./tell-application.ts";
 import { WoundClock } from "./wound-clock.ts";
 
 /** A tab that somebody looks at asks the leading one whether it lives: 2 messages a second within the browser. */
@@ -422,31 +423,31 @@ export class SharedClient implements KonferencoClient {
     switch (told.kind) {
       case "event":
         this.#picture.note(told.event, nowMs);
-        return this.#safely(() => options.onEvent(told.event));
+        return this.#tell(() => options.onEvent(told.event));
       case "snapshot":
         this.#picture.snapshot(told.channel, told.events, nowMs);
-        if (options.onSnapshot !== undefined) return this.#safely(() => options.onSnapshot?.(told.channel, told.events));
-        for (const event of told.events) this.#safely(() => options.onEvent(event));
+        if (options.onSnapshot !== undefined) return this.#tell(() => options.onSnapshot?.(told.channel, told.events));
+        for (const event of told.events) this.#tell(() => options.onEvent(event));
         return;
       case "forget":
         this.#picture.forget(told.subject, this.#welcome?.personId ?? null);
-        return this.#safely(() => options.onForget?.(told.subject));
+        return this.#tell(() => options.onForget?.(told.subject));
       case "gap":
-        return this.#safely(() => options.onGap?.(told.why));
+        return this.#tell(() => options.onGap?.(told.why));
       case "state":
         if (told.state.kind === "connecting") return; // so it is from the start
         this.#state = told.state;
-        return this.#safely(() => options.onState(told.state));
+        return this.#tell(() => options.onState(told.state));
       case "welcome":
         this.#welcome = told.welcome;
-        return this.#safely(() => options.onWelcome?.(told.welcome));
+        return this.#tell(() => options.onWelcome?.(told.welcome));
       case "outbox":
         this.#outbox = told.messages;
-        return this.#safely(() => options.onOutbox?.(told.messages));
+        return this.#tell(() => options.onOutbox?.(told.messages));
       case "drop":
-        return this.#safely(() => options.onDrop?.(told.channel, told.why));
+        return this.#tell(() => options.onDrop?.(told.channel, told.why));
       case "refusal":
-        return this.#safely(() => options.onRefusal?.(new RefusedByServer(told.refusal)));
+        return this.#tell(() => options.onRefusal?.(new RefusedByServer(told.refusal)));
     }
   }
 
@@ -482,15 +483,7 @@ export class SharedClient implements KonferencoClient {
     this.#tabs.post(message);
   }
 
-  /** A fault in the application's callback is the application's: it is reported as uncaught and we go on. */
-  #safely(callback: () => void): void {
-    if (this.#isClosed) return;
-    try {
-      callback();
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+  #tell(callback: () => void): void {
+    if (!this.#isClosed) tellApplication(callback);
   }
 }

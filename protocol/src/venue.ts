@@ -3,9 +3,6 @@ import { ConfigError } from "./errors.ts";
 import { MAX_GATEWAYS_PER_VENUE, MAX_ZONES_PER_VENUE } from "./limits.ts";
 import { idSchema } from "./sensors.ts";
 
-/** Kinds that the pages draw and the simulator fills differently (requirement A10). Others are allowed and shown plainly. */
-export const ZONE_KINDS = ["room", "hall", "corridor", "lounge", "booth", "food", "registration", "outdoor"] as const;
-
 const metre = z.number().finite().min(-100_000).max(100_000);
 const floorNumber = z.number().int().min(-50).max(500);
 const point = z.tuple([metre, metre]);

@@ -1,4 +1,4 @@
-import { gatewayOfTag, tagOfGateway, type GatewayId, type VenueMap } from "@konferenco/protocol";
+import { tagOfGateway, type GatewayId, type VenueMap } from "@konferenco/protocol";
 import type { Crowd } from "./crowd.ts";
 import type { Radio, RadioPlace, Sighting, Transmitter } from "./radio.ts";
 
@@ -61,9 +61,4 @@ export function newWorld({ venue, crowd, radio, gatewayIds }: WorldOptions): Wor
       return all;
     },
   };
-}
-
-/** Of a person's tag, not of a gateway's own transmitter. */
-export function isWalkerSighting(sighting: Sighting): boolean {
-  return gatewayOfTag(sighting.tagId) === null;
 }

@@ -3,7 +3,7 @@ import type { ZoneId } from "@konferenco/protocol";
 /** Counts that come out below this are told to the public as "few", like none. */
 export const FEW = 10;
 /** So many people are "few" whatever the dice: noise adds up over a day of windows, so that a nearly empty zone must not have any. */
-export const SURELY_FEW = 3;
+const SURELY_FEW = 3;
 /** Others are rounded to this. */
 const STEP = 5;
 /** One release per zone and window: asking again gives the same answer, so averaging gives nothing. */

@@ -1,7 +1,7 @@
 import type { Update } from "@konferenco/protocol";
 
 /** Messages that a new subscriber of a channel, or somebody who comes back without a cursor, is shown. */
-export const TALK_PER_PLACE = 50;
+const TALK_PER_PLACE = 50;
 /** Of all channels and people together, about 1 KB each: 20 MB. Beyond, the place that has been quiet longest goes. */
 const MAX_TALK = 20_000;
 

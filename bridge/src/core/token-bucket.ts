@@ -23,7 +23,7 @@ export function takeToken(bucket: TokenBucket, rate: Rate, nowMs: number): numbe
 }
 
 /** What `takeToken` would say; nothing is taken. */
-export function tokenWaitMs(bucket: TokenBucket, rate: Rate, nowMs: number): number {
+function tokenWaitMs(bucket: TokenBucket, rate: Rate, nowMs: number): number {
   const there = tokensAt(bucket, rate, nowMs);
   return there >= 1 ? 0 : Math.ceil(((1 - there) / rate.perS) * 1_000);
 }

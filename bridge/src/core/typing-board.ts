@@ -1,7 +1,7 @@
 import type { AppChannel } from "@konferenco/protocol";
 
 /** Somebody who has not typed for so long is not writing (requirement E15). */
-export const TYPING_ENDS_MS = 5_000;
+const TYPING_ENDS_MS = 5_000;
 /** Between two lists of one channel. */
 const TELL_EVERY_MS = 500;
 /** People of one list who are looked at; further ones are writing in a crowd. */

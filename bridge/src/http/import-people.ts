@@ -4,14 +4,14 @@ import type { PeopleDesk } from "../people-desk.ts";
 import { RegistryRefusal, type Registry } from "../registry/registry.ts";
 import { ClientError } from "./router.ts";
 
-export const IMPORT_COLUMNS = ["personId", "name", "role", "company", "interests", "lookingFor", "tagId", "consent", "level"] as const;
+const IMPORT_COLUMNS = ["personId", "name", "role", "company", "interests", "lookingFor", "tagId", "consent", "level"] as const;
 type Column = (typeof IMPORT_COLUMNS)[number];
 
 /** Rows written at once: enough that a durable write's wait is shared, in order for each person (each is there once). */
 const WRITES_AT_ONCE = 32;
 /** Refused rows that are listed; all are counted. */
 const MAX_LISTED = 200;
-export const IMPORT_CONSENT_VERSION = "import";
+const IMPORT_CONSENT_VERSION = "import";
 
 export interface ImportResult {
   added: number;

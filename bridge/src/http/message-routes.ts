@@ -21,7 +21,7 @@ import { isVenue } from "../core/privacy.ts";
 import { KeyedBuckets } from "../core/token-bucket.ts";
 import type { MessageDesk, MessageDraft } from "../message-desk.ts";
 import type { PeopleCache } from "../people-cache.ts";
-import type { Sync } from "../sync.ts";
+import type { Sync, SyncPage, SyncQuery } from "../sync.ts";
 import { ClientError, EVERYBODY, route, type Route } from "./router.ts";
 
 /** Pages of a full synchronisation come one after the other; deltas every 30 s. */
@@ -48,6 +48,15 @@ export function messageRoutes({ eventId, messages, people, sync, nowMs }: Messag
     if (claims.personId !== null) await people.loadPerson(claims.personId);
     const { mayRead } = rightsOf(claims.role, claims.channels);
     return { claims, viewer: { role: claims.role, personId: claims.personId, self: claims.personId === null ? null : people.policyOf(claims.personId), mayRead } };
+  };
+  const pageFor = async (claims: Claims | null, channels: string, range: Pick<SyncQuery, "from" | "until" | "limit">): Promise<SyncPage> => {
+    const who = await viewer(claims);
+    const { subject } = who.claims;
+    const afterMs = syncBuckets.take(subject, nowMs());
+    if (afterMs > 0) throw new ClientError("rate_limited", "too many pages", afterMs);
+    const page = await sync.page({ subject, viewer: who.viewer, channels: new Set(channels.split(",").map((name) => name.trim())), ...range });
+    if (page === null) throw new ClientError("cursor_invalid", "this place in the log is not yours, or not of this event: synchronise in full");
+    return page;
   };
   return [
     route({
@@ -90,12 +99,7 @@ export function messageRoutes({ eventId, messages, people, sync, nowMs }: Messag
       }),
       errors: ["cursor_invalid"],
       async handle({ query, claims }) {
-        const who = await viewer(claims);
-        const afterMs = syncBuckets.take(who.claims.subject, nowMs());
-        if (afterMs > 0) throw new ClientError("rate_limited", "too many pages", afterMs);
-        const channels = new Set(query.channels.split(",").map((name) => name.trim()));
-        const page = await sync.page({ subject: who.claims.subject, viewer: who.viewer, channels, from: query.since ?? query.cursor ?? null, limit: query.since === undefined ? 100 : (query.max_operations ?? 500) });
-        if (page === null) throw new ClientError("cursor_invalid", "this place in the log is not yours, or not of this event: synchronise in full");
+        const page = await pageFor(claims, query.channels, { from: query.since ?? query.cursor ?? null, limit: query.since === undefined ? 100 : (query.max_operations ?? 500) });
         const operations = page.found.map(({ update, alert, message }) => (message === null ? { ...alert, type: "alert", id: update } : envelopeOf(message, eventId)));
         return { status: 200, body: { mode: query.since === undefined ? "full" : "delta", operations, new_version: page.cursor, cursor: page.hasMore ? page.cursor : null, has_more: page.hasMore, gap: page.gap } };
       },
@@ -122,12 +126,7 @@ export function messageRoutes({ eventId, messages, people, sync, nowMs }: Messag
       }),
       errors: ["cursor_invalid"],
       async handle({ query, claims }) {
-        const who = await viewer(claims);
-        const afterMs = syncBuckets.take(who.claims.subject, nowMs());
-        if (afterMs > 0) throw new ClientError("rate_limited", "too many pages", afterMs);
-        const channels = new Set(query.channels.split(",").map((name) => name.trim()));
-        const page = await sync.page({ subject: who.claims.subject, viewer: who.viewer, channels, from: query.cursor ?? null, until: query.until, limit: MAX_DIGESTED });
-        if (page === null) throw new ClientError("cursor_invalid", "this place in the log is not yours, or not of this event: synchronise in full");
+        const page = await pageFor(claims, query.channels, { from: query.cursor ?? null, until: query.until, limit: MAX_DIGESTED });
         const fromMs = query.from_ms ?? nowMs() - DIGESTED_MS;
         const ids = page.found.flatMap(({ update, alert, message }) => ((message?.atMs ?? alert?.atMs ?? 0) < fromMs ? [] : [message?.id ?? update]));
         return { status: 200, body: { count: ids.length, digest: digestOfIds(ids), from_ms: fromMs, cursor: page.hasMore ? page.cursor : null, has_more: page.hasMore } };
@@ -157,7 +156,7 @@ function draftOf({ type, subtype, to, payload, idempotency_key, ttl, signature, 
 }
 
 /** A stored message in the words of requirement E3. */
-export function envelopeOf(message: StoredMessage, eventId: string): MessageEnvelope {
+function envelopeOf(message: StoredMessage, eventId: string): MessageEnvelope {
   const type: MessageType = MESSAGE_TYPES[message.type];
   const [name = "", subtype = ""] = message.type.split("/");
   const acked = type.delivery !== "best_effort";

@@ -6,7 +6,7 @@ import { notFound, personIdOf, settingsSchema, viewerOf, type RoutesOptions } fr
 import { ClientError, EVERYBODY, route, type Route } from "./router.ts";
 
 /** Requirement of the anchors' section 6.4: showing one's precise place to one connection ends by itself. */
-export const MAX_SHARE_MS = 2 * 60 * 60_000;
+const MAX_SHARE_MS = 2 * 60 * 60_000;
 /** Look-ups of whereabouts by one member of staff: an emergency, not a habit. */
 const STAFF_LOOKUP_RATE = { perS: 1 / 60, burst: 10 };
 /** And of one person by one member of staff. */

@@ -14,7 +14,7 @@ export interface EmbeddedRegistryOptions {
 }
 
 /** Changes that wait for the disk; beyond it a change is refused as unavailable. */
-export const MAX_WAITING_CHANGES = 10_000;
+const MAX_WAITING_CHANGES = 10_000;
 
 /** Changes that share one write and one sync: an import of 10,000 rows makes some dozens of syncs, not 10,000. */
 const CHANGES_PER_WRITE = 512;

@@ -26,7 +26,7 @@ const COMPARED: Record<string, { better: "lower" | "higher"; slack: number; pick
   proximityF1: { better: "higher", slack: 0.02, pick: ({ proximity }) => proximity?.f1 },
 };
 
-export const TOLERANCE = 0.05;
+const TOLERANCE = 0.05;
 
 export function baselineOf(results: readonly AccuracyResult[]): Baseline {
   return { version: 1, recordings: Object.fromEntries(results.map((result) => [result.recording, baselineFigures(result)])) };

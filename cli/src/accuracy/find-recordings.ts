@@ -4,9 +4,9 @@ import { recordMeetings, type Recording } from "@konferenco/simulators";
 
 /** The project's own folder: this file is in cli/src/accuracy or cli/dist/accuracy. */
 const ROOT = path.resolve(import.meta.dirname, "../../..");
-export const FIXTURES = path.join(ROOT, "test/fixtures/recordings");
+const FIXTURES = path.join(ROOT, "test/fixtures/recordings");
 /** A larger collection beside the project, where there is one. */
-export const SHARED = path.resolve(ROOT, "../shared/recordings");
+const SHARED = path.resolve(ROOT, "../shared/recordings");
 
 /** Folders that hold a venue.json and an observations.csv, at any depth, in order of name. */
 export function findRecordings(dir: string): string[] {

@@ -160,7 +160,7 @@ interface Scored {
 }
 
 /** Area under the ROC curve as Mann and Whitney's U: the mean rank of the positives, ties shared. */
-export function aucOf(scored: readonly Scored[]): number | null {
+function aucOf(scored: readonly Scored[]): number | null {
   const sorted = scored.toSorted((a, b) => a.score - b.score);
   let positives = 0;
   let rankSum = 0;

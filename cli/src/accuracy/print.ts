@@ -54,7 +54,7 @@ function contactLines({ contacts }: AccuracyResult): string[] {
   return ["", `near one another: precision ${percent(contacts.precision)}, recall ${percent(contacts.recall)}, F1 ${percent(contacts.f1)}`];
 }
 
-export function pairLines(pairs: PairFigures | null): string[] {
+function pairLines(pairs: PairFigures | null): string[] {
   if (pairs === null) return [];
   const { falseAlerts, alerts, centroidFalseAlerts, centroidAlerts } = pairs;
   return [

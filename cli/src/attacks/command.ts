@@ -24,7 +24,7 @@ export function registerAttacksCommand(program: Command): void {
 }
 
 /** A table of all attacks; exit code 1 when one succeeds, or when a naive system withstands it. */
-export async function attacksCommand(options: AttacksCommandOptions): Promise<void> {
+async function attacksCommand(options: AttacksCommandOptions): Promise<void> {
   const wanted = options.only?.split(",").map((id) => id.trim().toUpperCase());
   const unknown = wanted?.filter((id) => !ATTACKS.some((attack) => attack.id.toUpperCase() === id)) ?? [];
   if (unknown.length > 0) throw new ConfigError(`there is no attack ${unknown.join(", ")}: there are ${ATTACKS.map(({ id }) => id).join(", ")}`);

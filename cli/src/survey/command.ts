@@ -21,7 +21,7 @@ export function registerSurveyCommand(program: Command): void {
     .action(measureCommand);
 }
 
-export function buildCommand(options: { survey: string; out?: string }): void {
+function buildCommand(options: { survey: string; out?: string }): void {
   let text: string;
   try {
     text = fs.readFileSync(options.survey, "utf8");
@@ -41,7 +41,7 @@ function measureCommand(options: { simulated?: number; ujiindoorloc?: string }):
   if (options.ujiindoorloc !== undefined) process.stdout.write(`${formatComparison(measureUjiIndoorLoc(options.ujiindoorloc))}\n`);
 }
 
-export function formatReport(report: WifiReport): string {
+function formatReport(report: WifiReport): string {
   const head = `${report.points} points, ${report.scans} scans, ${report.accessPoints} access points, ${report.floors} floor(s), ${report.spacingM.toFixed(1)} m between points`;
   const rows = report.figures.map((figures) => `${nameOf(figures).padEnd(32)} ${metres(figures.meanM)} ${metres(figures.medianM)} ${metres(figures.p95M)} ${(100 * figures.floorShare).toFixed(1).padStart(8)}`);
   const table = rows.length === 0 ? [] : ["points left out, with all within", `${`  ${report.blockM.toFixed(1)} m of their square`.padEnd(32)} mean m    p50 m    p95 m  floor %`, ...rows];

@@ -28,7 +28,7 @@ export interface MethodFigures {
 }
 
 /** The model that a survey gives, beside four nearest neighbours, on scans that are no part of the survey. */
-export function compareOn(building: string, rows: Iterable<SurveyRow>, asked: readonly KnownScan[]): MethodFigures[] {
+function compareOn(building: string, rows: Iterable<SurveyRow>, asked: readonly KnownScan[]): MethodFigures[] {
   const survey = surveyOfRows(rows);
   const model = buildWifiModel(survey);
   const neighbours = newWifiKnn(survey);
@@ -65,14 +65,14 @@ export function measureUjiIndoorLoc(folder: string): MethodFigures[] {
   return buildings.flatMap((building) => compareOn(`UJIIndoorLoc building ${building}`, surveyRowsOf(training.filter((scan) => scan.building === building)), validation.filter((scan) => scan.building === building)));
 }
 
-export function* surveyRowsOf(scans: readonly KnownScan[]): Generator<SurveyRow> {
+function* surveyRowsOf(scans: readonly KnownScan[]): Generator<SurveyRow> {
   for (const [scan, { xM, yM, floor, bssid, rssiDbm }] of scans.entries()) {
     for (const [row, name] of bssid.entries()) yield { xM, yM, floor, bssid: name, rssiDbm: rssiDbm[row] as number, count: 1, scan: String(scan) };
   }
 }
 
 /** Reads the data set's own layout: 520 columns of levels, then where and by whom. */
-export function readUjiIndoorLoc(file: string): (KnownScan & { building: number })[] {
+function readUjiIndoorLoc(file: string): (KnownScan & { building: number })[] {
   if (!fs.existsSync(file)) throw new ConfigError(`${file} is not there: UJIIndoorLoc is at https://archive.ics.uci.edu/dataset/310, its two files packed with gzip`);
   const lines = zlib.gunzipSync(fs.readFileSync(file)).toString("utf8").trim().split(/\r?\n/);
   const names = (lines[0] as string).split(",").slice(0, UJI_ACCESS_POINTS).map(bssidOf);

@@ -21,7 +21,7 @@ export function registerVenueCommand(program: Command): void {
     .action(venueCommand);
 }
 
-export function venueCommand(options: VenueCommandOptions): void {
+function venueCommand(options: VenueCommandOptions): void {
   if (options.toGeojson !== undefined) return write(options.toGeojson, venueToGeoJson(venueOf(options)));
   if (options.fromGeojson === undefined) throw new ConfigError("name --to-geojson FILE or --from-geojson FILE");
   write(options.out ?? "-", venueFromGeoJson(readJson(options.fromGeojson), options.fromGeojson));

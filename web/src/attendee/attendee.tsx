@@ -1,8 +1,9 @@
 import type { Consent, Profile, Session, VenueMap } from "@konferenco/protocol";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { ApiError, callApi, inWords } from "../common/api.ts";
+import { callApi } from "../common/api.ts";
 import { BrandMark } from "../common/brand.tsx";
 import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
+import { Opening, useOpening } from "../common/opening.tsx";
 import { AlertsCard, unreadOf, UrgentAlerts } from "./alerts-card.tsx";
 import { ChannelsCard } from "./channels-card.tsx";
 import { openLiveMe } from "./live-me.ts";
@@ -27,42 +28,12 @@ interface AttendeeProps {
 }
 
 export function Attendee({ session, onLeave, onForgotten }: AttendeeProps) {
-  const [loaded, setLoaded] = useState<{ venue: VenueMap; me: Me } | null>(null);
-  const [fault, setFault] = useState<string | null>(null);
-  useEffect(() => {
-    if (session.personId === null) {
-      setFault("This login belongs to nobody in particular. Use the link on your ticket.");
-      return;
-    }
-    const { token } = session;
-    Promise.all([callApi<VenueMap>("venue", { token }), callApi<Me>("me", { token })]).then(
-      ([venue, me]) => setLoaded({ venue, me }),
-      (error: unknown) => {
-        if (error instanceof ApiError && error.httpStatus === 401) onLeave("The session has ended. Log in again.");
-        else setFault(inWords(error));
-      },
-    );
-  }, [session]);
-  if (loaded !== null) return <OpenAttendee session={session} onLeave={onLeave} onForgotten={onForgotten} {...loaded} />;
-  return (
-    <main class="door" aria-busy={fault === null}>
-      {fault === null ? (
-        <p class="muted">Opening…</p>
-      ) : (
-        <>
-          <p class="note bad" role="alert">
-            {fault}
-          </p>
-          <button type="button" class="button" onClick={() => location.reload()}>
-            Try again
-          </button>
-          <button type="button" class="button quiet" onClick={() => onLeave(null)}>
-            Log in as somebody else
-          </button>
-        </>
-      )}
-    </main>
-  );
+  const { token } = session;
+  const refusal = session.personId === null ? "This login belongs to nobody in particular. Use the link on your ticket." : null;
+  const { loaded, fault } = useOpening({ session, refusal, onLeave, load: () => Promise.all([callApi<VenueMap>("venue", { token }), callApi<Me>("me", { token })]) });
+  if (loaded === null) return <Opening fault={fault} onLeave={onLeave} />;
+  const [venue, me] = loaded;
+  return <OpenAttendee session={session} onLeave={onLeave} onForgotten={onForgotten} venue={venue} me={me} />;
 }
 
 function OpenAttendee({ session, onLeave, onForgotten, venue, me }: AttendeeProps & { venue: VenueMap; me: Me }) {

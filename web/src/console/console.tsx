@@ -1,8 +1,9 @@
 import type { Session, VenueMap } from "@konferenco/protocol";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { ApiError, callApi, inWords } from "../common/api.ts";
+import { callApi } from "../common/api.ts";
 import { BrandMark } from "../common/brand.tsx";
 import { ConnectionBanner, LinkChip } from "../common/connection-banner.tsx";
+import { Opening, useOpening } from "../common/opening.tsx";
 import { counted } from "../common/words.ts";
 import { ActivityPanel } from "./activity-panel.tsx";
 import { AlertForm } from "./alert-form.tsx";
@@ -22,38 +23,10 @@ interface ConsoleProps {
 }
 
 export function Console({ session, onLeave }: ConsoleProps) {
-  const [venue, setVenue] = useState<VenueMap | null>(null);
-  const [fault, setFault] = useState<string | null>(null);
-  useEffect(() => {
-    if (session.role === "attendee") {
-      setFault("This login is an attendee's. The console is for venue staff.");
-      return;
-    }
-    callApi<VenueMap>("venue", { token: session.token }).then(setVenue, (error: unknown) => {
-      if (error instanceof ApiError && error.httpStatus === 401) onLeave("The session has ended. Log in again.");
-      else setFault(inWords(error));
-    });
-  }, [session]);
-  if (venue !== null) return <OpenConsole session={session} venue={venue} onLeave={onLeave} />;
-  return (
-    <main class="door" aria-busy={fault === null}>
-      {fault === null ? (
-        <p class="muted">Opening…</p>
-      ) : (
-        <>
-          <p class="note bad" role="alert">
-            {fault}
-          </p>
-          <button type="button" class="button" onClick={() => location.reload()}>
-            Try again
-          </button>
-          <button type="button" class="button quiet" onClick={() => onLeave(null)}>
-            Log in as somebody else
-          </button>
-        </>
-      )}
-    </main>
-  );
+  const refusal = session.role === "attendee" ? "This login is an attendee's. The console is for venue staff." : null;
+  const { loaded: venue, fault } = useOpening({ session, refusal, onLeave, load: () => callApi<VenueMap>("venue", { token: session.token }) });
+  if (venue === null) return <Opening fault={fault} onLeave={onLeave} />;
+  return <OpenConsole session={session} venue={venue} onLeave={onLeave} />;
 }
 
 type TabName = "overview" | "alert" | "people" | "flow";
