@@ -1,56 +1,29 @@
 import { randomBytes } from "node:crypto";
 import {
-  Distribution,
-  SECONDS_BOUNDS,
   StoreUnavailable,
-  countRefusal,
-  ephemeralOfTag,
-  parseAlertMessage,
-  parseBeaconReport,
-  parseEnvironmentReport,
-  parseGatewayStatus,
-  parsePositionReport,
-  parseTagSightings,
-  parseTopic,
-  parseWifiScan,
   type Alert,
-  type AlertSeverity,
-  type BeaconReport,
-  type EventId,
   type GatewayHealth,
   type GatewayId,
   type Position,
-  type PositionReport,
-  type RefusalCode,
   type RefusalCounts,
   type Schedule,
-  type SensorType,
   type TagId,
-  type VenueMap,
-  type WifiScan,
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
-import { acceptReport, clockOffsetMs, dueOf, newAcceptor, noteClock, type AcceptedReport, type Observation } from "./core/accept.ts";
-import { locateByCheckIn } from "./core/checkin-fix.ts";
 import type { CalibrationState } from "./core/calibration.ts";
 import { copyOf } from "./core/copy-of.ts";
-import type { Fix } from "./core/fix.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
-import { locateByGps } from "./core/gps-fix.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 import type { PairState } from "./core/proximity.ts";
 import type { SurveyPoint } from "./core/radio-map.ts";
 import { newTimeline, type TimelineCounts } from "./core/timeline.ts";
-import { locateByFingerprint, locateByWifi, newWifiDevices, type AccessPoint } from "./core/wifi-fix.ts";
-import type { WifiModel } from "./core/wifi-model.ts";
-import type { RotatingTags } from "./rotating-tags.ts";
+import { newWifiDevices } from "./core/wifi-fix.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
+import { newMessageIntake, type FusionMessage, type FusionStages, type IntakeConfig } from "./message-intake.ts";
 import { tagSubject, type KeyRing } from "./store/key-ring.ts";
 import { emptyBatch, type Store } from "./store/store.ts";
 
-export interface FusionServiceConfig {
-  eventId: EventId;
-  venue: VenueMap;
+export interface FusionServiceConfig extends IntakeConfig {
   store: Store;
   /** The service's only clock. */
   nowMs: () => number;
@@ -64,28 +37,14 @@ export interface FusionServiceConfig {
   log: (event: object) => void;
   /** Constants of the core that this venue sets otherwise. */
   fusion?: Partial<FusionConfig>;
-  /** Access points whose places are known, by BSSID in lower case. None: Wi-Fi scans locate nobody. */
-  accessPoints?: ReadonlyMap<string, AccessPoint>;
   /** Told of every pair of tags that proximity looks at, each time. For measuring. */
   onPair?: (pair: PairState) => void;
-  /** The venue's surveyed Wi-Fi, ready built (`buildWifiModel`, `parseWifiModel`). Scans that it knows nothing of go by `accessPoints`. */
-  wifiSurvey?: WifiModel;
   /** A survey of the venue, if somebody walked one: the radio map is made of it. */
   survey?: readonly SurveyPoint[];
   /** What is on where, for what people are doing, until `setSchedule`; absent: nothing is. */
   schedule?: PipelineOptions["schedule"];
-  /** Who is behind names that change. None: such names are refused. */
-  rotatingTags?: RotatingTags;
   /** Who is erased, by tag: nothing of them is taken, and what is held is let go. Absent: nobody, as in recordings. */
   keys?: KeyRing;
-}
-
-export interface FusionMessage {
-  topic: string;
-  payload: Uint8Array;
-  /** The gateway that logged in, null for applications. */
-  gatewayId: GatewayId | null;
-  receivedAtMs: number;
 }
 
 /** The funnel: how far things came, and why others did not. Counters only grow; the last block is as of now. */
@@ -122,14 +81,6 @@ export interface FusionStats {
   calibration: CalibrationState | null;
 }
 
-/** How long sightings are on their way to fusion, in seconds. Nothing is known of the radio itself: advertisements carry no time. */
-export interface FusionStages {
-  /** From the radio to the sending, by the gateway's own clock. */
-  gateway: Distribution;
-  /** From the sending to fusion, through network and broker: what it takes beyond the quickest of the last two minutes, for the clocks are not one. */
-  broker: Distribution;
-}
-
 export interface FusionService {
   /** A promise is returned where an acknowledgement must wait for the store (alerts); it rejects when that failed. */
   ingest(message: FusionMessage): void | Promise<void>;
@@ -155,21 +106,17 @@ const MAX_REPORT_TIME_COMMITS = 5_000;
 const ALERT_RETRY_MS = [50, 150, 300, 500, 1_000, 1_000];
 /** Between two words to the bridges of what was counted here. */
 const FLOW_EVERY_MS = 1_000;
-/** A gateway's boots that are believed: a spool of the one before may drain after a restart. */
-const MAX_ANNOUNCED_BOOTS = 4;
-/** A device's clock may run ahead of ours by this much before its location is refused. */
-const MAX_DEVICE_AHEAD_MS = 60_000;
 
 /** Opens the service: bytes of one event in, transitions and positions to the store. */
 export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
   const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null, ...(config.schedule === undefined ? {} : { schedule: config.schedule }) });
   const { tickMs } = pipeline.config;
-  let wifiDevices = newWifiDevices();
+  const wifi = { devices: newWifiDevices() };
   const timeline = newTimeline(pipeline, () => {
-    const kept = copyOf(wifiDevices);
+    const kept = copyOf(wifi.devices);
     return () => {
-      wifiDevices = copyOf(kept);
+      wifi.devices = copyOf(kept);
     };
   });
   if (config.onPair !== undefined) {
@@ -178,19 +125,16 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       if (!timeline.isReplaying) onPair(pair);
     });
   }
-  const acceptor = newAcceptor();
   const watch = newGatewayWatch(venue, config.time === "wall" ? config.nowMs() : 0);
   const queue = new CommitQueue({ store, log: config.log, ...(config.time === "report" ? { maxSeparateCommits: MAX_REPORT_TIME_COMMITS } : {}) });
-  const refused: RefusalCounts = {};
-  const counts = { messages: 0, reports: 0, observations: 0, unplaceable: 0, storedPositions: 0, alerts: 0, environmentReports: 0, ticks: 0 };
-  const stages: FusionStages = { gateway: new Distribution(SECONDS_BOUNDS), broker: new Distribution(SECONDS_BOUNDS) };
+  const counts = { storedPositions: 0, alerts: 0, ticks: 0 };
   const stored = new Map<TagId, Position>();
-  const announcedBoots = new Map<GatewayId, readonly string[]>();
   /** In report time: the largest sending time seen. -Infinity before the first. */
   let reportNowMs = -Infinity;
   let lastTickMs = -Infinity;
   let erasuresSeen = 0;
   let schedulesSeen = 0;
+  const intake = newMessageIntake({ config, pipeline, timeline, watch, wifi, isErased, storeAlert, reportTime: config.time === "report" ? { nowMs: () => reportNowMs, advanceTo } : null });
 
   function isErased(tagId: TagId): boolean {
     return config.keys?.isErased(tagSubject(tagId)) ?? false;
@@ -205,21 +149,18 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     if (gone.length > 0) timeline.drop(gone);
   }
 
-  function refuseAs(code: RefusalCode, by = 1): void {
-    countRefusal(refused, code, by);
-  }
-
   // ---- time
 
-  /** Moves report time to `sentAtMs`, running every tick that is due before or at it. */
-  function advanceTo(sentAtMs: number): void {
-    if (sentAtMs <= reportNowMs) return;
+  /** Moves report time to `sentAtMs`, running every tick that is due before or at it. Returns what it is then. */
+  function advanceTo(sentAtMs: number): number {
+    if (sentAtMs <= reportNowMs) return reportNowMs;
     for (let dueMs = nextTickAfter(lastTickMs, reportNowMs); dueMs <= sentAtMs; dueMs += tickMs) {
       // With nobody there a tick does nothing, so a long pause between recordings costs nothing; but for those that something late may yet need.
       if (timeline.isIdle()) dueMs = Math.max(dueMs, Math.floor((sentAtMs - pipeline.config.maxLateMs) / tickMs) * tickMs);
       tick(dueMs);
     }
     reportNowMs = sentAtMs;
+    return reportNowMs;
   }
 
   function nextTickAfter(tickedMs: number, nowMs: number): number {
@@ -237,7 +178,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     for (const position of positions) stored.set(position.tagId, position);
     for (const tagId of output.droppedTags) {
       stored.delete(tagId);
-      wifiDevices.offsets.delete(tagId);
+      wifi.devices.offsets.delete(tagId);
     }
     counts.storedPositions += positions.length;
     const gateways = watch.changes(nowMs, knownOf(nowMs));
@@ -254,181 +195,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     return (gatewayId) => {
       state ??= pipeline.calibration(nowMs);
       const offset = state?.gateways.find((gateway) => gateway.gatewayId === gatewayId);
-      const known = { clockOffsetMs: clockOffsetMs(acceptor, gatewayId) };
+      const known = { clockOffsetMs: intake.clockOffsetMs(gatewayId) };
       if (state === null || state === undefined || offset === undefined) return known;
       return { ...known, calibration: { basis: state.basis, offsetDb: rounded(offset.offsetDb), residualDb: state.residualDb === null ? null : rounded(state.residualDb) } };
     };
-  }
-
-  // ---- messages, by topic
-
-  function ingestReport(message: FusionMessage): void {
-    const parsed = parseBeaconReport(message.payload);
-    if (!parsed.ok) return refuseAs(parsed.code);
-    const { report, refusedRows } = parsed.value;
-    if (message.gatewayId !== null && message.gatewayId !== report.gatewayId) return refuseAs("GATEWAY_FOREIGN");
-    if (!pipeline.venue.gatewayIndex.has(report.gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
-    if (message.gatewayId === null && !mayBeOf(report)) return refuseAs("GATEWAY_FOREIGN");
-    if (config.time === "report") advanceTo(report.sentAtMs);
-    const receivedAtMs = config.time === "report" ? report.sentAtMs : message.receivedAtMs;
-    const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
-    const accepted = acceptReport(acceptor, report, { receivedAtMs, nowMs }, pipeline.config);
-    if (!accepted.ok) return refuseAs(accepted.code);
-    counts.reports++;
-    addRefusals(refusedRows);
-    addRefusals(accepted.value.refusedRows);
-    watch.noteReport(report.gatewayId, accepted.value.observations.length, nowMs);
-    noteStages(accepted.value, receivedAtMs);
-    takeObservations(report, lastingNames(accepted.value.observations), accepted.value.dueMs);
-  }
-
-  function noteStages({ observations, dueMs }: AcceptedReport, receivedAtMs: number): void {
-    for (const { heardAtMs } of observations) stages.gateway.add((dueMs - heardAtMs) / 1_000);
-    if (config.time === "wall") stages.broker.add((receivedAtMs - dueMs) / 1_000);
-  }
-
-  /**
-   * Where the login is not known (another process holds the broker) a gateway's own status vouches for it: only the
-   * gateway itself may publish that, and no other gateway may read the boot id in it. One that never told a boot has nothing to lose.
-   */
-  function mayBeOf({ gatewayId, bootId }: BeaconReport): boolean {
-    return announcedBoots.get(gatewayId)?.includes(bootId) ?? true;
-  }
-
-  function noteBoot(gatewayId: GatewayId, bootId: string): void {
-    const boots = announcedBoots.get(gatewayId) ?? [];
-    if (boots.includes(bootId)) return;
-    announcedBoots.set(gatewayId, [...boots, bootId].slice(-MAX_ANNOUNCED_BOOTS));
-  }
-
-  /** What was heard lately is due with its report, what waited in a spool is due each by itself. */
-  function takeObservations({ gatewayId, bootId, seq }: BeaconReport, observations: readonly Observation[], reportDueMs: number): void {
-    counts.observations += observations.length;
-    const heardOfDue = new Map<number, Observation[]>();
-    for (const observation of observations) {
-      const dueMs = dueOf(observation.heardAtMs, reportDueMs, pipeline.config);
-      const heard = heardOfDue.get(dueMs);
-      if (heard === undefined) heardOfDue.set(dueMs, [observation]);
-      else heard.push(observation);
-    }
-    for (const [dueMs, heard] of heardOfDue) {
-      const observationsNow = (): Observation[] => heard.filter(({ tagId }) => !isErased(tagId));
-      const apply = (): void => {
-        for (const observation of observationsNow()) pipeline.step(observation, dueMs);
-      };
-      timeline.take({ dueMs, from: `${gatewayId} ${bootId}`, seq, apply, observations: observationsNow });
-    }
-  }
-
-  function lastingNames(observations: readonly Observation[]): Observation[] {
-    return observations.flatMap((observation) => {
-      const tagId = lastingName(observation.tagId, observation.heardAtMs);
-      if (tagId === null) return [];
-      return [tagId === observation.tagId ? observation : { ...observation, tagId }];
-    });
-  }
-
-  /** The tag behind a name that changes, the name itself of a tag that keeps it, or null: unknown or erased, refused and counted. */
-  function lastingName(tagId: TagId, atMs: number): TagId | null {
-    const ephemeral = ephemeralOfTag(tagId);
-    const lasting = ephemeral === null ? tagId : (config.rotatingTags?.tagOf(ephemeral, atMs) ?? null);
-    if (lasting !== null && !isErased(lasting)) return lasting;
-    refuseAs(lasting === null ? "TAG_NAME_UNKNOWN" : "TAG_ERASED");
-    return null;
-  }
-
-  function ingestSensor(sensorType: SensorType, message: FusionMessage): void {
-    switch (sensorType) {
-      case "wifi-scan": {
-        const parsed = parseWifiScan(message.payload);
-        if (!parsed.ok) return refuseAs(parsed.code);
-        addRefusals(parsed.value.refusedRows);
-        const { scan } = parsed.value;
-        // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
-        if (scan.tagId === null) return;
-        if (isErased(scan.tagId)) return refuseAs("TAG_ERASED");
-        return locate({ from: `wifi-scan ${scan.tagId}`, measuredAtMs: scan.heardAtMs }, message, (atMs) => locateScan(scan, atMs));
-      }
-      case "position": {
-        const parsed = parsePositionReport(message.payload);
-        if (!parsed.ok) return refuseAs(parsed.code);
-        const report: PositionReport = parsed.value;
-        if (isErased(report.tagId)) return refuseAs("TAG_ERASED");
-        return locate({ from: `${report.source} ${report.tagId}`, measuredAtMs: report.atMs }, message, (atMs) =>
-          report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
-        );
-      }
-      case "tag-sightings": {
-        const parsed = parseTagSightings(message.payload);
-        if (!parsed.ok) return refuseAs(parsed.code);
-        addRefusals(parsed.value.refusedRows);
-        const { tagId, heardAtMs, heardTagId, rssiDbm } = parsed.value.sightings;
-        if (isErased(tagId)) return refuseAs("TAG_ERASED");
-        const atMs = deviceTime(heardAtMs, message);
-        if (atMs === null) return;
-        const sighted = heardTagId.flatMap((heard, row) => {
-          const tagB = lastingName(heard, atMs);
-          return tagB === null ? [] : [{ tagA: tagId, tagB, rssiDbm: rssiDbm[row] as number, heardAtMs: atMs }];
-        });
-        return timeline.take({ dueMs: atMs, from: `tag-sightings ${tagId}`, seq: 0, apply: () => sighted.forEach((sighting) => isErased(tagId) || isErased(sighting.tagB) || pipeline.sight(sighting)) });
-      }
-      case "environment": {
-        const parsed = parseEnvironmentReport(message.payload);
-        if (!parsed.ok) return refuseAs(parsed.code);
-        counts.environmentReports++;
-        return;
-      }
-    }
-  }
-
-  function locateScan(scan: WifiScan, heardAtMs: number): Fix | null {
-    const surveyed = config.wifiSurvey === undefined ? null : locateByFingerprint(scan, config.wifiSurvey, { devices: wifiDevices, index: pipeline.venue, heardAtMs });
-    return surveyed ?? locateByWifi(scan, config.accessPoints ?? NO_ACCESS_POINTS, pipeline.venue, heardAtMs);
-  }
-
-  /** A location of another technology, on the clock of the device that sent it. The same one twice has the same time. */
-  function locate({ from, measuredAtMs }: { from: string; measuredAtMs: number }, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
-    const atMs = deviceTime(measuredAtMs, message);
-    if (atMs === null) return;
-    const apply = (): void => {
-      const fix = makeFix(atMs);
-      if (fix !== null && isErased(fix.tagId)) return;
-      if (fix !== null) pipeline.locate(fix, atMs);
-      else if (!timeline.isReplaying) counts.unplaceable++;
-    };
-    timeline.take({ dueMs: atMs, from, seq: 0, apply });
-  }
-
-  /** A device's time on our clock, or null when it is refused and counted: too late, or too far ahead. */
-  function deviceTime(measuredAtMs: number, message: FusionMessage): number | null {
-    if (config.time === "report") advanceTo(measuredAtMs);
-    const nowMs = config.time === "report" ? reportNowMs : message.receivedAtMs;
-    const late = measuredAtMs < nowMs - pipeline.config.maxLateMs;
-    if (late || measuredAtMs > nowMs + MAX_DEVICE_AHEAD_MS) {
-      refuseAs(late ? "OBSERVATION_LATE" : "OBSERVATION_FUTURE");
-      return null;
-    }
-    return Math.min(measuredAtMs, nowMs);
-  }
-
-  function ingestStatus(gatewayId: GatewayId, message: FusionMessage): void {
-    const parsed = parseGatewayStatus(message.payload);
-    if (!parsed.ok) return refuseAs(parsed.code);
-    const loggedIn = message.gatewayId ?? gatewayId;
-    if (parsed.value.gatewayId !== gatewayId || loggedIn !== gatewayId) return refuseAs("GATEWAY_FOREIGN");
-    if (!pipeline.venue.gatewayIndex.has(gatewayId)) return refuseAs("GATEWAY_UNKNOWN");
-    const nowMs = config.time === "wall" ? message.receivedAtMs : Math.max(reportNowMs, parsed.value.sentAtMs ?? reportNowMs);
-    if (nowMs !== -Infinity) watch.noteStatus(parsed.value, nowMs);
-    const { bootId, sentAtMs } = parsed.value;
-    if (bootId !== undefined) noteBoot(gatewayId, bootId);
-    if (config.time === "wall" && bootId !== undefined && sentAtMs !== undefined) noteClock(acceptor, { gatewayId, bootId, sentAtMs }, message.receivedAtMs);
-  }
-
-  function ingestAlert(severity: AlertSeverity, message: FusionMessage): void | Promise<void> {
-    const parsed = parseAlertMessage(message.payload);
-    if (!parsed.ok) return refuseAs(parsed.code);
-    const { alertId, title, text, zoneIds, atMs } = parsed.value;
-    return storeAlert({ alertId, severity, title, text, zoneIds: zoneIds ?? [], atMs: atMs ?? message.receivedAtMs });
   }
 
   /** An alert passes every queue. It is acknowledged when it is stored; the store knows duplicates by their id. */
@@ -447,10 +217,6 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
-  }
-
-  function addRefusals(rows: RefusalCounts): void {
-    for (const [code, count] of Object.entries(rows)) refuseAs(code as RefusalCode, count);
   }
 
   // ---- wall time
@@ -483,10 +249,10 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     flow.atMs = nowMs;
     const { zoneTransitions, proximityTransitions, positions, tagLimit } = pipeline.counts();
     const said = {
-      arrived: counts.messages,
-      refused: Object.values(refused).reduce((sum, count) => sum + count, tagLimit),
-      reports: counts.reports,
-      observations: counts.observations,
+      arrived: intake.counts.messages,
+      refused: Object.values(intake.refused).reduce((sum, count) => sum + count, tagLimit),
+      reports: intake.counts.reports,
+      observations: intake.counts.observations,
       positions,
       transitions: zoneTransitions + proximityTransitions,
     };
@@ -514,38 +280,23 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   }
 
   return {
-    ingest(message) {
-      counts.messages++;
-      const topic = parseTopic(message.topic);
-      if (!topic.ok) return refuseAs(topic.code);
-      if (topic.value.eventId !== config.eventId) return refuseAs("TOPIC_FOREIGN_EVENT");
-      switch (topic.value.kind) {
-        case "beacon":
-          return ingestReport(message);
-        case "sensor":
-          return ingestSensor(topic.value.sensorType, message);
-        case "gateway-status":
-          return ingestStatus(topic.value.gatewayId, message);
-        case "alert":
-          return ingestAlert(topic.value.severity, message);
-        case "tag-names": // said by us, for gateways
-          return;
-      }
-    },
+    ingest: intake.ingest,
 
     setSchedule(schedule) {
       const dueMs = config.time === "report" ? reportNowMs : config.nowMs();
       timeline.take({ dueMs, from: "schedule", seq: schedulesSeen++, apply: () => pipeline.setSchedule(schedule) });
     },
 
-    stages,
+    stages: intake.stages,
+
     stats() {
       const pipelineCounts = pipeline.counts();
       const { waiting, storeAway, retries, droppedTransitions } = queue.stats();
       const { smoothed, outliers, fixes, positions, zoneTransitions, proximityTransitions, tags, tagLimit } = pipelineCounts;
       return {
+        ...intake.counts,
         ...counts,
-        refused: tagLimit > 0 ? { ...refused, TAG_LIMIT: tagLimit } : { ...refused },
+        refused: tagLimit > 0 ? { ...intake.refused, TAG_LIMIT: tagLimit } : { ...intake.refused },
         smoothed,
         outliers,
         fixes,
@@ -579,8 +330,6 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     },
   };
 }
-
-const NO_ACCESS_POINTS: ReadonlyMap<string, AccessPoint> = new Map();
 
 function rounded(db: number): number {
   return Math.round(10 * db) / 10;

@@ -21,7 +21,8 @@ export { newVenueGrid } from "./core/venue-grid.ts";
 export { indexVenue } from "./core/venue-index.ts";
 // the service around it
 export { fusionSettingsSchema, parseFusionSettings } from "./config.ts";
-export { openFusionService, type FusionMessage, type FusionService, type FusionServiceConfig, type FusionStages, type FusionStats } from "./fusion-service.ts";
+export { openFusionService, type FusionService, type FusionServiceConfig, type FusionStats } from "./fusion-service.ts";
+export type { FusionMessage, FusionStages } from "./message-intake.ts";
 export { openMqttSource, type MqttSource, type MqttSourceOptions } from "./mqtt-source.ts";
 export { ephemeralId, newRotatingTags, parseTagKeys, type RotatingTags, type TagKeys } from "./rotating-tags.ts";
 // the store

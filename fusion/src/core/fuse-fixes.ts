@@ -1,6 +1,8 @@
 import type { FixSource, TagId } from "@konferenco/protocol";
 import { SIGMAS_OF_95, type Fix, type ZoneEvidence } from "./fix.ts";
+import type { FusionConfig } from "./fusion-config.ts";
 import type { IndexedGateway } from "./venue-index.ts";
+import type { WeighedEvidence } from "./zones.ts";
 
 /**
  * How far each technology is trusted before it has said how sure it is (requirement B3). The fix's own
@@ -37,9 +39,7 @@ const OTHER_PLACES = 4;
  * never surer. A check-in is exact: somebody stood there, and only fixes that agree with it may refine it.
  * Null without fixes. All fixes must be of one tag.
  *
- * Where it goes: in the pipeline's tick, on the fixes that one tick gathered for one tag, when there are two
- * technologies or more. Either the track takes the fused fix as one, or, as in the test of this file, each
- * fix goes into the track by its own precision and the pooled evidence goes to the zones once.
+ * Where it goes: the pooled evidence to the zones, once (looksOf); into the track each fix goes by its own precision.
  */
 export function fuseFixes(fixes: readonly Fix[], nowMs: number): FusedFix | null {
   const checkIn = latest(fixes.filter((fix) => fix.zoneEvidence?.certain === true));
@@ -76,6 +76,23 @@ export function fuseFixes(fixes: readonly Fix[], nowMs: number): FusedFix | null
     place: best.place,
     confidence: best.probability,
   };
+}
+
+/** Technologies that agree count together for a zone (requirement B3): several of them are one look, with their evidence pooled. */
+export function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConfig): WeighedEvidence[] {
+  const sources = new Set(fixes.map((fix) => fix.source));
+  // A filter's evidence is where things stand, not one more look: it is not pooled with looks.
+  if (sources.size < 2 || fixes.some((fix) => fix.filtered === true)) return fixes.flatMap((fix) => weighed(fix, config));
+  const evidence = fuseFixes(fixes, nowMs)?.zoneEvidence ?? null;
+  return evidence === null ? [] : [{ evidence, independent: true, weight: 1 }];
+}
+
+/** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
+function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
+  if (fix.zoneEvidence === null) return [];
+  if (fix.filtered === true && fix.looksAlike !== true) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true }];
+  const independent = fix.source !== "beacon";
+  return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }
 
 /** Believed precision, 1/m²: the fix's own, grown old by walking, times its technology's weight. */

@@ -5,7 +5,7 @@ import { locateByBeacons } from "./beacon-fix.ts";
 import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
 import { copyOf } from "./copy-of.ts";
 import type { Fix } from "./fix.ts";
-import { fuseFixes } from "./fuse-fixes.ts";
+import { looksOf } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
 import { copyBelief, newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
@@ -16,8 +16,8 @@ import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } f
 import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { cellNear, prepareVenue } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
-import { addToLink, newLink, packLinks, readWindow, unpackLinks, type Link, type ReadingWindow } from "./window.ts";
-import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type WeighedEvidence, type ZoneState, type ZoneStay } from "./zones.ts";
+import { addToLinks, packLinks, readWindow, unpackLinks, type Link, type ReadingWindow } from "./window.ts";
+import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type ZoneState, type ZoneStay } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
 export interface FusionOutput {
@@ -163,8 +163,6 @@ const FIRST_LOOK_S = 2;
 const OFFSET_LOOK_S = 1;
 /** Shadowing forgets within a few metres. */
 const LEARN_EVERY_M = 1.5;
-/** Links of one tag; the one that was silent longest makes room. A person is in earshot of a dozen gateways, not of a hundred. */
-const MAX_LINKS_PER_TAG = 24;
 
 /** What is known of a venue besides its map. */
 export interface PipelineOptions {
@@ -237,7 +235,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     calibration?.noteHeard(gateway, rssiDbm, heardAtMs);
     // What comes late and is taken as it comes belongs to the tick that takes it.
     if (isRemembering) noteRow((tag.past ??= newTagPast()), { dueMs: Math.max(dueMs, tickedMs), gateway, rssiDbm, heardAtMs });
-    if (hear(tag.links, gateway, observation, config)) counts.outliers++;
+    if (addToLinks(tag.links, gateway, observation, config)) counts.outliers++;
   }
 
   /** What the tag's beacons say: of the grid once it knows the radio, else of the centroid. Null when too little was heard. */
@@ -387,7 +385,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       for (; next < past.rows.dueMs.length && (past.rows.dueMs[next] as number) < nowMs; next++) {
         const { gateway, rssiDbm, heardAtMs } = rowAt(past, next);
         tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, heardAtMs);
-        hear(tag.links, gateway, { tagId: tag.tagId, gatewayId: (venue.gateways[gateway] as { gatewayId: GatewayId }).gatewayId, rssiDbm, heardAtMs }, config);
+        addToLinks(tag.links, gateway, { tagId: tag.tagId, gatewayId: (venue.gateways[gateway] as { gatewayId: GatewayId }).gatewayId, rssiDbm, heardAtMs }, config);
       }
       tickTag(tag, nowMs, untold);
       if (later.has(nowMs)) past.kept.push({ atMs: nowMs, tag: keepTag(tag) });
@@ -580,37 +578,6 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
 
 function isSilent(tag: Tag, nowMs: number, config: FusionConfig): boolean {
   return nowMs - tag.lastHeardAtMs >= config.forgetAfterMs && nowMs - tag.lastLocatedAtMs >= config.forgetLocatedAfterMs;
-}
-
-/** Puts the observation into its link among the sorted ones. True when it was held back as an outlier. */
-function hear(links: Link[], gateway: number, observation: Observation, config: FusionConfig): boolean {
-  let at = 0;
-  while (at < links.length && (links[at] as Link).gateway < gateway) at++;
-  const link = links[at];
-  if (link !== undefined && link.gateway === gateway) return addToLink(link, observation, config).outlier;
-  links.splice(at, 0, newLink(gateway, observation, config));
-  if (links.length > MAX_LINKS_PER_TAG) {
-    const stalest = links.reduce((oldest, candidate) => (candidate.filter.heardAtMs < oldest.filter.heardAtMs ? candidate : oldest));
-    links.splice(links.indexOf(stalest), 1);
-  }
-  return false;
-}
-
-/** Technologies that agree count together for a zone (requirement B3): several of them are one look, with their evidence pooled. */
-function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConfig): WeighedEvidence[] {
-  const sources = new Set(fixes.map((fix) => fix.source));
-  // A filter's evidence is where things stand, not one more look: it is not pooled with looks.
-  if (sources.size < 2 || fixes.some((fix) => fix.filtered === true)) return fixes.flatMap((fix) => weighed(fix, config));
-  const evidence = fuseFixes(fixes, nowMs)?.zoneEvidence ?? null;
-  return evidence === null ? [] : [{ evidence, independent: true, weight: 1 }];
-}
-
-/** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
-function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
-  if (fix.zoneEvidence === null) return [];
-  if (fix.filtered === true && fix.looksAlike !== true) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true }];
-  const independent = fix.source !== "beacon";
-  return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }
 
 /** Strangers who were not heard a third time within a window. In order of arrival, so the sweep ends at the first fresh one. */

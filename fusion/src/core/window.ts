@@ -64,6 +64,23 @@ export function unpackLinks(packed: Float64Array): Link[] {
   });
 }
 
+/** Links of one tag; the one that was silent longest makes room. A person is in earshot of a dozen gateways, not of a hundred. */
+const MAX_LINKS_PER_TAG = 24;
+
+/** Puts the observation into its link among the sorted ones. True when it was held back as an outlier. */
+export function addToLinks(links: Link[], gateway: number, observation: Observation, config: FusionConfig): boolean {
+  let at = 0;
+  while (at < links.length && (links[at] as Link).gateway < gateway) at++;
+  const link = links[at];
+  if (link !== undefined && link.gateway === gateway) return addToLink(link, observation, config).outlier;
+  links.splice(at, 0, newLink(gateway, observation, config));
+  if (links.length > MAX_LINKS_PER_TAG) {
+    const stalest = links.reduce((oldest, candidate) => (candidate.filter.heardAtMs < oldest.filter.heardAtMs ? candidate : oldest));
+    links.splice(links.indexOf(stalest), 1);
+  }
+  return false;
+}
+
 /** Smooths one observation of the link and notes when it was heard. An outlier held back is not a reading. */
 export function addToLink(link: Link, observation: Observation, config: FusionConfig): SmoothedRssi {
   const smoothed = smoothRssi(link.filter, observation, config);
