@@ -27,6 +27,7 @@ import { Talk } from "./talk.ts";
 import { deriveKeys, publicDice } from "./keys.ts";
 import { Logins } from "./logins.ts";
 import { LANES, loadOf, newMetrics, slowestOf, type MoreFigures } from "./metrics.ts";
+import { Occupancy } from "./occupancy.ts";
 import { PeopleCache, type PolicyChange } from "./people-cache.ts";
 import { PeopleDesk } from "./people-desk.ts";
 import { newInProcessPinboard } from "./pinboard/index.ts";
@@ -72,7 +73,8 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const replayer = new Replayer({ timings, store, people, hub, feed, eventRefKey: keys.eventRef, nowMs, log, seal });
   const dice = (zoneId: string, window: number) => publicDice(keys.publicCount, zoneId, window);
   const attendance = new Attendance({ picture, pinboard, key: keys.attendance });
-  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, attendance, nowMs, nearbyEveryMs: limits.nearbyEveryMs, dice, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
+  const surroundings: Surroundings = new Surroundings({ venue, people, picture, hub, activities, nowMs, nearbyEveryMs: limits.nearbyEveryMs, whenShown: (tagId, window) => publicDice(keys.whenShown, tagId, window)[0], log });
+  const occupancy = new Occupancy({ venue, people, picture, hub, activities, attendance, dice, nowMs });
   const signals = new Signals({ store, nowMs, log });
   const countAudit = new CountAudit({ hub, signals, nowMs, log });
   const messages = new MessageDesk({ store, people, signals, nowMs });
@@ -102,12 +104,13 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     if (connection.wire.kind !== "poll") helloDelays.add(nowMs() - connection.openedAtMs);
     transport.greeted(connection);
   };
-  const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, surroundings, countAudit, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
+  const frames = new ClientFrames({ timings, venue, store, people, desk, messages, talk, hub, feed, replayer, occupancy, countAudit, channels, authority, cursorKey: keys.cursor, limits, nowMs, log, seal, greeted });
   const streams = new SseTransport({ hub, frames, authority, tickets, limits, webSockets: () => transport.connections, clientAddress, random: Math.random, nowMs });
   const sync = new Sync({ store, people, cursorKey: keys.cursor, eventRefKey: keys.eventRef, nowMs });
   const poller = new Poller({ hub, frames, authority, presence, nowMs });
   feed.onErased = (personId, tagId) => {
-    surroundings.forget(personId, tagId);
+    surroundings.forget(personId);
+    if (tagId !== null) attendance.forget(tagId);
     activities.forget(personId);
   };
   const transport: WsTransport = new WsTransport({ hub, frames, limits, allowedOrigins, clientAddress, nowMs, feedOffset, seal });
@@ -131,7 +134,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const metrics = newMetrics(stats, more, { hub, frames, replayer, feed, poller, timings, nowMs });
   config.expose?.(metrics);
   const logins = new Logins(keys.password, config.logins, pinboard);
-  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule: () => schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
+  const api = [...apiRoutes({ eventId, venue, store, registry, people, desk, surroundings, occupancy, receipts, signals, countAudit, flow, slowest: () => slowestOf(hub.connections, nowMs()), authority, tickets, logins, publishAlert: config.publishAlert, nowMs }), ...programmeRoutes({ schedule: () => schedule, activities, channels, people, nowMs }), ...fallbackRoutes({ streams, poller, tickets, nowMs }), ...messageRoutes({ eventId, messages, people, sync, nowMs })];
   const operations = operationsRoutes({ store, registry, feed, metrics, stats, version: VERSION, startedAtMs, nowMs }, api);
   const server = newHttpServer({ streams, routes: [...api, ...operations], authority, registry, pages, allowedOrigins, clientAddress, log, observe: (route, status) => metrics.observeRequest(route, status) });
   server.on("upgrade", transport.upgrade);
@@ -168,7 +171,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     flow.tickSecond();
     void feed.tickSecond();
     countAudit.tickSecond();
-    surroundings.tickOccupancy();
+    occupancy.tickSecond();
     for (const tagId of picture.sweep(nowMs())) hub.forgetSilentTag(tagId);
     surroundings.tickParted();
     // Shares that have ended: their policies are made anew, and who saw is told to forget.
@@ -199,7 +202,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     setSchedule(changed) {
       schedule = changed;
       activities.setSchedule(changed);
-      surroundings.setPlan(activities.plan);
+      occupancy.setPlan(activities.plan);
       channels.setRegions(changed.regions);
     },
     stats,

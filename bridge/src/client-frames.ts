@@ -14,11 +14,11 @@ import { newBucket, takeToken } from "./core/token-bucket.ts";
 import { openCursor, type Place } from "./cursor.ts";
 import { SNAPSHOT_BYTES, type Hub } from "./hub.ts";
 import type { MessageDesk } from "./message-desk.ts";
+import type { Occupancy } from "./occupancy.ts";
 import type { PeopleCache } from "./people-cache.ts";
 import type { PeopleDesk } from "./people-desk.ts";
 import type { Replayer } from "./replayer.ts";
 import { subscriptionTo } from "./subscriptions.ts";
-import type { Surroundings } from "./surroundings.ts";
 import type { Talk } from "./talk.ts";
 import type { Timings } from "./timings.ts";
 import type { UpdateFeed } from "./update-feed.ts";
@@ -33,7 +33,7 @@ export interface ClientFramesOptions {
   hub: Hub;
   feed: UpdateFeed;
   replayer: Replayer;
-  surroundings: Surroundings;
+  occupancy: Occupancy;
   countAudit: CountAudit;
   channels: Channels;
   authority: TokenAuthority;
@@ -299,7 +299,6 @@ export class ClientFrames {
 
   // --- subscriptions -------------------------------------------------------------------------------
 
-  /** Snapshot and subscription in one turn of the loop: no event falls between the two. */
   /** Who spoke lately is looked up first; snapshot and subscription are then one turn again. */
   async #subscribeToTalk(connection: Connection, frame: Frame<"sub">): Promise<void> {
     await this.#options.talk.lookUpSpeakers(frame.ch, connection.viewer);
@@ -311,6 +310,7 @@ export class ClientFrames {
     this.#refuse(connection, re, code, detail);
   }
 
+  /** Snapshot and subscription in one turn of the loop: no event falls between the two. */
   #subscribe(connection: Connection, frame: Frame<"sub">): void {
     const { hub, feed, replayer, seal } = this.#options;
     const channel: Channel = frame.ch;
@@ -341,18 +341,18 @@ export class ClientFrames {
   }
 
   #snapshot(connection: Connection, channel: Channel): VisibleUpdate[] {
-    const { hub, feed, surroundings, talk, nowMs } = this.#options;
+    const { hub, feed, occupancy, talk, nowMs } = this.#options;
     const { viewer } = connection;
     switch (channel) {
       case "venue":
-        return viewer.role === "display" ? surroundings.occupancy(viewer, connection.areaOf("occupancy")) : hub.venueSnapshot(connection);
+        return viewer.role === "display" ? occupancy.shownTo(viewer, connection.areaOf("occupancy")) : hub.venueSnapshot(connection);
       case "me":
         return hub.ownSnapshot(connection, nowMs());
       case "alerts":
         return feed.recentAlerts().map((alert) => showAlert(alert));
       case "occupancy":
         if (seesThings(viewer)) this.#options.countAudit.read(connection.subject, "live");
-        return surroundings.occupancy(viewer, connection.areaOf("occupancy"));
+        return occupancy.shownTo(viewer, connection.areaOf("occupancy"));
       case "presence":
         return talk.whoIsThere(connection, channel);
       case "direct":

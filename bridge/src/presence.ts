@@ -234,7 +234,6 @@ export class Presence {
     }
   }
 
-
   #namedOf(members: Iterable<PersonId>): Named[] {
     const named: Named[] = [];
     for (const personId of members) {

@@ -1,20 +1,15 @@
-import { MAX_NEARBY_RESULTS, zoneCentre, type ActivityPlan, type NearbyPerson, type PersonId, type SessionCount, type TagId, type VenueMap, type ZoneCount, type ZoneId } from "@konferenco/protocol";
+import { MAX_NEARBY_RESULTS, zoneCentre, type NearbyPerson, type PersonId, type TagId, type VenueMap, type ZoneId } from "@konferenco/protocol";
 import type { Activities } from "./activities.ts";
-import type { Attendance } from "./attendance.ts";
 import type { Connection } from "./connection.ts";
-import type { Area } from "./core/area.ts";
 import { shownStay, type Trail, type WindowDice } from "./core/coarse-times.ts";
 import { COMPATIBLE, type Match } from "./core/compatibility.ts";
-import { markHotSpots, newHotSpots, type HotSpots } from "./core/crowding.ts";
 import { Encounters, PAIR_QUIET_MS } from "./core/encounters.ts";
 import type { LivePicture } from "./core/live-picture.ts";
 import { RADIUS_M, isNarrow, selectNearby, type Candidate, type NearbyQuery } from "./core/nearby.ts";
-import { PublicOccupancy } from "./core/occupancy.ts";
-import { atLeast, isSeenCoarsely, seesThings, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
+import { isSeenCoarsely, type SubjectPolicy, type Viewer } from "./core/privacy-policy.ts";
 import {
   LEAVE_RATIO,
   showNearby,
-  showOccupancy,
   showSerendipity,
   showZoneNear,
   whereaboutsOf,
@@ -47,9 +42,6 @@ const SMALL_ZONE_M2 = 50;
 const ENCOUNTERS_EVERY_MS = 250;
 /** Words of an encounter that wait for a person's page to open. */
 const MAX_UNTOLD = 10_000;
-/** Zones of one occupancy event: 500 are about 20 KB. */
-const ZONES_PER_EVENT = 500;
-const CROWD_EVERY_MS = 5_000;
 
 export interface SurroundingsOptions {
   venue: VenueMap;
@@ -58,9 +50,7 @@ export interface SurroundingsOptions {
   hub: Hub;
   nowMs: () => number;
   nearbyEveryMs: number;
-  dice: (zoneId: ZoneId, window: number) => [number, number];
   activities: Activities;
-  attendance: Attendance;
   /** At which moment of a window strangers are shown a tag. */
   whenShown: WindowDice;
   log: (event: object) => void;
@@ -74,21 +64,15 @@ interface Untold {
   atMs: number;
 }
 
-/** Who is near a viewer, who has met whom, and how full zones are. */
+/** Who is near a viewer, and who has met whom. */
 export class Surroundings {
   readonly #options: SurroundingsOptions;
-  readonly #publicOccupancy: PublicOccupancy;
-  readonly #zoneIds: ZoneId[];
   readonly #zoneWidthsM: ReadonlyMap<ZoneId, number>;
   readonly #centres: ReadonlyMap<ZoneId, Place>;
   readonly #smallZones: ReadonlySet<ZoneId>;
   readonly #encounters: Encounters;
-  #exactSpots: HotSpots;
-  #publicSpots: HotSpots;
-  #crowdedAtMs = -Infinity;
   #untold: Untold[] = [];
   #encounteredAtMs = 0;
-  #toldExact = "";
   #looking = false;
   #comparing = false;
   #parting = false;
@@ -96,8 +80,6 @@ export class Surroundings {
   constructor(options: SurroundingsOptions) {
     const { venue } = options;
     this.#options = options;
-    this.#publicOccupancy = new PublicOccupancy(options.dice);
-    this.#zoneIds = venue.zones.map((zone) => zone.zoneId);
     this.#zoneWidthsM = new Map(venue.zones.map((zone) => [zone.zoneId, widthM(zone.polygons)]));
     this.#smallZones = new Set(venue.zones.filter((zone) => zone.polygons.length > 0 && areaM2(zone.polygons) < SMALL_ZONE_M2).map((zone) => zone.zoneId));
     const { picture, people } = options;
@@ -108,8 +90,6 @@ export class Surroundings {
       zoneWidthM: (zoneId) => this.#zoneWidthsM.get(zoneId) ?? Infinity,
       isSmall: (zoneId) => this.#smallZones.has(zoneId),
     });
-    this.#exactSpots = newHotSpots(venue, options.activities.plan);
-    this.#publicSpots = newHotSpots(venue, options.activities.plan);
     this.#centres = new Map(
       venue.zones.flatMap((zone) => {
         const centre = zoneCentre(zone, venue);
@@ -236,8 +216,7 @@ export class Surroundings {
   }
 
   /** Nothing of the person is kept. */
-  forget(personId: PersonId, tagId: TagId | null): void {
-    if (tagId !== null) this.#options.attendance.forget(tagId);
+  forget(personId: PersonId): void {
     this.#encounters.forget(personId);
     this.#untold = this.#untold.filter(({ to, other }) => to !== personId && other !== personId);
   }
@@ -325,74 +304,6 @@ export class Surroundings {
     for (const person of people) connection.remember(person.personId);
     hub.offer(connection, showNearby(people, nowMs()));
   }
-
-  // --- how full ------------------------------------------------------------------------------------
-
-  /** Other seats in a room, or none: what is hot now is asked anew of it. */
-  setPlan(plan: ActivityPlan): void {
-    const { venue } = this.#options;
-    this.#exactSpots = newHotSpots(venue, plan, this.#exactSpots);
-    this.#publicSpots = newHotSpots(venue, plan, this.#publicSpots);
-  }
-
-  /** The counts that this viewer may see now. */
-  occupancy(viewer: Viewer, area: Area | null = null): VisibleUpdate[] {
-    const nowMs = this.#options.nowMs();
-    if (seesThings(viewer)) return inParts(this.#exactZones(), area, nowMs, this.#options.attendance.counts());
-    this.#release(nowMs);
-    return inParts(this.#publicZones(), area, nowMs);
-  }
-
-  /** Once a second: exact counts when they changed, public ones when their window ends. */
-  tickOccupancy(): void {
-    const { hub, nowMs } = this.#options;
-    this.#lookAtCrowd(nowMs());
-    const watching = [...hub.byChannel.occupancy];
-    if (watching.length === 0) return;
-    const zones = this.#exactZones();
-    const sessions = this.#options.attendance.counts();
-    const exact = JSON.stringify([zones, sessions]);
-    const atMs = nowMs();
-    const exactParts = exact === this.#toldExact ? null : partsByArea(zones, atMs, sessions);
-    this.#toldExact = exact;
-    const publicParts = this.#release(atMs) ? partsByArea(this.#publicZones(), atMs) : null;
-    for (const connection of watching) {
-      const parts = seesThings(connection.viewer) ? exactParts : publicParts;
-      for (const part of parts?.(connection.areaOf("occupancy")) ?? []) hub.offer(connection, part);
-    }
-  }
-
-  /** Whether anybody watches or not: how long a room has been full, and who has stayed, cannot be told afterwards. */
-  #lookAtCrowd(atMs: number): void {
-    if (Math.abs(atMs - this.#crowdedAtMs) < CROWD_EVERY_MS) return;
-    this.#crowdedAtMs = atMs;
-    const { picture, activities, attendance } = this.#options;
-    markHotSpots(this.#exactSpots, (zoneId) => picture.countIn(zoneId), atMs);
-    attendance.look(activities.plan, atMs);
-  }
-
-  #exactZones(): ZoneCount[] {
-    return this.#zoneIds.map((zoneId) => withMark({ zoneId, count: this.#options.picture.countIn(zoneId) }, this.#exactSpots));
-  }
-
-  #publicZones(): ZoneCount[] {
-    return this.#publicOccupancy.zones.map((zone) => withMark(zone, this.#publicSpots));
-  }
-
-  /** Of people who show their zone to attendees; true when a new window began. */
-  #release(nowMs: number): boolean {
-    if (!this.#publicOccupancy.needsCounts(nowMs)) return false;
-    const { picture, people } = this.#options;
-    const counts = picture.countByZone((tagId) => {
-      const holder = people.holderOf(tagId);
-      return typeof holder === "object" && atLeast(holder.levels.attendees, "zone");
-    });
-    this.#publicOccupancy.release(this.#zoneIds, counts, nowMs);
-    // Of what was released, so the mark says nothing more.
-    const released = new Map(this.#publicOccupancy.zones.map(({ zoneId, count }) => [zoneId, count === "few" ? 0 : count]));
-    markHotSpots(this.#publicSpots, (zoneId) => released.get(zoneId) ?? 0, nowMs);
-    return true;
-  }
 }
 
 function* first<T>(limit: number, all: Iterable<T>): Iterable<T> {
@@ -401,31 +312,6 @@ function* first<T>(limit: number, all: Iterable<T>): Iterable<T> {
     if (left-- === 0) return;
     yield one;
   }
-}
-
-function withMark(zone: ZoneCount, spots: HotSpots): ZoneCount {
-  const spot = spots.get(zone.zoneId);
-  return spot?.hot === true ? { ...zone, hot: true, capacity: spot.capacity } : zone;
-}
-
-/** Those of each area are made once, for all who look at it. */
-function partsByArea(zones: ZoneCount[], atMs: number, sessions: SessionCount[] = []): (area: Area | null) => VisibleUpdate[] {
-  const made = new Map<Area | null, VisibleUpdate[]>();
-  return (area) => {
-    const parts = made.get(area) ?? inParts(zones, area, atMs, sessions);
-    made.set(area, parts);
-    return parts;
-  };
-}
-
-/** Sessions go with the first part; they are of the whole venue. */
-function inParts(all: ZoneCount[], area: Area | null, atMs: number, sessions: SessionCount[] = []): VisibleUpdate[] {
-  const zones = area === null ? all : all.filter(({ zoneId }) => area.zoneIds.has(zoneId));
-  const parts: VisibleUpdate[] = [];
-  for (let from = 0; from < zones.length; from += ZONES_PER_EVENT) {
-    parts.push(showOccupancy({ zones: zones.slice(from, from + ZONES_PER_EVENT), ...(from > 0 || sessions.length === 0 ? {} : { sessions }) }, atMs, parts.length));
-  }
-  return parts;
 }
 
 /** The diagonal of the box around a zone: nobody in it is farther from anybody else in it. */

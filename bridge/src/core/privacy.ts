@@ -112,13 +112,13 @@ export function projectUpdate(update: Update, ref: string | null, holderOf: (tag
   const { body } = update;
   switch (body.kind) {
     case "zone":
-      return projectWhereabouts(update, body.zone.tagId, holderOf, "zone", (subj, subject) => reveal(1, zoneEvent(body.zone, subj), subject, { update, ref }));
+      return projectWhereabouts(update, body.zone.tagId, holderOf, "zone", (subj, subject) => reveal(1, zoneEvent(body.zone, subj), { subject, logged: { update, ref } }));
     case "position":
       return projectWhereabouts(update, body.position.tagId, holderOf, "precise", (subj, subject) => positionUpdate(body.position, subj, subject));
     case "proximity":
       return projectPair(update, ref, body.proximity, holderOf);
     case "alert":
-      return projectForAll(update, () => true, () => reveal(0, { t: "alert", at: body.alert.atMs, d: shownAlert(body.alert) }, null, { update, ref }));
+      return projectForAll(update, () => true, () => reveal(0, { t: "alert", at: body.alert.atMs, d: shownAlert(body.alert) }, { logged: { update, ref } }));
     case "message":
       return projectMessage(update, ref, body.message, personOf);
     case "signal":
@@ -149,7 +149,7 @@ function projectWhereabouts(
     const audience = audienceCodeOf(holder, viewer);
     if (rankFor(holder, viewer, audience) < leastRank) return null;
     if (audience === SELF) return (toSelf ??= show({ who: "me" }));
-    return (toOthers ??= show({ who: "person", personId: holder.personId, name: holder.name }));
+    return (toOthers ??= show(byName(holder)));
   };
   return {
     update,
@@ -170,7 +170,7 @@ function projectPair(update: Update, ref: string | null, proximity: ProximityTra
   let toA: VisibleUpdate | undefined;
   let toB: VisibleUpdate | undefined;
   const show = (other: SubjectPolicy) =>
-    reveal(1, { t: proximity.transition, at: proximity.atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId, { update, ref });
+    reveal(1, { t: proximity.transition, at: proximity.atMs, d: { subj: byName(other) } }, { subject: other.personId, logged: { update, ref } });
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     // Who looks with an office besides must be allowed to see the other in that office too; a screen sees nobody.
     const sees = (other: SubjectPolicy) => atLeast(levelFor(other, viewer), "precise");
@@ -245,7 +245,7 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
     };
     const logged = update.body.kind === "message" ? { update, ref } : undefined;
     const key = type.delivery === "best_effort" ? `${message.type} ${from} ${to.id}` : null;
-    return reveal(type.lane, { t: message.type, at: atMs, d }, speakerOf(from), logged, key, type.lane === 3 ? NEXT_TICK_MS : windowMsOf(type.priority));
+    return reveal(type.lane, { t: message.type, at: atMs, d }, { subject: speakerOf(from), logged, key, windowMs: type.lane === 3 ? NEXT_TICK_MS : windowMsOf(type.priority) });
   };
   const forViewer = (viewer: Viewer): VisibleUpdate | null => {
     if (sender === null || (sender !== "venue" && !sender.consented)) return null;
@@ -256,7 +256,7 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
     if (sender === "venue") return (toOthers ??= show({ from: { who: "venue" }, ...(to.kind === "user" ? { to: "me" } : {}) }));
     const least = LEAST_LEVEL[message.type];
     if (least !== undefined && !atLeast(levelFor(sender, viewer), least)) return null;
-    const person = { who: "person", personId: sender.personId, name: sender.name } as const;
+    const person = byName(sender);
     if (to.kind === "channel") return (toOthers ??= show({ from: person }));
     const asks = viewer.self === null || !isConnection(viewer.self, sender);
     return asks ? (asRequest ??= show({ from: person, to: "me", request: true })) : (toOthers ??= show({ from: person, to: "me" }));
@@ -278,7 +278,7 @@ function projectMessage(update: Update, ref: string | null, message: StoredMessa
 /** Who is where in a channel, or which of the viewer's connections are here; made of states that `shownState` let through. */
 export function showPresence(d: PresenceView, atMs: number): VisibleUpdate {
   // Changes count one by one, so they are no "latest wins"; there is one a second at most.
-  return reveal(1, { t: "presence", at: atMs, d }, null, undefined, null, 100);
+  return reveal(1, { t: "presence", at: atMs, d }, { windowMs: 100 });
 }
 
 /** Names of one list of who is writing; more are counted. */
@@ -287,12 +287,12 @@ const MAX_TYPING_NAMES = 5;
 /** The names of who is writing, of those who may be named and whom the viewer has not blocked. */
 export function showTyping(channel: AppChannel, named: readonly SubjectPolicy[], atMs: number): VisibleUpdate {
   const people = named.slice(0, MAX_TYPING_NAMES).map(({ personId, name }) => ({ personId, name }));
-  return reveal(3, { t: "typing", at: atMs, d: { ch: channel, people, more: Math.max(0, named.length - MAX_TYPING_NAMES) } }, null, undefined, `typing ${channel}`, 100);
+  return reveal(3, { t: "typing", at: atMs, d: { ch: channel, people, more: Math.max(0, named.length - MAX_TYPING_NAMES) } }, { key: `typing ${channel}`, windowMs: 100 });
 }
 
 /** How many devices have an alert: for operators and staff. */
 export function showReceipts(alertId: string, counts: ReceiptCounts, atMs: number): VisibleUpdate {
-  return reveal(3, { t: "receipts", at: atMs, d: { alertId, ...counts } }, null, undefined, `receipts ${alertId}`);
+  return reveal(3, { t: "receipts", at: atMs, d: { alertId, ...counts } }, { key: `receipts ${alertId}` });
 }
 
 // --- states: what a new subscriber sees, and what changes when a policy does -----------------------
@@ -315,11 +315,11 @@ export function showStanding(standing: Standing, holder: Holder, viewer: Viewer)
   const level: Level = thing ? "precise" : levelFor(holder, viewer);
   if (!atLeast(level, "zone")) return null;
   const self = !thing && audienceOf(holder, viewer) === "self";
-  const subj: SubjectView = thing ? { who: "tag", tagId: standing.tagId } : self ? { who: "me" } : { who: "person", personId: holder.personId, name: holder.name };
+  const subj: SubjectView = thing ? { who: "tag", tagId: standing.tagId } : self ? { who: "me" } : byName(holder);
   const subject = thing ? standing.tagId : holder.personId;
   if (level === "precise" && standing.position !== null) return positionUpdate(standing.position, subj, subject);
   if (standing.zoneId === null) return null;
-  return reveal(1, { t: "zone.enter", at: standing.zoneSinceMs, d: { subj, zoneId: standing.zoneId, floor: standing.floor } }, subject);
+  return reveal(1, { t: "zone.enter", at: standing.zoneSinceMs, d: { subj, zoneId: standing.zoneId, floor: standing.floor } }, { subject });
 }
 
 export function showGateway(gateway: GatewayHealth, viewer: Viewer): VisibleUpdate | null {
@@ -328,14 +328,14 @@ export function showGateway(gateway: GatewayHealth, viewer: Viewer): VisibleUpda
 
 /** `again`: the same alert to a device that has not acknowledged it; its id tells the client that it is the same. */
 export function showAlert(alert: Alert, again?: { update: Update; ref: string }): VisibleUpdate {
-  return reveal(0, { t: "alert", at: alert.atMs, d: shownAlert(alert) }, null, again);
+  return reveal(0, { t: "alert", at: alert.atMs, d: shownAlert(alert) }, { logged: again });
 }
 
 const BRIDGE_KEPT: ReadonlySet<string> = new Set(KEPT_BESIDE_SETTINGS);
 
 export function showOwnSettings(settings: PrivacySettings, atMs: number): VisibleUpdate {
   const chosen = Object.fromEntries(Object.entries(settings).filter(([name]) => !BRIDGE_KEPT.has(name))) as PrivacySettings;
-  return reveal(1, { t: "settings", at: atMs, d: chosen }, null);
+  return reveal(1, { t: "settings", at: atMs, d: chosen });
 }
 
 /** What somebody is doing: as it is, and as the zone that is shown and the programme say it of everybody there. */
@@ -358,38 +358,38 @@ export function activityFor(subject: SubjectPolicy, viewer: Viewer, doing: Doing
 /** The activity of a tag's carrier as this viewer may see it: null in it is "nothing is known", which is also what who hides it looks like. */
 export function showActivity(tagId: TagId, holder: Holder, viewer: Viewer, doing: Doing, atMs: number): VisibleUpdate | null {
   if (holder === "unknown") return null;
-  const show = (subj: SubjectView, subject: string, activity: ActivityView | null) => reveal(2, { t: "activity", at: atMs, d: { subj, activity } }, subject, undefined, `activity ${subj.who === "me" ? "me" : subject}`);
+  const show = (subj: SubjectView, subject: string, activity: ActivityView | null) => reveal(2, { t: "activity", at: atMs, d: { subj, activity } }, { subject, key: `activity ${subj.who === "me" ? "me" : subject}` });
   if (holder === "nobody") return seesThings(viewer) ? show({ who: "tag", tagId }, tagId, doing.exact) : null;
   if (!atLeast(levelFor(holder, viewer), "zone")) return null;
-  const subj: SubjectView = audienceOf(holder, viewer) === "self" ? { who: "me" } : { who: "person", personId: holder.personId, name: holder.name };
+  const subj: SubjectView = audienceOf(holder, viewer) === "self" ? { who: "me" } : byName(holder);
   return show(subj, holder.personId, activityFor(holder, viewer, doing));
 }
 
 /** Channels near the viewer, and the regions that they themselves have entered and left since: theirs alone. */
 export function showChannels(d: { channels: NearbyChannel[]; entered: string[]; left: string[] }, atMs: number): VisibleUpdate {
   // What was entered counts one by one, so it is no "latest wins".
-  return reveal(1, { t: "channels", at: atMs, d }, null, undefined, null, windowMsOf("low"));
+  return reveal(1, { t: "channels", at: atMs, d }, { windowMs: windowMsOf("low") });
 }
 
 /** Counts that anybody may see: the public release, or the exact ones for those who keep people safe. */
 export function showOccupancy(d: { zones: ZoneCount[]; sessions?: SessionCount[] }, atMs: number, part = 0): VisibleUpdate {
-  return reveal(3, { t: "occupancy", at: atMs, d }, null, undefined, `occupancy ${part}`);
+  return reveal(3, { t: "occupancy", at: atMs, d }, { key: `occupancy ${part}` });
 }
 
 export function showNearby(people: NearbyPerson[], atMs: number): VisibleUpdate {
-  return reveal(3, { t: "nearby", at: atMs, d: { people } }, null, undefined, "nearby");
+  return reveal(3, { t: "nearby", at: atMs, d: { people } }, { key: "nearby" });
 }
 
 /** Word to one of two people that the other, who suits them, is near; null when the policy does not allow it. */
 export function showSerendipity(receiver: SubjectPolicy, other: SubjectPolicy, match: Omit<SerendipityView, "subj">, atMs: number): VisibleUpdate | null {
   if (!mayMeet(receiver, other)) return null;
-  return reveal(1, { t: "serendipity", at: atMs, d: { subj: { who: "person", personId: other.personId, name: other.name }, ...match } }, other.personId);
+  return reveal(1, { t: "serendipity", at: atMs, d: { subj: byName(other), ...match } }, { subject: other.personId });
 }
 
 /** Two who show each other the zone have come into one, or one of them has left it. */
 export function showZoneNear(receiver: SubjectPolicy, other: SubjectPolicy, transition: "near" | "apart", atMs: number): VisibleUpdate | null {
   if (!mayMeet(receiver, other)) return null;
-  return reveal(1, { t: transition, at: atMs, d: { subj: { who: "person", personId: other.personId, name: other.name } } }, other.personId);
+  return reveal(1, { t: transition, at: atMs, d: { subj: byName(other) } }, { subject: other.personId });
 }
 
 /** Where one person is, for one who asks by name; null for hidden, absent, blocked and unknown alike. */
@@ -439,6 +439,10 @@ export function sharesZone(subject: SubjectPolicy, at: Place, viewer: Viewer, fr
 
 // --- the forms ------------------------------------------------------------------------------------
 
+function byName({ personId, name }: SubjectPolicy): Extract<SubjectView, { who: "person" }> {
+  return { who: "person", personId, name };
+}
+
 export function snap(metres: number): number {
   return Math.round(metres / GRID_M) * GRID_M + 0; // + 0: no minus zero
 }
@@ -459,14 +463,14 @@ function positionUpdate(position: Position, subj: SubjectView, subject: string):
     at: position.atMs,
     d: { subj, level: "precise", xM: place.xM, yM: place.yM, floor, zoneId, accuracy95M: place.accuracy95M, confidence: place.confidence },
   };
-  return reveal(2, event, subject, undefined, `position ${subj.who === "me" ? "me" : subject}`);
+  return reveal(2, event, { subject, key: `position ${subj.who === "me" ? "me" : subject}` });
 }
 
 function gatewayUpdate(gateway: GatewayHealth): VisibleUpdate {
   const { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs, calibration } = gateway;
   const d: GatewayHealth = { gatewayId, state, atMs, lastReportAtMs, observationsPerS, clockOffsetMs, ...(calibration === undefined ? {} : { calibration }) };
   const event: ClientEvent = { t: "gateway", at: atMs, d };
-  return reveal(3, event, null, undefined, `gateway ${gatewayId}`);
+  return reveal(3, event, { key: `gateway ${gatewayId}` });
 }
 
 function shownAlert(alert: Alert): Alert {
@@ -495,13 +499,21 @@ function placeOf(event: ClientEvent): ShownPlace | null {
   }
 }
 
-/** The only place where a `VisibleUpdate` comes from. `key` given: latest wins among its like. */
-function reveal(lane: Lane, event: ClientEvent, subject: string | null, logged?: { update: Update; ref: string | null }, key: string | null = null, windowMs = 0): VisibleUpdate {
+/** What an event does not say itself; see `VisibleUpdate`. `logged`: it stands in the log, and under which id clients know it. */
+interface Travel {
+  subject?: string;
+  logged?: { update: Update; ref: string | null } | undefined;
+  key?: string | null;
+  windowMs?: number;
+}
+
+/** The only place where a `VisibleUpdate` comes from. */
+function reveal(lane: Lane, event: ClientEvent, { subject, logged, key = null, windowMs = 0 }: Travel = {}): VisibleUpdate {
   const json = asciiJson(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
   const shown: Omit<VisibleUpdate, typeof visible> = {
     lane,
     key,
-    subject,
+    subject: subject ?? null,
     offset: logged?.update.updateId.offset ?? null,
     storedAtMs: logged?.update.storedAtMs ?? null,
     json,

@@ -39,6 +39,7 @@ import { KeyedBuckets } from "../core/token-bucket.ts";
 import type { Flow } from "../flow.ts";
 import type { SlowConnection } from "../metrics.ts";
 import type { Logins } from "../logins.ts";
+import type { Occupancy } from "../occupancy.ts";
 import type { PeopleCache } from "../people-cache.ts";
 import { erasureReceiptSchema, type ErasureReceipt } from "../erasure-receipt.ts";
 import type { PeopleDesk } from "../people-desk.ts";
@@ -68,6 +69,7 @@ export interface RoutesOptions {
   people: PeopleCache;
   desk: PeopleDesk;
   surroundings: Surroundings;
+  occupancy: Occupancy;
   receipts: AlertReceipts;
   signals: Signals;
   countAudit: CountAudit;
@@ -164,7 +166,7 @@ function renewed(claims: Claims, logins: Logins): Bearer {
 
 // --- the venue ------------------------------------------------------------------------------------
 
-function venueRoutes({ venue, store, surroundings, receipts, signals, countAudit, flow, slowest, people, publishAlert, nowMs }: RoutesOptions): Route[] {
+function venueRoutes({ venue, store, occupancy, receipts, signals, countAudit, flow, slowest, people, publishAlert, nowMs }: RoutesOptions): Route[] {
   // No tag id ever leaves to attendees, and notes are the venue's own.
   const { notes: _notes, ...shown } = venue;
   const publicVenue = { ...shown, tags: [] };
@@ -224,7 +226,7 @@ function venueRoutes({ venue, store, surroundings, receipts, signals, countAudit
       handle({ claims }) {
         const viewer = viewerOf(claims, people);
         if (seesThings(viewer)) countAudit.read(claims?.subject ?? "", "asked");
-        const parts = surroundings.occupancy(viewer).map((part) => (JSON.parse(part.json) as { d: { zones: ZoneCount[]; sessions?: SessionCount[] } }).d);
+        const parts = occupancy.shownTo(viewer).map((part) => (JSON.parse(part.json) as { d: { zones: ZoneCount[]; sessions?: SessionCount[] } }).d);
         const { sessions } = parts[0] ?? {};
         return { status: 200, body: { zones: parts.flatMap(({ zones }) => zones), ...(sessions === undefined ? {} : { sessions }) } };
       },
