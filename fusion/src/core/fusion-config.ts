@@ -266,7 +266,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveySigmaShare: 0.8,
   surveyScatterM: 2,
   surveyScatterPackets: 20,
-  surveyMemoryShare: 3,
+  surveyMemoryShare: 3.5,
   surveyCallShare: 0.7,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,

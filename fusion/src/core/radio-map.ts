@@ -39,7 +39,7 @@ export const MIN_SURVEY_SPOTS = 5;
 /** Merged spots of one floor. The matrix of the interpolation is this squared: 400 take 30 ms a gateway. */
 const MAX_SPOTS_PER_FLOOR = 400;
 /** What is left of a spot's mean level however many packets it had: another day, another hand. */
-const SPOT_SIGMA_DB = 2.5;
+const SPOT_SIGMA_DB = 3;
 /** Scatter of one packet. */
 const PACKET_SIGMA_DB = 5;
 /** Packets after which a spot's mean gets no better: they share orientation and channel fading. */
