@@ -109,6 +109,7 @@ const settings = {
   directMemoryMs: ms(1_000, 600_000),
   maxDirectPairs: z.number().int().min(0).max(10_000_000),
   forgetAfterMs: ms(1_000, 3_600_000),
+  forgetWeakAfterMs: ms(1_000, 3_600_000),
   forgetLocatedAfterMs: ms(1_000, 3_600_000),
   maxTags: z.number().int().min(1).max(MAX_TAGS_PER_EVENT),
   maxCandidates: z.number().int().min(1).max(10_000_000),

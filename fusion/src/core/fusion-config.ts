@@ -218,13 +218,15 @@ export interface FusionConfig {
   maxDirectPairs: number;
 
   // silence and bounds
-  /** A tag silent for this long leaves its zone and is forgotten. */
+  /** A tag silent for this long leaves its zone and is forgotten… */
   forgetAfterMs: number;
+  /** …one that often pauses, being weak or sending rarely, after three times its longest pause of late, at most this. */
+  forgetWeakAfterMs: number;
   /** The same for tags that other technologies locate: a phone at rest may report once a minute (requirement B3). */
   forgetLocatedAfterMs: number;
   /** 3.6 KB each with six links, as much again in a crush of 64 pairs [measured, 20,000 tags]; further tags are refused with TAG_LIMIT. */
   maxTags: number;
-  /** Tags heard fewer than three times, 300 B each; the oldest makes room. */
+  /** Tags heard fewer than three times, 300 B each; the oldest makes room. As many that fell silent in the last ten minutes. */
   maxCandidates: number;
 }
 
@@ -340,6 +342,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   maxDirectPairs: 50_000,
 
   forgetAfterMs: 30_000,
+  forgetWeakAfterMs: 60_000,
   forgetLocatedAfterMs: 120_000,
   maxTags: MAX_TAGS_PER_EVENT,
   maxCandidates: 200_000,

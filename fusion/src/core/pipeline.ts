@@ -126,17 +126,27 @@ interface Tag {
   track: Track | null;
   /** Where it may be on the grid; null before its first window, and where there is no plan. */
   belief: TagBelief;
+  /** What was known of its level when it was here before. */
+  offset: TagOffset | null;
   /** Where the radio model last learned from it. */
   learnedAt: { xM: number; yM: number } | null;
   zones: ZoneState;
   activity: ActivityState;
   lastHeardAtMs: number;
+  /** The longest pause between two packets of late: long for a tag that is weak or sends rarely. */
+  pauseMs: number;
   /** When another technology located it last; -Infinity when none did. */
   lastLocatedAtMs: number;
   /** Which of KEPT_EVERY_TICKS ticks is its turn to be kept, so that they are spread. */
   turn: number;
   /** See `remember`. */
   past: TagPast<KeptTag> | null;
+}
+
+/** What is kept of a tag that fell silent, 250 B: a weak one is out of earshot for a while and back. */
+interface Parted {
+  offset: TagOffset | null;
+  atMs: number;
 }
 
 /** A tag as it was, to go back to: 5 KB. */
@@ -177,6 +187,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   const { venue, grid } = prepareVenue(venueMap);
   let tags = new Map<TagId, Tag>();
   let candidates = new Map<TagId, Observation[]>();
+  let parted = new Map<TagId, Parted>();
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   let proximity = newProximityState();
@@ -193,8 +204,9 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   /** A tag is run again alone: what it said to what tags share it has said before. */
   let isRehearing = false;
 
-  /** A tag is taken on at its third observation; strangers who pass once cost a list of two. */
+  /** A tag is taken on at its third observation, one that was here lately at its first; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
+    if (parted.has(observation.tagId)) return addTag(observation.tagId, observation.heardAtMs);
     const heard = [...(candidates.get(observation.tagId) ?? []), observation];
     if (heard.length < config.minReadings) {
       if (heard.length === 1 && candidates.size >= config.maxCandidates) dropOldestCandidate();
@@ -213,8 +225,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       counts.tagLimit++;
       return null;
     }
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
+    const before = parted.get(tagId);
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
+    parted.delete(tagId);
     tagsInOrder = null;
     return tag;
   }
@@ -230,7 +244,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   function listen(tag: Tag, observation: Observation, dueMs: number): void {
     const gateway = venue.gatewayIndex.get(observation.gatewayId) as number;
     const { rssiDbm, heardAtMs } = observation;
-    tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, heardAtMs);
+    noteSign(tag, heardAtMs);
     counts.smoothed++;
     calibration?.noteHeard(gateway, rssiDbm, heardAtMs);
     // What comes late and is taken as it comes belongs to the tick that takes it.
@@ -246,7 +260,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.belief === null) {
       if (!isHeard) return null;
       const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
-      const offset = calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs);
+      const offset = tag.offset ?? (calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs));
       lookForOffset(offset, tag, nowMs);
       tag.belief = filter.begin(first, offset, nowMs);
     } else {
@@ -349,8 +363,16 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     output.zoneTransitions.push(...leaveZones(tag.zones, tag.tagId, nowMs, venue, config));
     output.proximityTransitions.push(...leaveProximity(proximity, tag.tagId, nowMs));
     output.droppedTags.push(tag.tagId);
+    // An erased one is as if it had never been.
+    if (tag.lastHeardAtMs !== -Infinity) part(tag, nowMs);
     tags.delete(tag.tagId);
     tagsInOrder = null;
+  }
+
+  /** Who parted first makes room. */
+  function part(tag: Tag, nowMs: number): void {
+    if (parted.size >= config.maxCandidates) parted.delete(parted.keys().next().value as TagId);
+    parted.set(tag.tagId, { offset: tag.belief?.offset ?? tag.offset, atMs: nowMs });
   }
 
   function step(observation: Observation, dueMs: number): void {
@@ -384,7 +406,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     for (let nowMs = fromMs + config.tickMs; nowMs <= toMs; nowMs += config.tickMs) {
       for (; next < past.rows.dueMs.length && (past.rows.dueMs[next] as number) < nowMs; next++) {
         const { gateway, rssiDbm, heardAtMs } = rowAt(past, next);
-        tag.lastHeardAtMs = Math.max(tag.lastHeardAtMs, heardAtMs);
+        noteSign(tag, heardAtMs);
         addToLinks(tag.links, gateway, { tagId: tag.tagId, gatewayId: (venue.gateways[gateway] as { gatewayId: GatewayId }).gatewayId, rssiDbm, heardAtMs }, config);
       }
       tickTag(tag, nowMs, untold);
@@ -493,6 +515,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config, pairListener));
       }
       forgetCandidates(candidates, nowMs, config);
+      forgetParted(parted, nowMs);
       counts.positions += output.positions.length;
       counts.zoneTransitions += output.zoneTransitions.length;
       counts.proximityTransitions += output.proximityTransitions.length;
@@ -501,6 +524,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     drop(tagId) {
       candidates.delete(tagId);
+      parted.delete(tagId);
       dropDirectSightings(proximity, tagId);
       const tag = tags.get(tagId);
       if (tag === undefined) return;
@@ -512,7 +536,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       activities = planActivities(venueMap, schedule);
     },
 
-    tagIds: () => [...tags.keys(), ...candidates.keys()],
+    tagIds: () => [...tags.keys(), ...candidates.keys(), ...parted.keys()],
     tagCount: () => tags.size,
 
     standing: (nowMs, of) => ({
@@ -526,12 +550,13 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     save() {
       // Lists of candidates are made anew, not changed.
-      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), proximity: copyProximity(proximity), proximityAtMs, activities, counts: { ...counts } };
+      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), parted: new Map(parted), proximity: copyProximity(proximity), proximityAtMs, activities, counts: { ...counts } };
       const restoreCalibration = calibration?.save();
       return () => {
         tags = new Map(kept.tags.map((tag) => [tag.tagId, tagOf(tag)]));
         tagsInOrder = null;
         candidates = new Map(kept.candidates);
+        parted = new Map(kept.parted);
         proximity = copyProximity(kept.proximity);
         Object.assign(counts, kept.counts);
         proximityAtMs = kept.proximityAtMs;
@@ -576,8 +601,22 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
   };
 }
 
+/** A long pause is remembered for about so long. */
+const PAUSE_MEMORY_MS = 600_000;
+/** A tag is waited for so many times its longest pause. */
+const PAUSES_WAITED = 3;
+
+/** Notes a packet, and how long the pause before it was. */
+function noteSign(tag: Tag, heardAtMs: number): void {
+  const pauseMs = heardAtMs - tag.lastHeardAtMs;
+  if (pauseMs <= 0) return;
+  tag.pauseMs = Math.max(pauseMs, tag.pauseMs * Math.exp(-pauseMs / PAUSE_MEMORY_MS));
+  tag.lastHeardAtMs = heardAtMs;
+}
+
 function isSilent(tag: Tag, nowMs: number, config: FusionConfig): boolean {
-  return nowMs - tag.lastHeardAtMs >= config.forgetAfterMs && nowMs - tag.lastLocatedAtMs >= config.forgetLocatedAfterMs;
+  const waitedMs = Math.max(config.forgetAfterMs, Math.min(config.forgetWeakAfterMs, PAUSES_WAITED * tag.pauseMs));
+  return nowMs - tag.lastHeardAtMs >= waitedMs && nowMs - tag.lastLocatedAtMs >= config.forgetLocatedAfterMs;
 }
 
 /** Strangers who were not heard a third time within a window. In order of arrival, so the sweep ends at the first fresh one. */
@@ -585,6 +624,17 @@ function forgetCandidates(candidates: Map<TagId, Observation[]>, nowMs: number, 
   for (const [tagId, heard] of candidates) {
     if (nowMs - (heard[0] as Observation).heardAtMs <= config.forgetAfterMs) return;
     candidates.delete(tagId);
+  }
+}
+
+/** Who has been away for so long is a stranger again. */
+const PARTED_MS = 600_000;
+
+/** In order of parting, so the sweep ends at the first of late. */
+function forgetParted(parted: Map<TagId, Parted>, nowMs: number): void {
+  for (const [tagId, { atMs }] of parted) {
+    if (nowMs - atMs <= PARTED_MS) return;
+    parted.delete(tagId);
   }
 }
 

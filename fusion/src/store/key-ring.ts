@@ -67,6 +67,9 @@ export function tagSubject(tagId: string): string {
   return `tag:${tagId}`;
 }
 
+/** Whose key seals as a whole what processes tell each other and nobody keeps. It ends with every erasure: who recorded that has nothing of the erased either. */
+export const ON_THE_WAY = "on the way";
+
 export class KeyRing {
   readonly #wrapping: Buffer;
   readonly #naming: Buffer;
@@ -203,8 +206,8 @@ export class KeyRing {
   }
 
   /**
-   * Forgets the keys at once; when it resolves they are in no file of ours. `forGood` marks the subject as erased until
-   * `keyAnew`, else a new key is made when it is next heard of. Rejected: it is forgotten here, but ask again until it resolves.
+   * Forgets the keys at once, and the one of what is on the way; when it resolves they are in no file of ours. `forGood` marks the subject as
+   * erased until `keyAnew`, else a new key is made when it is next heard of. Rejected: it is forgotten here, but ask again until it resolves.
    */
   async erase(subjects: readonly string[], { forGood }: { forGood: boolean }): Promise<void> {
     this.#readRing();
@@ -217,6 +220,9 @@ export class KeyRing {
       for (const { handle } of keys) lines.push(`${forGood ? hash : "-"} ${handle}\n`);
       if (keys.length === 0 && forGood) lines.push(`${hash} -\n`);
     }
+    // Last, so that who reads of the next key's beginning has read whom it leaves out.
+    this.#forget(ON_THE_WAY);
+    for (const { handle } of this.#former.get(ON_THE_WAY) ?? []) lines.push(`- ${handle}\n`);
     if (this.#journal === null || lines.length === 0) return;
     await this.#onDisk(async () => {
       fs.writeSync(this.#journal as number, lines.join(""));
@@ -373,6 +379,7 @@ export class KeyRing {
     this.#byHandle.delete(key.handle);
     this.#marks.delete(key.handle);
     this.#dead.add(key.handle);
+    if (subject === ON_THE_WAY && key.slots.length === 0) return; // nothing lies anywhere under it
     this.#former.set(subject, [...(this.#former.get(subject) ?? []), key]);
     if (this.#former.size <= MAX_FORMER) return;
     const done = [...this.#former].find(([, keys]) => keys.every(({ slots }) => slots.length === 0));
@@ -390,6 +397,8 @@ export class KeyRing {
       key.slots = [];
       key.bytes.fill(0);
     }
+    // Nobody asks where that lay, and there is another one after each erasure.
+    if (this.#former.get(ON_THE_WAY)?.every(({ slots }) => slots.length === 0) === true) this.#former.delete(ON_THE_WAY);
   }
 
   #hashOf(subject: string): string {

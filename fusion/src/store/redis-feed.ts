@@ -2,7 +2,7 @@ import { StoreUnavailable, type Update, type UpdateId } from "@konferenco/protoc
 import type { KeyRing } from "./key-ring.ts";
 import { currentEra, epochOf, resumeAfter, type LogExtent } from "./lineage.ts";
 import { RedisLink } from "./redis-link.ts";
-import { epochNumber, fieldOf, idAfter, parseLive, parseLogged, parseStreamId, type EventKeys, type StreamEntry } from "./redis-updates.ts";
+import { epochNumber, fieldOf, openTold, parseLive, parseLogged, parseStreamId, parseTold, type EventKeys, type Place, type StreamEntry } from "./redis-updates.ts";
 import type { FollowEvent } from "./store.ts";
 
 /** What the reader knows of the log beside its entries. */
@@ -11,14 +11,20 @@ export interface LogState extends LogExtent {
   live: number;
 }
 
-/** Redis holds a read that has nothing to give for so long; then we look whether the log is still the same. */
-const BLOCK_MS = 1_000;
+/** When nothing is told for so long we look whether Redis answers and the log is still the same. */
+const QUIET_MS = 1_000;
+
+/** Told commits that wait while the streams are read; beyond, they are read there too. */
+const MAX_WAITING = 16;
 
 /** Log entries of one read: 200 KB. */
 const READ_ENTRIES = 1_000;
 
 /** Pause after a failed round, on top of the link's own reconnecting. */
 const RETRY_MS = 100;
+
+/** What the log and the live stream hold after this place. */
+type ReadStreams = (count: number, after: Place) => Promise<[string, StreamEntry[]][] | null>;
 
 type Listener = (event: FollowEvent) => void;
 
@@ -38,30 +44,39 @@ interface Follower {
 }
 
 /**
- * The one reader of a process: a connection of its own that waits at the log and at the live stream,
- * puts them in commit order and tells all followers. It survives restarts of Redis: it goes on after
- * the last update that it gave, and says so when some are gone.
+ * The one reader of a process: a connection of its own on which each commit is told as a whole as it is stored. What does
+ * not follow on what it has (a connection was made anew, a key has ended) it reads from the log and the live stream, in
+ * commit order. It survives restarts of Redis: it goes on after the last update that it gave, and says so when some are gone.
  */
 export class RedisFeed {
   readonly #address: string;
   readonly #keys: EventKeys;
   readonly #ring: KeyRing;
   readonly #state: () => Promise<LogState>;
+  readonly #read: ReadStreams;
   #followers = new Set<Follower>();
   #link: RedisLink | null = null;
   #starting: Promise<void> | null = null;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
   #brokenRecords = 0;
+  #catchUps = 0;
+  #isListening = false;
+  /** Told while the streams were read. */
+  #waiting: string[] = [];
+  #lostWaiting = false;
+  /** The waiting for what is told; null while the streams are read. */
+  #taking: { timer: NodeJS.Timeout; stop(why: "behind" | "quiet"): void } | null = null;
   /** After which update and live entry to read on, and the log as last seen. */
   #cursor = { epoch: "", offset: 0, live: 0 };
   #log: LogState = { lineage: [{ epoch: "", from: 0 }], first: 1, end: 0, live: 0 };
 
-  constructor(options: { address: string; keys: EventKeys; ring: KeyRing; state: () => Promise<LogState> }) {
+  constructor(options: { address: string; keys: EventKeys; ring: KeyRing; state: () => Promise<LogState>; read: ReadStreams }) {
     this.#address = options.address;
     this.#keys = options.keys;
     this.#ring = options.ring;
     this.#state = options.state;
+    this.#read = options.read;
   }
 
   get followers(): number {
@@ -70,6 +85,11 @@ export class RedisFeed {
 
   get brokenRecords(): number {
     return this.#brokenRecords;
+  }
+
+  /** How often the streams were read, because what was told was not all. */
+  get catchUps(): number {
+    return this.#catchUps;
   }
 
   async follow(listener: Listener): Promise<{ close(): Promise<void> }> {
@@ -96,6 +116,7 @@ export class RedisFeed {
     this.#followers.clear();
     await this.#starting?.catch(() => undefined);
     this.#link?.close();
+    this.#taking?.stop("behind");
     await this.#running;
   }
 
@@ -103,31 +124,97 @@ export class RedisFeed {
     const link = await RedisLink.open(this.#address, "konferenco-feed");
     this.#link = link;
     if (this.#isClosed) return link.close();
-    this.#log = await this.#state();
+    link.client.on("message", (_channel, text) => this.#hear(text));
+    link.client.on("close", () => {
+      this.#isListening = false;
+      this.#taking?.stop("behind");
+    });
+    try {
+      await this.#listen(link);
+      this.#log = await this.#state();
+    } catch (error) {
+      link.close();
+      throw error;
+    }
     this.#cursor = { epoch: currentEra(this.#log.lineage).epoch, offset: this.#log.end, live: this.#log.live };
-    this.#running = this.#read(link);
+    this.#running = this.#follow(link);
   }
 
-  async #read(link: RedisLink): Promise<void> {
-    let runId = link.runId;
+  async #listen(link: RedisLink): Promise<void> {
+    if (this.#isListening) return;
+    await link.run((client) => client.subscribe(this.#keys.told));
+    this.#isListening = true;
+  }
+
+  async #follow(link: RedisLink): Promise<void> {
     while (!this.#isClosed) {
       try {
-        if (!(await link.upWithin(BLOCK_MS))) continue;
-        if (link.runId !== runId) {
-          runId = link.runId;
-          await this.#look();
-        }
-        const reply = await link.run((client) =>
-          client.xread("COUNT", READ_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", this.#keys.log, this.#keys.live, idAfter(this.#cursor.offset), idAfter(this.#cursor.live)),
-        );
-        if (reply === null) await this.#look();
-        else await this.#take(reply);
+        if (!(await link.upWithin(QUIET_MS))) continue;
+        await this.#listen(link);
+        await this.#catchUp();
+        if ((await this.#takeTold()) === "quiet") await link.run((client) => client.ping());
       } catch (error) {
         if (this.#isClosed) return;
         if (!(error instanceof StoreUnavailable)) throw error;
-        runId = null;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
+    }
+  }
+
+  // --- what is told -------------------------------------------------------------------------------
+
+  #hear(text: string): void {
+    if (this.#taking !== null) {
+      this.#taking.timer.refresh();
+      if (!this.#takeOne(text)) this.#taking.stop("behind");
+    } else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(text);
+    else this.#lostWaiting = true;
+  }
+
+  /** Gives what is told as it comes, until it does not follow on what we have, or nothing came for a while. */
+  async #takeTold(): Promise<"behind" | "quiet"> {
+    // What is passed over here stands in the streams.
+    const isWhole = this.#waiting.splice(0).every((text) => this.#takeOne(text)) && !this.#lostWaiting && this.#isListening;
+    this.#lostWaiting = false;
+    if (!isWhole || this.#isClosed) return "behind";
+    return new Promise((resolve) => {
+      const stop = (why: "behind" | "quiet") => {
+        clearTimeout(timer);
+        this.#taking = null;
+        resolve(why);
+      };
+      const timer = setTimeout(stop, QUIET_MS, "quiet");
+      this.#taking = { timer, stop };
+    });
+  }
+
+  /** False: the streams have to be read. */
+  #takeOne(text: string): boolean {
+    const { epoch, storedAtMs, before, after, sealed } = parseTold(text);
+    if (epoch !== currentEra(this.#log.lineage).epoch) return false;
+    if (after.offset <= this.#cursor.offset && after.live <= this.#cursor.live) return true; // read from the streams already
+    if (before.offset !== this.#cursor.offset || before.live !== this.#cursor.live) return false;
+    const parts = openTold(sealed, this.#ring);
+    if (parts === null) return false;
+    this.#cursor = { epoch, offset: after.offset, live: after.live };
+    const items: Item[] = parts.logged.map((body, index) => ({ update: { updateId: { epoch, offset: before.offset + 1 + index }, storedAtMs, body }, live: null }));
+    const updateId: UpdateId = { epoch, offset: after.offset };
+    for (const position of parts.positions) items.push({ update: { updateId, storedAtMs, body: { kind: "position", position } }, live: after.live });
+    for (const gateway of parts.gateways) items.push({ update: { updateId, storedAtMs, body: { kind: "gateway", gateway } }, live: after.live });
+    for (const signal of parts.signals) items.push({ update: { updateId, storedAtMs, body: { kind: "signal", signal } }, live: after.live });
+    for (const follower of this.#followers) this.#give(follower, items);
+    return true;
+  }
+
+  // --- the streams --------------------------------------------------------------------------------
+
+  async #catchUp(): Promise<void> {
+    await this.#look();
+    while (!this.#isClosed && (this.#log.end > this.#cursor.offset || this.#log.live > this.#cursor.live)) {
+      const reply = await this.#read(READ_ENTRIES, this.#cursor);
+      if (reply === null) return; // live entries have an end of their own
+      this.#catchUps++;
+      await this.#take(reply);
     }
   }
 

@@ -42,6 +42,7 @@ export class RedisLink {
       // A command that was under way when the connection broke may have been done: who sent it decides.
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
+      autoResubscribe: false, // a connection that listens to a channel says first what it missed
       retryStrategy: (attempt) => Math.min(MAX_RETRY_MS, 25 * 2 ** Math.min(attempt, 10)) * (0.8 + 0.2 * Math.random()),
     });
     // ioredis tells every failed attempt; without a listener the process would end.
@@ -172,6 +173,7 @@ function isUnsent(error: unknown): boolean {
 function remedyOf(message: string): string {
   if (message.startsWith("OOM")) return "it is out of memory: raise maxmemory, or give the event a Redis of its own";
   if (message.startsWith("MISCONF")) return "it refuses writes because its last save failed: free some space on its disk";
+  if (message.startsWith("NOPERM")) return `${message}: its user needs ~konferenco:* and &konferenco:* with +@all`;
   if (message.startsWith("READONLY")) return "it is a replica: use the address of the primary";
   if (message === "Command timed out") return `no answer within ${COMMAND_TIMEOUT_MS / 1_000} s`;
   if (message.startsWith("Reached the max retries") || message.startsWith("Stream isn't writeable")) return "the connection broke; it is made anew";

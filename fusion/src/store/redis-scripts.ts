@@ -21,6 +21,7 @@
  * alerts              zset     alert id by the time of storing
  * said                zset     sender and key of a message by the time of storing
  * commits:<writer>    hash     results of the last commits, for retries
+ * told                channel  each commit as a whole for who follows; kept nowhere
  */
 
 /** First lines of each script that needs the numbering. A new server process may have lost its newest entries: a new era begins. */
@@ -55,7 +56,8 @@ return {eras, stop, livestop, first}
  * KEYS meta log live positions floors seen alerts stays staysAt occupants gateways recentAt commits said
  * ARGV runId fresh prefix now number | alertRetention recentRetention occupancySilent | maxTags maxGateways maxRecentRows maxLive |
  *      counts of alerts, zones, proximities, positions, gateways, messages, signals | their fields, each ended by a newline
- *      (one argument for 3,000 fields: Redis, Lua and ioredis pay per argument. Ids and JSON hold no newline.)
+ *      (one argument for 3,000 fields: Redis, Lua and ioredis pay per argument. Ids and JSON hold no newline.) |
+ *      the batch sealed as a whole, for those who follow
  * -> end, duplicate alerts, eras, refused tags, refused gateways, duplicate messages
  */
 export const COMMIT = `
@@ -74,6 +76,7 @@ local alertCount, zoneCount, proximityCount, positionCount, gatewayCount = tonum
 local messageCount, signalCount, said = tonumber(ARGV[18]), tonumber(ARGV[19]), KEYS[14]
 local take = string.gmatch(ARGV[20], '([^\\n]*)\\n')
 local duplicates, duplicateMessages, refusedTags, refusedGateways = 0, 0, 0, 0
+local stopBefore, liveBefore = stop, livestop
 
 local function append(body)
   stop = stop + 1
@@ -230,6 +233,11 @@ if messageCount + signalCount == 0 or alertCount + zoneCount + proximityCount + 
 redis.call('HSET', commits, number, cjson.encode({stop, duplicates, duplicateMessages}))
 redis.call('HDEL', commits, string.format('%.0f', tonumber(number) - 64))
 redis.call('PEXPIRE', commits, 3600000)
+-- Told as it was given, unless not all of it was stored: then the streams say what was. Without the right to the channel (pcall) it is read there too.
+if stop > stopBefore or livestop > liveBefore then
+  local whole = duplicates + duplicateMessages + refusedTags + refusedGateways == 0 and ARGV[21] or ''
+  redis.pcall('PUBLISH', prefix .. 'told', string.format('%s %s %.0f %.0f %.0f %.0f ', string.match(eras, '([0-9a-f]+):[0-9]+$'), ARGV[4], stopBefore, stop, liveBefore, livestop) .. whole)
+end
 return {stop, duplicates, eras, refusedTags, refusedGateways, duplicateMessages}
 `;
 

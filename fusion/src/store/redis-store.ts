@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
-import { LIVE_LOCATION_MS, LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
+import { LIVE_LOCATION_MS, LOG_RETENTION_MS, MAX_GATEWAYS_PER_VENUE, MAX_TAGS_PER_EVENT, RECENT_LOCATION_MS, StoreUnavailable, type GatewayHealth, type LoggedBody, type Position, type Update, type UpdateId, type VenueOrigin } from "@konferenco/protocol";
 import type { Redis } from "ioredis";
 import { assertStorable, keyIdOf, keyOf, knownKeyId, speakersOf, withoutErased } from "./commit-batch.ts";
 import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
@@ -13,7 +13,7 @@ import { RedisFeed, type LogState } from "./redis-feed.ts";
 import { geoOriginOf, geoPlaceOf, geoScalesAround } from "./redis-geo.ts";
 import { RedisLink } from "./redis-link.ts";
 import { COMMIT, DROP_TAG, NEARBY, STATE, SWEEP } from "./redis-scripts.ts";
-import { fieldOf, idAfter, keysOf, parseEras, parseGateway, parseLogged, parsePosition, parseStreamId, sealedRecord, signalRecord, type Erased, type EventKeys } from "./redis-updates.ts";
+import { fieldOf, idAfter, keptSignal, keysOf, parseEras, parseGateway, parseLogged, parsePosition, parseStreamId, sealedRecord, signalRecord, toldBatch, type Erased, type EventKeys, type Place } from "./redis-updates.ts";
 import type { CommitBatch, CommitResult, FollowEvent, LogPage, Store } from "./store.ts";
 
 export interface RedisStoreOptions {
@@ -32,6 +32,8 @@ export interface RedisStoreStats {
   brokenRecords: number;
   failedCommits: number;
   followers: number;
+  /** How often followers had to be given what the streams hold, because they had not been told of it, or not readably. */
+  catchUps: number;
 }
 
 export interface RedisStore extends Store {
@@ -90,7 +92,7 @@ class StoreInRedis implements RedisStore {
     this.#keys = keysOf(options.eventId);
     this.#ring = options.keys;
     this.#origin = geoOriginOf(options.origin);
-    this.#feed = new RedisFeed({ address: options.url, keys: this.#keys, ring: this.#ring, state: () => this.#state() });
+    this.#feed = new RedisFeed({ address: options.url, keys: this.#keys, ring: this.#ring, state: () => this.#state(), read: (count, after) => this.#streamsAfter(count, after) });
   }
 
   async commit(batch: CommitBatch, nowMs: number): Promise<CommitResult> {
@@ -240,12 +242,16 @@ class StoreInRedis implements RedisStore {
   }
 
   stats(): RedisStoreStats {
-    return { ...this.#stats, brokenRecords: this.#stats.brokenRecords + this.#feed.brokenRecords, followers: this.#feed.followers };
+    return { ...this.#stats, brokenRecords: this.#stats.brokenRecords + this.#feed.brokenRecords, followers: this.#feed.followers, catchUps: this.#feed.catchUps };
   }
 
   async #state(): Promise<LogState> {
     const [eras, end, live, first] = await this.#run((client, runId) => client.konferencoState(this.#keys.meta, this.#keys.log, this.#keys.live, runId, newEpoch()));
     return { lineage: parseEras(eras), end, live, first };
+  }
+
+  #streamsAfter(count: number, { offset, live }: Place) {
+    return this.#run((client) => client.xread("COUNT", count, "STREAMS", this.#keys.log, this.#keys.live, idAfter(offset), idAfter(live)));
   }
 
   #run<T>(send: (client: Redis & StoreScripts, runId: string) => Promise<T>): Promise<T> {
@@ -286,25 +292,40 @@ class StoreInRedis implements RedisStore {
     const ring = this.#ring;
     const keyOfTag = (tagId: string) => keyOf(tagSubject(tagId), ring);
     let text = "";
-    for (const alert of alerts) text += `${alert.alertId}\n${JSON.stringify({ kind: "alert", alert })}\n`;
+    const told = { logged: [] as string[], positions: [] as string[], gateways: [] as string[], signals: [] as string[] };
+    const logged = (body: LoggedBody) => {
+      const json = JSON.stringify(body);
+      told.logged.push(json);
+      return json;
+    };
+    for (const alert of alerts) text += `${alert.alertId}\n${logged({ kind: "alert", alert })}\n`;
     for (const message of messages) {
       const of = speakersOf(message).map((subject) => keyOf(subject, ring));
-      text += `${keyIdOf(message, ring) ?? ""}\n${sealedRecord({ kind: "message", message }, of, ring)}\n`;
+      text += `${keyIdOf(message, ring) ?? ""}\n${sealedRecord(logged({ kind: "message", message }), of, ring)}\n`;
     }
     for (const zone of zoneTransitions) {
       const key = keyOfTag(zone.tagId);
-      text += `${zone.transition}\n${key.handle}\n${zone.zoneId}\n${zone.atMs}\n${sealedRecord({ kind: "zone", zone }, [key], ring)}\n`;
+      text += `${zone.transition}\n${key.handle}\n${zone.zoneId}\n${zone.atMs}\n${sealedRecord(logged({ kind: "zone", zone }), [key], ring)}\n`;
     }
-    for (const proximity of proximityTransitions) text += `${sealedRecord({ kind: "proximity", proximity }, [keyOfTag(proximity.tagA), keyOfTag(proximity.tagB)], ring)}\n`;
+    for (const proximity of proximityTransitions) text += `${sealedRecord(logged({ kind: "proximity", proximity }), [keyOfTag(proximity.tagA), keyOfTag(proximity.tagB)], ring)}\n`;
     for (const position of positions) {
       const key = keyOfTag(position.tagId);
       const { lon, lat } = isInGeoRange(position) ? geoPlaceOf(position, this.#origin) : NO_PLACE;
-      text += `${position.floor}\n${lon}\n${lat}\n${position.atMs}\n${sealedRecord(position, [key], ring)}\n${key.handle}\n`;
+      const json = JSON.stringify(position);
+      told.positions.push(json);
+      text += `${position.floor}\n${lon}\n${lat}\n${position.atMs}\n${sealedRecord(json, [key], ring)}\n${key.handle}\n`;
     }
-    for (const gateway of gateways) text += `${gateway.gatewayId}\n${JSON.stringify(gateway)}\n`;
-    const said = signals.flatMap((signal) => signalRecord(signal, ring) ?? []);
-    for (const record of said) text += `${record}\n`;
-    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, said.length, text];
+    for (const gateway of gateways) {
+      const json = JSON.stringify(gateway);
+      told.gateways.push(json);
+      text += `${gateway.gatewayId}\n${json}\n`;
+    }
+    const said = signals.flatMap((signal) => keptSignal(signal, ring) ?? []);
+    for (const signal of said) {
+      told.signals.push(JSON.stringify(signal));
+      text += `${signalRecord(signal, ring)}\n`;
+    }
+    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, said.length, text, toldBatch(told, ring)];
   }
 }
 

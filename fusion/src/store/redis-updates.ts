@@ -1,6 +1,6 @@
 import { MESSAGE_TYPES, type GatewayHealth, type LoggedBody, type Position, type PresenceEntry, type Signal } from "@konferenco/protocol";
-import { speakersOf } from "./commit-batch.ts";
-import { personSubject, type KeyRing, type SubjectKey } from "./key-ring.ts";
+import { keyOf, speakersOf } from "./commit-batch.ts";
+import { ON_THE_WAY, personSubject, type KeyRing, type SubjectKey } from "./key-ring.ts";
 import type { Era, Lineage } from "./lineage.ts";
 
 /** A stream entry as ioredis gives it: id, then field, value, field, value … */
@@ -25,6 +25,8 @@ export function keysOf(eventId: string) {
     occupants: key("occupants"),
     gateways: key("gateways"),
     recentAt: key("recentAt"),
+    /** A channel, no key. */
+    told: key("told"),
     geo: (floor: number) => key(`geo:${floor}`),
     recent: (handle: string) => key(`recent:${handle}`),
     commits: (writer: string) => key(`commits:${writer}`),
@@ -67,31 +69,66 @@ export function fieldOf(fields: string[], name: string): string | undefined {
 // and does not end the process.
 
 /** A record as it is written: JSON, sealed for those whom it is about. */
-export function sealedRecord(value: unknown, of: readonly SubjectKey[], keys: KeyRing): string {
-  const json = JSON.stringify(value);
+export function sealedRecord(json: string, of: readonly SubjectKey[], keys: KeyRing): string {
   return of.length === 0 ? json : JSON.stringify(keys.seal(of, json));
 }
 
-/** A signal as it is written; of several people each is sealed alone. Null: nobody is left in it. */
-export function signalRecord(signal: Signal, keys: KeyRing): string | null {
-  const keyed = (subjects: readonly string[]) => subjects.flatMap((subject) => keys.keyFor(subject) ?? []);
+/** The signal without the erased; null: nobody is left in it. */
+export function keptSignal(signal: Signal, keys: KeyRing): Signal | null {
+  const isKept = (speaker: string) => keys.keyFor(personSubject(speaker)) !== null;
+  if (signal.kind === "presence") return { ...signal, people: signal.people.filter(({ who }) => isKept(who)) };
+  const about = signal.kind === "resync" ? signal.who : signal.kind === "counts_read" ? signal.by : null;
+  return about === null || isKept(about) ? signal : null;
+}
+
+/** A kept signal as it is written; of several people each is sealed alone. */
+export function signalRecord(signal: Signal, keys: KeyRing): string {
+  const keyOfSpeaker = (speaker: string) => keyOf(personSubject(speaker), keys);
+  const json = JSON.stringify(signal);
   switch (signal.kind) {
-    case "presence": {
-      const people = signal.people.flatMap((one) => keyed([personSubject(one.who)]).map((key) => keys.seal([key], JSON.stringify(one))));
-      return JSON.stringify({ ...signal, people });
-    }
-    case "said": {
-      const of = speakersOf(signal.message);
-      const held = keyed(of);
-      return held.length < of.length ? null : sealedRecord(signal, held, keys);
-    }
+    case "presence":
+      return JSON.stringify({ ...signal, people: signal.people.map((one) => keys.seal([keyOfSpeaker(one.who)], JSON.stringify(one))) });
+    case "said":
+      return sealedRecord(json, speakersOf(signal.message).map((subject) => keyOf(subject, keys)), keys);
     case "resync":
-      return signal.who === null ? JSON.stringify(signal) : sealedRecord(signal, keyed([personSubject(signal.who)]), keys);
+      return sealedRecord(json, signal.who === null ? [] : [keyOfSpeaker(signal.who)], keys);
     case "counts_read":
-      return sealedRecord(signal, keyed([personSubject(signal.by)]), keys);
+      return sealedRecord(json, [keyOfSpeaker(signal.by)], keys);
     default:
-      return JSON.stringify(signal);
+      return json;
   }
+}
+
+// A commit is told to those who follow as it is stored: numbers, then all of it sealed as one. It is told and not kept; who
+// cannot read it, or misses one, reads the streams. So that a reader opens one seal and parses one text, not one for each update.
+
+/** Beyond this a commit is told by its numbers alone: 10,000 positions. */
+const MAX_TOLD_BYTES = 4 * 1024 * 1024;
+
+/** What the commit script passes on to who follows. */
+export function toldBatch(parts: { logged: string[]; positions: string[]; gateways: string[]; signals: string[] }, keys: KeyRing): string {
+  const key = keys.keyFor(ON_THE_WAY);
+  const list = (records: string[]) => `[${records.join(",")}]`;
+  const json = `{"logged":${list(parts.logged)},"positions":${list(parts.positions)},"gateways":${list(parts.gateways)},"signals":${list(parts.signals)}}`;
+  return key === null || json.length > MAX_TOLD_BYTES ? "" : keys.seal([key], json);
+}
+
+/** What stands before and after a commit: where the log ends, and the number of the last live entry. */
+export interface Place {
+  offset: number;
+  live: number;
+}
+
+/** `epoch now offset offset live live sealed`, as COMMIT tells it. Empty: not all that was given was stored, or it was too much. */
+export function parseTold(text: string): { epoch: string; storedAtMs: number; before: Place; after: Place; sealed: string } {
+  const [epoch = "", now, offsetBefore, offsetAfter, liveBefore, liveAfter, sealed = ""] = text.split(" ");
+  return { epoch, storedAtMs: Number(now), before: { offset: Number(offsetBefore), live: Number(liveBefore) }, after: { offset: Number(offsetAfter), live: Number(liveAfter) }, sealed };
+}
+
+/** Null: the key has ended with somebody's erasure. What opens was sealed by one of us, so it is not looked at again. */
+export function openTold(sealed: string, keys: KeyRing): { logged: LoggedBody[]; positions: Position[]; gateways: GatewayHealth[]; signals: Signal[] } | null {
+  const json = keys.open(sealed);
+  return json === null ? null : (JSON.parse(json) as ReturnType<typeof openTold>);
 }
 
 export type Erased = "erased";

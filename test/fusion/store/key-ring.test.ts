@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KeyRing } from "@konferenco/fusion";
+import { KeyRing, ON_THE_WAY } from "@konferenco/fusion";
 import { ConfigError } from "@konferenco/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
@@ -102,6 +102,22 @@ describe("an erasure", () => {
     const after = restored.keyAnew("tag:1")!;
     expect(after.handle).not.toBe(before.handle);
     expect([restored.isErased("tag:1"), restored.open(sealed), (await open()).keyFor("tag:1")!.handle]).toEqual([false, null, after.handle]);
+  });
+
+  it("ends the key of what is on the way too, in every process, and leaves no record of it", async () => {
+    const [ring, other] = [await open(), await open()];
+    for (let round = 0; round < 3; round++) {
+      const subject = `tag:${round}`;
+      ring.keyFor(subject);
+      const sealed = other.seal([other.keyFor(ON_THE_WAY)!], "about them all");
+      expect(ring.open(sealed)).toBe("about them all");
+      await ring.erase([subject], { forGood: round === 1 });
+      expect(ring.open(sealed)).toBeNull();
+      while (other.open(sealed) !== null) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(other.held(subject)).toBeNull(); // who knows that the key has ended knows for whom
+    }
+    expect(readFileSync(fileOf("ring")).every((byte) => byte === 0)).toBe(true);
+    for (const one of [ring, other]) while (one.handlesOf(ON_THE_WAY).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
   it("that is not for good makes room for another key", async () => {

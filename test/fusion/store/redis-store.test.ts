@@ -1,8 +1,10 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openRedisStore, tagSubject, type RedisStore } from "@konferenco/fusion";
+import { KeyRing, ON_THE_WAY, openRedisStore, tagSubject, type RedisStore } from "@konferenco/fusion";
 import { ConfigError, NO_ORIGIN, StoreUnavailable } from "@konferenco/protocol";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -345,6 +347,104 @@ describe("the keys", () => {
     expect([first.gap, first.updates.map((update) => update.updateId.offset)]).toEqual([null, [1, 2]]);
     const second = await store.readLog({ epoch, offset: 2 }, 10);
     expect([second.gap, second.updates.map((update) => update.updateId.offset)]).toEqual(["retention", [4, 5, 6]]);
+  });
+});
+
+describe("what is told", () => {
+  const told = (eventId: string) => `konferenco:{${eventId}}:told`;
+
+  /** What somebody hears who knows Redis' password. */
+  async function recorded(eventId: string): Promise<string[]> {
+    const texts: string[] = [];
+    const client = rawClient();
+    client.on("message", (_channel, text) => texts.push(text));
+    await client.subscribe(told(eventId));
+    return texts;
+  }
+
+  it("is all that a follower needs, and stands in no file", async () => {
+    const durable = await startRedis({ durable: true });
+    closing.push({ close: () => durable.stop() });
+    const store = await open({ eventId: "fast", url: durable.url });
+    const seen = await followed(store);
+    for (let i = 0; i < 5; i++) await store.commit(batchOf({ alerts: [alertOf(`fire-${i}`)], zoneTransitions: [zoneOf("enter", "anna", "hall")], positions: [positionOf("anna", { xM: i })], gateways: [gatewayOf("gw-1")] }), T0_MS);
+    await seen.until(() => seen.updates().length === 20);
+    expect(store.stats().catchUps).toBe(0);
+    expect(seen.updates().slice(16).map(tell)).toEqual(["alert fire-4", "enter anna hall", "position anna 4", "gateway gw-1 online"]);
+    expect((await store.readLog(null, 100)).updates).toEqual(seen.updates().filter(({ body }) => body.kind === "alert" || body.kind === "zone"));
+    await rawClient(durable.url).save();
+    const files = await readdir(durable.folder(), { recursive: true, withFileTypes: true });
+    const bytes = (await Promise.all(files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name), "latin1")))).join("");
+    expect(bytes).toContain(handleOf("anna"));
+    expect(bytes).not.toContain(":told");
+    expect(bytes).not.toContain(keysOf("redis").held(ON_THE_WAY)!.handle);
+  });
+
+  it("and recorded by somebody opens no more once anybody is erased; followers go on by what is kept, without the erased", async () => {
+    const writer = await open({ eventId: "recorded" });
+    const seen = await followed(await open({ eventId: "recorded" }));
+    const texts = await recorded("recorded");
+    await enter(writer, "dora", "ben");
+    await seen.until(() => seen.updates().length === 2);
+    const keys = keysOf("redis");
+    const sealed = texts[0]!.split(" ").at(-1)!;
+    expect(keys.open(sealed)).toContain("ben");
+    await keys.erase([tagSubject("dora")], { forGood: true });
+    expect(keys.open(sealed)).toBeNull();
+    await enter(writer, "dora", "carl");
+    await seen.until(() => seen.updates().length === 3);
+    expect(seen.updates().map(tell)).toEqual(["enter dora hall", "enter ben hall", "enter carl hall"]);
+    expect(keys.open(texts[1]!.split(" ").at(-1)!)).not.toContain("dora");
+  });
+
+  it("with a key that has ended meanwhile is read in the log, where the erased are named no more", async () => {
+    const ring = await KeyRing.open({ folder: await mkdtemp(join(tmpdir(), "konferenco-keys-")), secret: randomBytes(32) });
+    const reader = await openRedisStore({ eventId: "late", url: redis.url, keys: ring, origin: NO_ORIGIN });
+    closing.push(reader, { close: async () => ring.close() });
+    const seen = await followed(reader);
+    const store = await openRedisStore({ eventId: "late", url: redis.url, keys: ring, origin: NO_ORIGIN });
+    closing.push(store);
+    const commit = store.commit(batchOf({ zoneTransitions: [zoneOf("enter", "anna", "hall"), zoneOf("enter", "ben", "hall")] }), T0_MS); // sealed, not yet told
+    await Promise.all([commit, ring.erase([tagSubject("anna")], { forGood: true })]);
+    await seen.until(() => seen.updates().length === 2);
+    expect(seen.updates().map(({ body }) => (body.kind === "zone" ? body.zone.tagId : body.kind))).toEqual(["erased", "ben"]);
+    expect(reader.stats().catchUps).toBe(1);
+  });
+
+  it("of a commit of which not all was stored is read in the streams: followers get what was, in order", async () => {
+    const store = await open({ eventId: "partly" });
+    const seen = await followed(store);
+    await store.commit(batchOf({ alerts: [alertOf("fire")] }), T0_MS);
+    await store.commit(batchOf({ alerts: [alertOf("fire"), alertOf("flood")], zoneTransitions: [zoneOf("enter", "anna", "hall")], positions: [positionOf("anna")] }), T0_MS);
+    await store.commit(batchOf({ alerts: [alertOf("fire")] }), T0_MS); // nothing of it
+    await store.commit(batchOf({ positions: [positionOf("anna", { xM: 1 })] }), T0_MS);
+    await seen.until(() => seen.updates().length === 5);
+    expect(seen.updates().map(tell)).toEqual(["alert fire", "alert flood", "enter anna hall", "position anna 0", "position anna 1"]);
+    expect(seen.gaps()).toEqual([]);
+  });
+
+  it("by somebody else, or again, is nothing: followers get what is kept, once", async () => {
+    const store = await open({ eventId: "forged" });
+    const seen = await followed(store);
+    const texts = await recorded("forged");
+    await enter(store, "anna");
+    await seen.until(() => seen.updates().length === 1 && texts.length === 1);
+    const [epoch, ...rest] = texts[0]!.split(" ");
+    const client = rawClient();
+    for (const text of ["", "x", `${epoch} 1 1 2 0 0 nonsense`, `${epoch} 1 NaN NaN 0 0 `, texts[0]!, [epoch, rest[0], 7, 8, 0, 0, rest.at(-1)].join(" ")]) await client.publish(told("forged"), text);
+    await enter(store, "ben");
+    await seen.until(() => seen.updates().length === 2);
+    expect(seen.updates().map((update) => [tell(update), update.updateId.offset])).toEqual([["enter anna hall", 1], ["enter ben hall", 2]]);
+    expect(seen.gaps()).toEqual([]);
+  });
+
+  it("needs the right to its channel: without it commits are stored, and following fails in words", async () => {
+    const strict = await startRedis();
+    closing.push({ close: () => strict.stop() });
+    await rawClient(strict.url).call("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "resetchannels");
+    const store = await open({ url: `redis://app:secret@127.0.0.1:${strict.port}` });
+    expect(await enter(store, "anna")).toMatchObject({ end: { offset: 1 } });
+    await expect(store.follow(() => {})).rejects.toThrow(/NOPERM.*&konferenco:\*/);
   });
 });
 
