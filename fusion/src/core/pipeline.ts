@@ -509,6 +509,11 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
     weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
     strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
     beliefMemoryMs: config.beliefMemoryMs * config.surveyMemoryShare,
+    silenceMemoryMs: config.silenceMemoryMs * config.surveyMemoryShare,
+    closeCallNats: config.closeCallNats * config.surveyCallShare,
+    doorCallNats: config.doorCallNats * config.surveyCallShare,
+    wallCallNats: config.wallCallNats * config.surveyCallShare,
+    enterNatS: config.enterNatS * config.surveyCallShare,
   };
 }
 
