@@ -136,14 +136,20 @@ function isInner(atM: number): boolean {
   return atM > 0.01;
 }
 
+export type RadioRanges = Partial<Record<keyof RadioConfig, readonly [least: number, most: number]>>;
+
 export interface OfficeRecordingOptions {
   kind?: BuildingKind;
   people?: number;
   forMs?: number;
   radio?: Partial<RadioConfig>;
+  /** What dice choose between instead of the usual; `rssiAt1mDbm` as at 0 dBm, the power is added. */
+  ranges?: RadioRanges;
   /** Power of tags and gateways, which are one product in most recordings. -59 dBm at 1 m is 0 dBm. */
   powerDbm?: number;
   gatewaysAdvertise?: boolean;
+  /** How long a visit to a room lasts: anything between. */
+  staysMs?: readonly [leastMs: number, mostMs: number];
   /** Somebody walks the building before: spots about this far apart, four times turned round at each. */
   surveyEveryM?: number;
 }
@@ -161,7 +167,7 @@ export interface SimulatedRecording {
 
 /** People who visit rooms and meet in a building by dice, whose radio is by dice too: exponent, walls, shadowing, losses. Same seed: same bytes. */
 export function officeRecording(seed: string | number, options: OfficeRecordingOptions = {}): SimulatedRecording {
-  const { kind = "office", people = 1, forMs = 280_000, powerDbm = 3, gatewaysAdvertise = true } = options;
+  const { kind = "office", people = 1, forMs = 280_000, powerDbm = 3, gatewaysAdvertise = true, staysMs = [4_000, 30_000] } = options;
   const { map, built } = buildingOf(kind, seed);
   const dice = newRandom(`office-recording/${kind}/${seed}`);
   const radio = newRadio(built, seed, {
@@ -176,9 +182,10 @@ export function officeRecording(seed: string | number, options: OfficeRecordingO
     clearShare: dice.between(0.4, 0.9),
     advertisingIntervalMs: dice.pick([150, 300, 500]),
     gatewayIntervalMs: gatewaysAdvertise ? dice.pick([300, 1_000, 2_000]) : 1e12,
+    ...rangesOf(options.ranges ?? {}, powerDbm, dice.fork("ranges")),
     ...options.radio,
   });
-  const crowd = visitors(built, people, forMs, dice.fork("visitors"));
+  const crowd = visitors(built, { people, forMs, staysMs }, dice.fork("visitors"));
   const world = newWorld({ venue: built, crowd, radio });
   const truth: TruthPoint[] = [];
   const observations: RecordedObservation[] = [];
@@ -188,6 +195,11 @@ export function officeRecording(seed: string | number, options: OfficeRecordingO
   }
   const survey = options.surveyEveryM === undefined ? [] : surveyOf(built, radio, options.surveyEveryM, dice.fork("surveyor"));
   return { name: `${kind}/${seed}/${powerDbm}dBm/${people}p`, venue: map, observations, truth, survey, radio: radio.config };
+}
+
+function rangesOf(ranges: RadioRanges, powerDbm: number, dice: Random): Partial<RadioConfig> {
+  const drawn = Object.fromEntries(Object.entries(ranges).map(([key, range]) => [key, dice.between(...range)])) as Partial<RadioConfig>;
+  return drawn.rssiAt1mDbm === undefined ? drawn : { ...drawn, rssiAt1mDbm: drawn.rssiAt1mDbm + powerDbm };
 }
 
 /** Packets that a surveyor waits for, facing each way. */
@@ -226,7 +238,7 @@ interface Knot extends FloorPoint {
 const STAIRS_MS = 12_000;
 
 /** Everybody visits one room after the other, half of the time one where somebody else is going. */
-function visitors(venue: VenueMap, people: number, forMs: number, dice: Random): Crowd {
+function visitors(venue: VenueMap, { people, forMs, staysMs }: Required<Pick<OfficeRecordingOptions, "people" | "forMs" | "staysMs">>, dice: Random): Crowd {
   const navigation: Navigation = newNavigation(venue);
   const rooms = navigation.reachableZoneIds.filter((zoneId) => venue.zones.some((zone) => zone.zoneId === zoneId && zone.kind !== "stairs"));
   const tagIds = Array.from({ length: people }, (_, i) => `person-${i + 1}`);
@@ -241,7 +253,7 @@ function visitors(venue: VenueMap, people: number, forMs: number, dice: Random):
       const zoneId = meeting?.zoneId ?? own.pick(rooms);
       const spot = navigation.spot(zoneId, own, meeting?.spot) as FloorPoint;
       const speedMps = own.between(0.6, 1.3);
-      let atMs = last.atMs + own.between(4_000, 30_000);
+      let atMs = last.atMs + own.between(...staysMs);
       for (let turnAtMs = last.atMs + own.between(3_000, 15_000); turnAtMs < atMs; turnAtMs += own.between(3_000, 15_000)) {
         knots.push({ ...last, atMs: turnAtMs, facingRad: own.between(-Math.PI, Math.PI) });
       }

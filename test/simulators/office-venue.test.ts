@@ -30,6 +30,21 @@ describe("offices by dice", () => {
     expect(record(8).venue.gateways).not.toEqual(record(7).venue.gateways);
   });
 
+  it("dice choose between given ranges, the power on top, and nothing else falls otherwise", () => {
+    const usual = officeRecording(4, { forMs: 1_000 }).radio;
+    const { rssiAt1mDbm, wallLossDb, ...rest } = officeRecording(4, { forMs: 1_000, powerDbm: -18, ranges: { rssiAt1mDbm: [-60, -54], wallLossDb: [8, 11] } }).radio;
+    expect(rssiAt1mDbm).toBeGreaterThan(-78);
+    expect(rssiAt1mDbm).toBeLessThan(-72);
+    expect(wallLossDb).toBeGreaterThan(8);
+    expect(wallLossDb).toBeLessThan(11);
+    expect(usual).toMatchObject(rest);
+  });
+
+  it("people stay as long as is asked", () => {
+    const changes = (staysMs: [number, number]) => officeRecording(4, { staysMs }).truth.filter(({ zoneId }, i, truth) => i > 0 && truth[i - 1]?.zoneId !== zoneId).length;
+    expect(changes([60_000, 90_000])).toBeLessThan(changes([4_000, 8_000]));
+  });
+
   it("gateways hear each other unless they are told not to", () => {
     const links = (gatewaysAdvertise: boolean) => officeRecording(3, { forMs: 10_000, gatewaysAdvertise }).observations.filter(({ tagId }) => tagId.startsWith("gateway:")).length;
     expect(links(true)).toBeGreaterThan(20);

@@ -82,8 +82,10 @@ export interface FusionConfig {
   surveyScatterM: number;
   /** …beside so many that scatter as everywhere. */
   surveyScatterPackets: number;
-  /** A belief lasts longer by this: what looks have in common, the shadows of a place, a radio map knows. */
+  /** A belief lasts longer by this, and silence counts rarer: what looks have in common, the shadows of a place, a radio map knows. */
   surveyMemoryShare: number;
+  /** A change of zone is told on so much of the usual evidence: known shadows leave less doubt. */
+  surveyCallShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
   /** What traffic tells of the gateways is believed when what was held back became likelier by so much, in nats a snapshot. */
@@ -216,13 +218,15 @@ export interface FusionConfig {
   maxDirectPairs: number;
 
   // silence and bounds
-  /** A tag silent for this long leaves its zone and is forgotten. */
+  /** A tag silent for this long leaves its zone and is forgotten… */
   forgetAfterMs: number;
+  /** …one that often pauses, being weak or sending rarely, after three times its longest pause of late, at most this. */
+  forgetWeakAfterMs: number;
   /** The same for tags that other technologies locate: a phone at rest may report once a minute (requirement B3). */
   forgetLocatedAfterMs: number;
   /** 3.6 KB each with six links, as much again in a crush of 64 pairs [measured, 20,000 tags]; further tags are refused with TAG_LIMIT. */
   maxTags: number;
-  /** Tags heard fewer than three times, 300 B each; the oldest makes room. */
+  /** Tags heard fewer than three times, 300 B each; the oldest makes room. As many that fell silent in the last ten minutes. */
   maxCandidates: number;
 }
 
@@ -264,7 +268,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveySigmaShare: 0.8,
   surveyScatterM: 2,
   surveyScatterPackets: 20,
-  surveyMemoryShare: 4.5,
+  surveyMemoryShare: 3.5,
+  surveyCallShare: 0.7,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
@@ -337,6 +342,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   maxDirectPairs: 50_000,
 
   forgetAfterMs: 30_000,
+  forgetWeakAfterMs: 60_000,
   forgetLocatedAfterMs: 120_000,
   maxTags: MAX_TAGS_PER_EVENT,
   maxCandidates: 200_000,

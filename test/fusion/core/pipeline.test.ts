@@ -54,6 +54,51 @@ describe("the pipeline", () => {
     expect(pipeline.counts().tags).toBe(1);
   });
 
+  it("a tag that often pauses is waited for up to a minute", () => {
+    const venue = twoRooms();
+    const gatewayId = (venue.gateways[0] as VenueMap["gateways"][number]).gatewayId;
+    const shownForMs = (...heardS: number[]) => {
+      const pipeline = newPipeline(venue);
+      let lastMs = 0;
+      for (let nowMs = 500; nowMs <= 120_000; nowMs += 500) {
+        if (heardS.includes(nowMs / 1_000)) pipeline.step({ gatewayId, tagId: "ann", rssiDbm: -90, heardAtMs: nowMs }, nowMs);
+        if (pipeline.tick(nowMs).positions.length > 0) lastMs = nowMs;
+      }
+      return lastMs + 500 - 1_000 * Math.max(...heardS);
+    };
+    expect(shownForMs(1, 2, 3)).toBe(30_000);
+    expect(shownForMs(1, 2, 3, 17)).toBe(42_000);
+    expect(shownForMs(1, 2, 3, 28)).toBe(60_000);
+    // Who was away and is back may go away again.
+    expect(shownForMs(1, 2, 3, 40)).toBe(60_000);
+  });
+
+  it("a tag that was here lately is taken on at its first packet; after ten minutes, or erased, it is a stranger", () => {
+    const venue = twoRooms();
+    const gatewayId = (venue.gateways[0] as VenueMap["gateways"][number]).gatewayId;
+    const shownAfterOnePacket = (silentMs: number, { erased = false, mostStrangers = 10 } = {}) => {
+      const pipeline = newPipeline(venue, { maxCandidates: mostStrangers });
+      const hear = (tagId: string, nowMs: number) => pipeline.step({ gatewayId, tagId, rssiDbm: -70, heardAtMs: nowMs - 100 }, nowMs);
+      for (const tagId of ["ann", "bob"]) for (let i = 0; i < 3; i++) hear(tagId, 500);
+      for (let nowMs = 500; nowMs <= 500 + silentMs; nowMs += 500) pipeline.tick(nowMs);
+      expect(pipeline.counts().tags).toBe(0);
+      if (erased) pipeline.drop("ann");
+      const goBack = pipeline.save();
+      const play = () => {
+        hear("ann", 1_000 + silentMs);
+        return pipeline.tick(1_000 + silentMs).positions;
+      };
+      const positions = play();
+      goBack();
+      expect(play()).toEqual(positions);
+      return positions.length === 1;
+    };
+    expect(shownAfterOnePacket(60_000)).toBe(true);
+    expect(shownAfterOnePacket(640_000)).toBe(false);
+    expect(shownAfterOnePacket(60_000, { erased: true })).toBe(false);
+    expect(shownAfterOnePacket(60_000, { mostStrangers: 1 })).toBe(false);
+  });
+
   it("a tag that is heard once in four seconds has a position from its third reading on, and its zone", () => {
     const venue = twoRooms();
     const pipeline = newPipeline(venue);
