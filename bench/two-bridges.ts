@@ -13,13 +13,18 @@ const PAIRS = 3;
 const QUIET_PER_S = 500;
 const BUSY_PER_S = 2_000;
 const RUN_MS = 8_000;
-/** A process that has just begun compiles what it runs; one that carries an event has done so. */
-const WARM_UP_MS = 5_000;
+/** How often fusion commits, with all that happened since (`tickMs`); each commit wakes every bridge. */
+const FUSION_STEP_MS = 500;
+/** The worst case: as many small commits as a lively chat makes. */
+const SMALL_STEP_MS = 20;
+/** A process that has just begun compiles what it runs; one that carries an event has done so. After 5 s compiling takes a fifth of what a bridge without clients uses. */
+const WARM_UP_MS = 15_000;
 
-/** Deliveries per second of CPU of a bridge at few and at many transitions a second, which is what a core carries. */
+/** Deliveries per second of CPU of a bridge, which is what a core carries: at few and at many transitions a second, and at few in small commits. */
 interface Carried {
   quiet: number;
   busy: number;
+  small: number;
 }
 
 /**
@@ -35,7 +40,8 @@ export async function run(): Promise<BenchRow[]> {
   await source.ask("people", { seed: 1, count: PEOPLE });
   const tokens = await tokensOf(source, Array.from({ length: CLIENTS }, (_, device) => ({ role: "attendee", personId: `p${device % PEOPLE}` })));
   let seed = 0;
-  const traffic = (transitionsPerS: number, ms: number) => source.ask<{ transitions: number; alerts: number }>("traffic", { seed: ++seed, people: PEOPLE, transitionsPerS, alertsPerS: 1, ms });
+  const traffic = (transitionsPerS: number, stepMs: number, ms: number) =>
+    source.ask<{ transitions: number; alerts: number }>("traffic", { seed: ++seed, people: PEOPLE, transitionsPerS, alertsPerS: 1, stepMs, ms });
 
   const carriedBy = async (count: number): Promise<Carried> => {
     const bridges = Array.from({ length: count }, () => startChild("bridge-process", BRIDGE_FLAGS));
@@ -49,9 +55,9 @@ export async function run(): Promise<BenchRow[]> {
       const each = await Promise.all(bridges.map(async (bridge) => ({ cpuMs: await bridge.ask<number>("cpuMs"), deliveries: deliveriesOf(await statsOf(bridge)) })));
       return { cpuMs: each.reduce((sum, { cpuMs }) => sum + cpuMs, 0), deliveries: each.reduce((sum, { deliveries }) => sum + deliveries, 0) };
     };
-    const measured = async (transitionsPerS: number): Promise<number> => {
+    const measured = async (transitionsPerS: number, stepMs: number): Promise<number> => {
       const before = await used();
-      const { transitions, alerts } = await traffic(transitionsPerS, RUN_MS);
+      const { transitions, alerts } = await traffic(transitionsPerS, stepMs, RUN_MS);
       await pause(1_000);
       const after = await used();
       const deliveries = after.deliveries - before.deliveries;
@@ -59,9 +65,9 @@ export async function run(): Promise<BenchRow[]> {
       return (deliveries * 1_000 * count) / (after.cpuMs - before.cpuMs);
     };
     await pause(2_000);
-    await traffic(BUSY_PER_S, WARM_UP_MS);
+    await traffic(BUSY_PER_S, SMALL_STEP_MS, WARM_UP_MS);
     await pause(1_000);
-    const carried = { quiet: await measured(QUIET_PER_S), busy: await measured(BUSY_PER_S) };
+    const carried = { quiet: await measured(QUIET_PER_S, FUSION_STEP_MS), busy: await measured(BUSY_PER_S, FUSION_STEP_MS), small: await measured(QUIET_PER_S, SMALL_STEP_MS) };
     for (const child of [...crowds, ...bridges]) await child.kill();
     return carried;
   };
@@ -73,9 +79,9 @@ export async function run(): Promise<BenchRow[]> {
   }
   await source.kill();
   await redis.stop();
-  const told = (perS: number, of: (carried: Carried) => number) =>
-    row("two-bridges", `deliveries per CPU s of two bridges, ${perS} transitions/s`, "1/s", median(two.map(of)), median(one.map(of)));
-  return [told(QUIET_PER_S, ({ quiet }) => quiet), told(BUSY_PER_S, ({ busy }) => busy)];
+  const told = (perS: number, stepMs: number, of: (carried: Carried) => number) =>
+    row("two-bridges", `deliveries per CPU s of two bridges, ${perS} transitions/s in ${1_000 / stepMs} commits`, "1/s", median(two.map(of)), median(one.map(of)));
+  return [told(QUIET_PER_S, FUSION_STEP_MS, ({ quiet }) => quiet), told(BUSY_PER_S, FUSION_STEP_MS, ({ busy }) => busy), told(QUIET_PER_S, SMALL_STEP_MS, ({ small }) => small)];
 }
 
 function deliveriesOf({ deliveries }: { deliveries: Record<string, number> }): number {

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry as Metrics, collectDefaultMetrics } from "prom-client";
+import { Counter, Gauge, Registry as Metrics, collectDefaultMetrics } from "prom-client";
 import type { BridgeStats, LaneName } from "./config.ts";
 import { Distribution, SECONDS_BOUNDS, type GatewayHealth } from "@konferenco/protocol";
 import type { ClientFrames } from "./client-frames.ts";
@@ -167,13 +167,15 @@ export function newExposition(register: Metrics = new Metrics()): Exposition {
   };
 }
 
+const TICK_BOUNDS_S = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128];
+
 /** No label ever names a person. */
 export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures, { hub, frames, replayer, feed, poller, timings, nowMs }: MetricsSources): BridgeMetrics {
   const register = new Metrics();
   const exposition = newExposition(register);
   const { gauge, total } = exposition;
   const requests = new Counter({ name: "bridge_http_requests_total", help: "HTTP requests by route and status", labelNames: ["route", "status"], registers: [register] });
-  const ticks = new Histogram({ name: "bridge_tick_seconds", help: "One tick of the fan-out, every 50 ms: for so long other work had to wait", buckets: [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128], registers: [register] });
+  const ticks = new Distribution(TICK_BOUNDS_S);
 
   gauge("bridge_connections", "Open connections, and people and logins who poll", ["transport", "role"], (set) => {
     // A poll is a connection of a moment: who asks again and again counts as one.
@@ -226,6 +228,7 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures, { 
   total("bridge_feed_gaps_total", "Gaps of the log that clients were told of", [], (set) => set(stats().feed.gaps));
   const distributions = (): string =>
     [
+      histogram("bridge_tick_seconds", "One tick of the fan-out, every 50 ms: for so long other work had to wait", ticks),
       histogram("bridge_loop_lag_seconds", "How much later than asked for a tick comes", timings.loopLag),
       labelled("bridge_stage_seconds", "From the verdict of the radio to the store (fusion), to the socket (bridge), to the acknowledgement (client)", "stage", { fusion: timings.fusion, bridge: timings.bridge, client: hub.counts.acknowledged }),
       histogram("bridge_batch_events", "Events of one frame", hub.counts.batch),
@@ -237,7 +240,7 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures, { 
   return {
     ...exposition,
     text: async () => (await exposition.text()) + distributions(),
-    observeTick: (tookMs) => ticks.observe(tookMs / 1_000),
+    observeTick: (tookMs) => ticks.add(tookMs / 1_000),
     observeRequest: (route, status) => requests.inc({ route, status: String(status) }),
   };
 }

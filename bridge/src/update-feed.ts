@@ -185,7 +185,8 @@ export class UpdateFeed {
       this.#count(update);
       picture.apply(update, atMs);
       heard(update, "now");
-      hub.dispatch(projectUpdate(update, logged ? eventRefOf(eventRefKey, epoch, offset) : null, people.holderOf, people.policyOf));
+      let ref: string | undefined;
+      hub.dispatch(projectUpdate(update, logged ? () => (ref ??= eventRefOf(eventRefKey, epoch, offset)) : null, people.holderOf, people.policyOf));
     }
     hub.flushUrgent();
   }

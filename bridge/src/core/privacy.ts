@@ -107,8 +107,10 @@ export interface Projection {
   forReplay(viewer: Viewer, nowMs: number): VisibleUpdate | null;
 }
 
-/** `ref` is the update's opaque id for deduplication (logged updates), never its offset: a hole would tell of hidden ones. */
-export function projectUpdate(update: Update, ref: string | null, holderOf: (tagId: TagId) => Holder, personOf: (personId: PersonId) => SubjectPolicy | null = () => null): Projection {
+/** Of a logged update its opaque id for deduplication, never its offset: a hole would tell of hidden ones. A function is asked when somebody is shown the update: a bridge shows most to nobody. */
+export type EventRef = string | (() => string) | null;
+
+export function projectUpdate(update: Update, ref: EventRef, holderOf: (tagId: TagId) => Holder, personOf: (personId: PersonId) => SubjectPolicy | null = () => null): Projection {
   const { body } = update;
   switch (body.kind) {
     case "zone":
@@ -163,7 +165,7 @@ function projectWhereabouts(
   };
 }
 
-function projectPair(update: Update, ref: string | null, proximity: ProximityTransition, holderOf: (tagId: TagId) => Holder): Projection {
+function projectPair(update: Update, ref: EventRef, proximity: ProximityTransition, holderOf: (tagId: TagId) => Holder): Projection {
   const a = holderOf(proximity.tagA);
   const b = holderOf(proximity.tagB);
   if (typeof a !== "object" || typeof b !== "object") return forNobody(update);
@@ -224,7 +226,7 @@ const NEXT_TICK_MS = 50;
 const LEAST_LEVEL: Readonly<Record<string, Level>> = { "location/position_update": "precise", "location/zone_enter": "zone", "location/zone_exit": "zone" };
 
 /** To its sender's own screens, to the recipient, or to those who may read the channel; of nobody who is erased, unknown or without consent. */
-function projectMessage(update: Update, ref: string | null, message: StoredMessage, personOf: (personId: PersonId) => SubjectPolicy | null): Projection {
+function projectMessage(update: Update, ref: EventRef, message: StoredMessage, personOf: (personId: PersonId) => SubjectPolicy | null): Projection {
   const { from, to } = message;
   const type: MessageType = MESSAGE_TYPES[message.type];
   const sender = isVenue(from) ? "venue" : personOf(from);
@@ -502,14 +504,16 @@ function placeOf(event: ClientEvent): ShownPlace | null {
 /** What an event does not say itself; see `VisibleUpdate`. `logged`: it stands in the log, and under which id clients know it. */
 interface Travel {
   subject?: string;
-  logged?: { update: Update; ref: string | null } | undefined;
+  logged?: { update: Update; ref: EventRef } | undefined;
   key?: string | null;
   windowMs?: number;
 }
 
 /** The only place where a `VisibleUpdate` comes from. */
 function reveal(lane: Lane, event: ClientEvent, { subject, logged, key = null, windowMs = 0 }: Travel = {}): VisibleUpdate {
-  const json = asciiJson(logged === undefined || logged.ref === null ? event : { i: logged.ref, st: logged.update.storedAtMs, ...event });
+  const ref = logged?.ref ?? null;
+  const i = typeof ref === "function" ? ref() : ref;
+  const json = asciiJson(logged === undefined || i === null ? event : { i, st: logged.update.storedAtMs, ...event });
   const shown: Omit<VisibleUpdate, typeof visible> = {
     lane,
     key,
