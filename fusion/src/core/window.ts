@@ -93,6 +93,18 @@ function noteHeard(link: Link, heardAtMs: number): void {
   link.heardCount++;
 }
 
+/** How far apart a link's packets are, of those in the window that it remembers; Infinity when there are none. */
+export function paceMsOf({ heardAtMs }: Link, nowMs: number, config: FusionConfig): number {
+  let count = 0;
+  let oldestMs = nowMs;
+  for (const atMs of heardAtMs) {
+    if (atMs <= nowMs - config.windowMs) continue;
+    count++;
+    if (atMs < oldestMs) oldestMs = atMs;
+  }
+  return (count < HEARD_MEMORY ? config.windowMs : nowMs - oldestMs) / count;
+}
+
 /** The window of a tag's links (sorted by gateway) that ends now, or null when too little was heard. */
 export function readWindow(tagId: TagId, links: readonly Link[], nowMs: number, config: FusionConfig): ReadingWindow | null {
   const readings: Reading[] = [];
