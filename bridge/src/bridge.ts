@@ -121,6 +121,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
     delays: hub.delays,
     helloDelays,
     accepted: { ws: transport.accepted, sse: streams.accepted, poll: poller.accepted },
+    compressed: transport.compressed,
     upgradesRefused: transport.refused,
     errorsTold: frames.errors,
     bytes: hub.counts.bytes,

@@ -65,6 +65,8 @@ export interface BridgeConfig {
 export interface BridgeLimits {
   /** Connections of the process, about 6 KB each when idle; further upgrades get 503. */
   maxConnections: number;
+  /** Of these so many are compressed where the client offers it, about 100 KB each; further ones are not. 0: none is. */
+  maxCompressed: number;
   /** Connections of one person or login (tabs and devices); further ones close with 4504. */
   maxConnectionsPerViewer: number;
   /** Connections of one address that have not said hello; further upgrades get 429. A venue's NAT is one address. */
@@ -87,6 +89,7 @@ export interface BridgeLimits {
 
 export const DEFAULT_LIMITS: BridgeLimits = {
   maxConnections: 12_000,
+  maxCompressed: 0,
   maxConnectionsPerViewer: 16,
   maxGreetingPerAddress: 500,
   maxUpgradesPerS: 4_000,

@@ -97,6 +97,7 @@ export interface MoreFigures {
   delays: RecentDelays;
   helloDelays: RecentDelays;
   accepted: Readonly<Record<TransportName, number>>;
+  compressed: number;
   upgradesRefused: ReadonlyMap<string, number>;
   errorsTold: ReadonlyMap<string, number>;
   bytes: number;
@@ -182,6 +183,7 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures, { 
   gauge("bridge_clients", "Open connections by what software they say they are", ["client", "version"], (set) => softwareOf(hub.connections).forEach(([name, version, count]) => set(count, { client: name, version })));
   gauge("bridge_subscriptions", "Subscriptions of open connections", [], (set) => set(stats().subscriptions));
   total("bridge_accepted_total", "Connections accepted, and polls answered", ["transport"], (set) => Object.entries(more().accepted).forEach(([transport, count]) => set(count, { transport })));
+  gauge("bridge_compressed_connections", "WebSockets that agreed on compression (--compress-connections)", [], (set) => set(more().compressed));
   total("bridge_refused_total", "Upgrades refused, by why", ["why"], (set) => more().upgradesRefused.forEach((count, why) => set(count, { why })));
   total("bridge_closed_total", "Connections closed, by code", ["code"], (set) => Object.entries(stats().closedByCode).forEach(([code, count]) => set(count, { code })));
   total("bridge_errors_total", "Errors told to clients, by slug", ["slug"], (set) => more().errorsTold.forEach((count, slug) => set(count, { slug })));

@@ -18,6 +18,8 @@ const TOKEN_GRACE_MS = 25_000;
 /** A client that does not answer our close frame. */
 const CLOSE_TIMEOUT_MS = 5_000;
 const PATHS = new Set(["/events", "/ws"]);
+/** Shorter frames are sent as they are. */
+const LEAST_COMPRESSED_BYTES = 1_024;
 
 export interface WsTransportOptions {
   hub: Hub;
@@ -33,6 +35,8 @@ export interface WsTransportOptions {
 export class WsTransport {
   readonly #options: WsTransportOptions;
   readonly #server: Server<typeof ClientSocket>;
+  /** Null: nothing is compressed. */
+  readonly #compressing: Server<typeof CompressedSocket> | null;
   readonly #sockets = new Set<ClientSocket>();
   readonly #greeting = new Set<Connection>();
   readonly #greetingByAddress = new Map<string, number>();
@@ -41,6 +45,8 @@ export class WsTransport {
   /** Upgrades refused, by why. */
   readonly refused = new Map<string, number>();
   accepted = 0;
+  /** Of the connections, those that are compressed. */
+  compressed = 0;
   #draining = false;
 
   constructor(options: WsTransportOptions) {
@@ -49,14 +55,11 @@ export class WsTransport {
     this.#upgradeRate = { perS: maxUpgradesPerS, burst: maxUpgradesPerS };
     this.#upgrades = newBucket(this.#upgradeRate, options.nowMs());
     // The last two are not in @types/ws 8.18 yet.
-    const settings: ServerOptions<typeof ClientSocket> & { maxBufferedChunks: number; closeTimeout: number } = {
+    const settings: Omit<ServerOptions, "WebSocket"> & { maxBufferedChunks: number; closeTimeout: number } = {
       noServer: true,
-      WebSocket: ClientSocket,
       // ws keeps a closure for each socket to count its pongs; ours are bounded by what waits for the network.
       autoPong: false,
       clientTracking: false,
-      // One compressed message costs 226 KB per connection from then on; and compressing secrets beside chosen text leaks (CRIME).
-      perMessageDeflate: false,
       maxPayload: MAX_CLIENT_FRAME_BYTES,
       // ws allows 16,384 fragments and 262,144 chunks: a client could make us keep one object per byte.
       maxFragments: 16,
@@ -64,7 +67,8 @@ export class WsTransport {
       closeTimeout: CLOSE_TIMEOUT_MS,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     };
-    this.#server = new WebSocketServer(settings);
+    this.#server = new WebSocketServer({ ...settings, WebSocket: ClientSocket, perMessageDeflate: false });
+    this.#compressing = options.limits.maxCompressed === 0 ? null : new WebSocketServer({ ...settings, WebSocket: CompressedSocket, perMessageDeflate: DEFLATE });
   }
 
   get connections(): number {
@@ -79,7 +83,9 @@ export class WsTransport {
       this.refused.set(refusal.why, (this.refused.get(refusal.why) ?? 0) + 1);
       return refuseUpgrade(socket, refusal);
     }
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, address));
+    // Those that shake hands in this turn are counted when they are through: a few more than the limit at worst.
+    const server = this.#compressing !== null && this.compressed < this.#options.limits.maxCompressed ? this.#compressing : this.#server;
+    server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, address));
   };
 
   #refusalOf(request: http.IncomingMessage, address: string): UpgradeRefusal | null {
@@ -101,6 +107,7 @@ export class WsTransport {
     socket.transport = this;
     socket.connection = connection;
     this.accepted++;
+    if (socket.isCompressed) this.compressed++;
     this.#sockets.add(socket);
     this.#greeting.add(connection);
     this.#greetingByAddress.set(address, (this.#greetingByAddress.get(address) ?? 0) + 1);
@@ -121,6 +128,7 @@ export class WsTransport {
 
   closed(socket: ClientSocket, connection: Connection, code: number): void {
     this.#sockets.delete(socket);
+    if (socket.isCompressed) this.compressed--;
     this.greeted(connection);
     this.#options.hub.remove(connection, code);
   }
@@ -214,6 +222,10 @@ class ClientSocket extends WebSocket implements Wire, WireExtras {
     if (tcp !== null) writeText(tcp, head, tail);
   }
 
+  get isCompressed(): boolean {
+    return false;
+  }
+
   bufferedBytes(): number {
     return this._socket?.writableLength ?? 0;
   }
@@ -223,6 +235,40 @@ class ClientSocket extends WebSocket implements Wire, WireExtras {
     if (tcp !== null) writePing(tcp, String(s));
   }
 }
+
+/**
+ * Where compression may be agreed on. Frames wait in ws's sender while zlib works, so all of them go through it: none passes another.
+ * Whoever did not offer it (`extensions` is empty) is sent plain frames the same way.
+ */
+class CompressedSocket extends ClientSocket {
+  override get isCompressed(): boolean {
+    return this.extensions !== "";
+  }
+
+  override sendEvents(head: string, tail: string): void {
+    this.send(head + tail);
+  }
+
+  override bufferedBytes(): number {
+    return this.bufferedAmount;
+  }
+
+  override probe(s: number): void {
+    if (this.readyState === WebSocket.OPEN) this.ping(String(s));
+  }
+}
+
+/**
+ * Each message by itself (RFC 7692, no context takeover): what was in another frame cannot be guessed from the length of
+ * this one, and the small window keeps zlib at about 100 KB a connection.
+ */
+const DEFLATE = {
+  threshold: LEAST_COMPRESSED_BYTES,
+  serverNoContextTakeover: true,
+  clientNoContextTakeover: true,
+  serverMaxWindowBits: 11,
+  zlibDeflateOptions: { memLevel: 4, level: 6 },
+};
 
 /** Null: nothing is to be written any more. */
 function tcpOf(socket: ClientSocket): net.Socket | null {

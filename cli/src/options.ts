@@ -97,6 +97,7 @@ export function addListenOptions(command: Command, what: "http" | "mqtt" | "both
   command.addOption(new Option("--host <address>", "address to listen on; 0.0.0.0 for all: put TLS in front").env("KONFERENCO_HOST").default("127.0.0.1"));
   if (what !== "mqtt") command.addOption(new Option("--port <port>", "HTTP and WebSocket; 0 picks a free one").env("KONFERENCO_PORT").default(8080).argParser(parsePort));
   if (what !== "mqtt") command.addOption(new Option("--trusted-proxies <list>", "addresses or ranges of the reverse proxies, by commas: the clients' addresses are taken from their X-Forwarded-For").env("KONFERENCO_TRUSTED_PROXIES").default([], "none").argParser(parseList));
+  if (what !== "mqtt") command.addOption(new Option("--compress-connections <count>", "compress the WebSockets of so many clients that offer it, 100 KB of memory each").env("KONFERENCO_COMPRESS_CONNECTIONS").default(0).argParser(parseCount));
   if (what !== "http") {
     command
       .addOption(new Option("--mqtt-port <port>", "MQTT over TCP; 0 picks a free one").env("KONFERENCO_MQTT_PORT").default(1883).argParser(parsePort))

@@ -49,6 +49,7 @@ const settings = {
   surveyScatterM: positive(100),
   surveyScatterPackets: positive(10_000),
   surveyMemoryShare: positive(20),
+  surveyCallShare: positive(2),
   surveyOffsetSigmaDb: positive(20),
   trafficGainNats: z.number().min(0).max(1_000),
   linkMemoryMs: ms(1_000, 86_400_000),

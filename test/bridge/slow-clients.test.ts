@@ -59,10 +59,11 @@ it("one that lags gets the latest positions when it reads again, and is told of 
   await lagging.until(() => {
     for (const { event } of lagging.events) if (event.t === "position" && event.d.subj.who === "tag") latest.set(event.d.subj.tagId, event.d.xM);
     return latest.size === 500 && [...latest.values()].every((xM) => xM === 10);
-  });
-  await lagging.until(() => lagging.frames.filter((frame) => frame.op === "lag").map((frame) => ("level" in frame ? frame.level : null)).join() === "1,0");
+  }, 20_000);
+  // On a busy machine it may fall behind a second time while it catches up.
+  await lagging.until(() => /^1,0(,1,0)*$/.test(lagging.frames.filter((frame) => frame.op === "lag").map((frame) => ("level" in frame ? frame.level : null)).join()), 20_000);
   expect(lagging.holes).toBe(0);
-}, 30_000);
+}, 60_000);
 
 it("a client that claims to have read what was never sent is told so", async () => {
   const liar = await test.client("operator");

@@ -14,6 +14,7 @@ export interface BridgeProcessOptions extends EventOptions {
   host: string;
   port: number;
   trustedProxies: string[];
+  compressConnections: number;
 }
 
 export async function runBridgeProcess(options: BridgeProcessOptions, site: Site): Promise<void> {
@@ -38,6 +39,7 @@ export async function runBridgeProcess(options: BridgeProcessOptions, site: Site
       host: options.host,
       port: options.port,
       trustedProxies: options.trustedProxies,
+      limits: { maxCompressed: options.compressConnections },
       venue,
       schedule: schedule.first,
       store,

@@ -16,6 +16,7 @@ interface UpOptions extends EventOptions, SurveyOptions {
   host: string;
   port: number;
   trustedProxies: string[];
+  compressConnections: number;
   mqttPort: number;
   mqttWsPort: number;
   store: string;
@@ -61,6 +62,7 @@ async function up(options: UpOptions): Promise<void> {
       host: options.host,
       httpPort: options.port,
       trustedProxies: options.trustedProxies,
+      compressConnections: options.compressConnections,
       mqttPort: options.mqttPort,
       mqttWsPort: options.mqttWsPort,
       demoPersonId: options.simulation ? DEMO_PERSON_ID : null,

@@ -26,6 +26,8 @@ export interface SystemOptions {
   httpPort: number;
   /** Reverse proxies before the bridge; absent: none. */
   trustedProxies?: string[];
+  /** WebSockets that may be compressed; absent: none. */
+  compressConnections?: number;
   mqttPort: number;
   mqttWsPort: number | null;
   /** The person behind the demo login `attendee`, if there is one. */
@@ -87,6 +89,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       host,
       port: options.httpPort,
       ...(options.trustedProxies === undefined ? {} : { trustedProxies: options.trustedProxies }),
+      limits: { maxCompressed: options.compressConnections ?? 0 },
       venue,
       schedule,
       store,

@@ -82,8 +82,10 @@ export interface FusionConfig {
   surveyScatterM: number;
   /** …beside so many that scatter as everywhere. */
   surveyScatterPackets: number;
-  /** A belief lasts longer by this: what looks have in common, the shadows of a place, a radio map knows. */
+  /** A belief lasts longer by this, and silence counts rarer: what looks have in common, the shadows of a place, a radio map knows. */
   surveyMemoryShare: number;
+  /** A change of zone is told on so much of the usual evidence: known shadows leave less doubt. */
+  surveyCallShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
   /** What traffic tells of the gateways is believed when what was held back became likelier by so much, in nats a snapshot. */
@@ -269,7 +271,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveySigmaShare: 0.8,
   surveyScatterM: 2,
   surveyScatterPackets: 20,
-  surveyMemoryShare: 4.5,
+  surveyMemoryShare: 3.5,
+  surveyCallShare: 0.7,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,

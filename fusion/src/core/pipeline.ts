@@ -1,22 +1,21 @@
 import { EMPTY_SCHEDULE, planActivities, type GatewayId, type Position, type ProximityTransition, type Schedule, type TagId, type VenueMap, type ZoneTransition } from "@konferenco/protocol";
 import type { Observation } from "./accept.ts";
 import { activityStateOf, followActivity, type ActivityState } from "./activity.ts";
-import { locateByBeacons } from "./beacon-fix.ts";
 import { newCalibration, senderOf, type CalibrationState } from "./calibration.ts";
 import { copyOf } from "./copy-of.ts";
 import type { Fix } from "./fix.ts";
 import { looksOf } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
-import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
-import { copyBelief, newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
+import { copyBelief } from "./grid-filter.ts";
 import { copyProximity, detectProximity, dropDirectSightings, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
+import { newRadioLocator, type RadioTag } from "./radio-fix.ts";
 import type { SurveyPoint } from "./radio-map.ts";
-import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
+import type { TagOffset } from "./tag-offset.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
-import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
-import { cellNear, prepareVenue } from "./venue-grid.ts";
+import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack } from "./track.ts";
+import { prepareVenue } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
-import { addToLinks, packLinks, readWindow, unpackLinks, type Link, type ReadingWindow } from "./window.ts";
+import { addToLinks, packLinks, readWindow, unpackLinks } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type ZoneState, type ZoneStay } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
@@ -117,22 +116,11 @@ export interface Reheard {
 }
 
 /** All that fusion holds of one tag. */
-interface Tag {
-  tagId: TagId;
-  /** Sorted by gateway, so that sums do not depend on who reported first. */
-  links: Link[];
+interface Tag extends RadioTag {
   /** Fixes of other technologies since the last tick; a tag has few, at most MAX_WAITING_FIXES. */
   waiting: Fix[];
-  track: Track | null;
-  /** Where it may be on the grid; null before its first window, and where there is no plan. */
-  belief: TagBelief;
-  /** What was known of its level when it was here before. */
-  offset: TagOffset | null;
-  /** Where the radio model last learned from it. */
-  learnedAt: { xM: number; yM: number } | null;
   zones: ZoneState;
   activity: ActivityState;
-  lastHeardAtMs: number;
   /** The longest pause between two packets of late: long for a tag that is weak or sends rarely. */
   pauseMs: number;
   /** When another technology located it last; -Infinity when none did. */
@@ -167,12 +155,6 @@ function tagOf({ links, belief, waiting, ...rest }: KeptTag): Tag {
 const KEPT_EVERY_TICKS = 10;
 
 const MAX_WAITING_FIXES = 8;
-/** A first window is worth a look of this length. */
-const FIRST_LOOK_S = 2;
-/** And a look at the offset. */
-const OFFSET_LOOK_S = 1;
-/** Shadowing forgets within a few metres. */
-const LEARN_EVERY_M = 1.5;
 
 /** What is known of a venue besides its map. */
 export interface PipelineOptions {
@@ -189,12 +171,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let candidates = new Map<TagId, Observation[]>();
   let parted = new Map<TagId, Parted>();
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
-  const filter = grid === null || calibration === null ? null : newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
   let proximity = newProximityState();
   let activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
   const counts = newCounts();
   const toldCounts: Partial<PipelineCounts> = {};
-  let tagHearings: Hearing[] = [];
   let tagsInOrder: Tag[] | null = null;
   let proximityAtMs = -Infinity;
   let pairListener: ((pair: PairState) => void) | undefined;
@@ -203,6 +183,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let isRemembering = false;
   /** A tag is run again alone: what it said to what tags share it has said before. */
   let isRehearing = false;
+  const locateByRadio = newRadioLocator({ venue, grid, calibration, config, isRehearing: () => isRehearing });
 
   /** A tag is taken on at its third observation, one that was here lately at its first; strangers who pass once cost a list of two. */
   function admit(observation: Observation): Tag | null {
@@ -250,71 +231,6 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     // What comes late and is taken as it comes belongs to the tick that takes it.
     if (isRemembering) noteRow((tag.past ??= newTagPast()), { dueMs: Math.max(dueMs, tickedMs), gateway, rssiDbm, heardAtMs });
     if (addToLinks(tag.links, gateway, observation, config)) counts.outliers++;
-  }
-
-  /** What the tag's beacons say: of the grid once it knows the radio, else of the centroid. Null when too little was heard. */
-  function locateByRadio(tag: Tag, window: ReadingWindow | null, nowMs: number): Fix | null {
-    if (filter === null || grid === null || calibration === null) return window === null ? null : locateByBeacons(window, venue, config);
-    // Where nothing can be said by centroid, one reading still moves a belief; without any it only gets vaguer.
-    const isHeard = tag.links.length > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
-    if (tag.belief === null) {
-      if (!isHeard) return null;
-      const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
-      const offset = tag.offset ?? (calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs));
-      lookForOffset(offset, tag, nowMs);
-      tag.belief = filter.begin(first, offset, nowMs);
-    } else {
-      const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
-      tagHearings = [];
-      if (isHeard) {
-        if (!isRehearing && calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
-          calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
-        }
-        if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
-        tagHearings = hearingsOf(tag.links, venue, calibration, dtS, nowMs, config);
-      }
-      filter.advance(tag.belief, tagHearings, nowMs);
-    }
-    const estimate = filter.estimate(tag.belief);
-    if (isHeard && !isRehearing) noteMissed(tag.belief, estimate);
-    const fix = fixOfEstimate(tag, estimate, grid, nowMs, config);
-    if (window === null) return fix;
-    return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
-  }
-
-  /** A zone that nobody drew is where its gateways are loudest: the grid cannot tell. */
-  function hearsUndrawn({ readings }: ReadingWindow): boolean {
-    let loudest = readings[0] as ReadingWindow["readings"][number];
-    for (const reading of readings) if (reading.rssiDbm > loudest.rssiDbm) loudest = reading;
-    return venue.drawn[(venue.gateways[loudest.gateway] as { place: number }).place] !== true;
-  }
-
-  /** Gateways that should hear the tag where it is believed to be, and do not: one that misses everybody is dead. */
-  function noteMissed(belief: Belief, estimate: GridEstimate): void {
-    if (grid === null || calibration === null) return;
-    const cell = cellNear(grid, estimate.floorIndex, estimate.xM, estimate.yM);
-    for (const { gateway, rssiDbm } of tagHearings) {
-      if (!Number.isNaN(rssiDbm) || cell === -1) continue;
-      const level = (calibration.levels.levelDbm[gateway] as Float32Array)[cell - (calibration.levels.firstCell[gateway] as number)];
-      if (level === undefined || level + belief.offsetDb < (calibration.sensitivityDbm[gateway] as number) + config.wellHeardDb) continue;
-      calibration.missed(gateway, config.tickMs / 1_000);
-    }
-  }
-
-  /** Since it was last learned from. A tag that lies on a table teaches its table. */
-  function hasMoved(tag: Tag): boolean {
-    if (tag.track === null) return false;
-    const { xM, yM } = tag.track;
-    if (tag.learnedAt !== null && Math.hypot(xM - tag.learnedAt.xM, yM - tag.learnedAt.yM) < LEARN_EVERY_M) return false;
-    tag.learnedAt = { xM, yM };
-    return true;
-  }
-
-  function lookForOffset(offset: TagOffset, tag: Tag, nowMs: number): number {
-    if (filter === null || calibration === null) return offsetOf(offset);
-    noteLook(offset, nowMs, config);
-    filter.weighOffsets(offset, hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config));
-    return offsetOf(offset);
   }
 
   /** One tag through one tick: window, fix, track, zones. */
@@ -593,6 +509,11 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
     weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
     strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
     beliefMemoryMs: config.beliefMemoryMs * config.surveyMemoryShare,
+    silenceMemoryMs: config.silenceMemoryMs * config.surveyMemoryShare,
+    closeCallNats: config.closeCallNats * config.surveyCallShare,
+    doorCallNats: config.doorCallNats * config.surveyCallShare,
+    wallCallNats: config.wallCallNats * config.surveyCallShare,
+    enterNatS: config.enterNatS * config.surveyCallShare,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { VenueMap } from "@konferenco/protocol";
-import { calibrateByLinks, type LinkFit, type LinkMeasurement } from "./calibrate-links.ts";
+import { calibrateByLinks, levelOfAllPackets, type LinkFit, type LinkMeasurement } from "./calibrate-links.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { pathDbOf, riseBetweenM, wallsBetween, type Corrections, type LevelMap } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
@@ -39,7 +39,7 @@ export const MIN_SURVEY_SPOTS = 5;
 /** Merged spots of one floor. The matrix of the interpolation is this squared: 400 take 30 ms a gateway. */
 const MAX_SPOTS_PER_FLOOR = 400;
 /** What is left of a spot's mean level however many packets it had: another day, another hand. */
-const SPOT_SIGMA_DB = 2.5;
+const SPOT_SIGMA_DB = 3;
 /** Scatter of one packet. */
 const PACKET_SIGMA_DB = 5;
 /** Packets after which a spot's mean gets no better: they share orientation and channel fading. */
@@ -68,7 +68,7 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
         spot: i,
         from: -1,
         by,
-        rssiDbm: isHeard ? (spot.sum[by] as number) / (spot.count[by] as number) : NaN,
+        rssiDbm: isHeard ? levelOfAllPackets((spot.sum[by] as number) / (spot.count[by] as number), (spot.count[by] as number) / packets, sensitivityDbm[by] as number) : NaN,
         pathDb: pathDbOf(Math.hypot(spot.xM - gateway.xM, spot.yM - gateway.yM, riseBetweenM(gateway, spot.floor, config))),
         walls: floors > 0 ? 0 : wallsBetween(gateway, { xM: spot.xM, yM: spot.yM, place }, spot.floor, index, map.walls),
         floors,
