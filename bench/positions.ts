@@ -56,7 +56,7 @@ function updateCost(kind: "active" | "full"): UpdateCost {
   const grid = newVenueGrid(map, index);
   if (grid === null) throw new Error("the office has a plan");
   const calibration = newCalibration(map, index, grid, [], config);
-  const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, index.places.length, config);
+  const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, index, config);
   const dice = newRandom("bench/positions");
   // A tag in the middle: all twenty are asked, nearly all hear it.
   const looks = Array.from({ length: 16 }, () =>

@@ -40,6 +40,17 @@ export function office(): VenueMap {
   });
 }
 
+/** One hall of 16 × 12 m and nothing in it, this many gateways along its walls. */
+export function openHall(gateways: number): VenueMap {
+  const round = Array.from({ length: gateways }, (_, i) => (2 * Math.PI * (i + 0.5)) / gateways);
+  return venueMapSchema.parse({
+    venueId: "open-hall",
+    floors: [{ floor: 0, name: "ground" }],
+    zones: [zone("hall", [0, 0, 16, 12], { kind: "hall" })],
+    gateways: round.map((angle, i) => gateway(`gw-${i + 1}`, 8 + 7.8 * Math.cos(angle), 6 + 5.8 * Math.sin(angle), "hall")),
+  });
+}
+
 /** A room above a room, three gateways each. */
 export function twoFloors(): VenueMap {
   const corners = (name: string, floor: number) => [

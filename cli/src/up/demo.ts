@@ -91,11 +91,18 @@ function watchAs(system: System, bearer: { role: "operator" | "attendee"; person
     url: `${system.bridge.url.replace(/^http/, "ws")}/events`,
     token: () => system.bridge.issueToken(bearer),
     channels: bearer.role === "operator" ? [{ ch: "venue" }, { ch: "alerts" }] : [{ ch: "me" }, { ch: "nearby" }, { ch: "alerts" }],
-    WebSocket,
+    WebSocket: PlainSocket,
     name: ["konferenco-up", "0.1.0"],
     onState: () => undefined,
     onEvent: (event) => {
       if (event.from === "live" && event.st !== undefined) onLogged(event.st);
     },
   });
+}
+
+/** Without an offer of compression: the run's own clients take nobody's place (`--compress-connections`). */
+class PlainSocket extends WebSocket {
+  constructor(url: string, protocols?: string | string[]) {
+    super(url, protocols, { perMessageDeflate: false });
+  }
 }

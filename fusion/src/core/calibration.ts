@@ -7,7 +7,7 @@ import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
 import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
 import type { VenueGrid } from "./venue-grid.ts";
-import type { VenueIndex } from "./venue-index.ts";
+import { gatewaysNear, type IndexedGateway, type VenueIndex } from "./venue-index.ts";
 
 /** What is calibrated, from what, and how good: for the console and for /metrics. */
 export interface CalibrationState {
@@ -39,6 +39,12 @@ export interface Calibration {
    * neighbours and does not any more, or tags pass by it unheard. Half of one that never spoke.
    */
   listening(gateway: number, nowMs: number): number;
+  /**
+   * How few gateways watch the open floor around this one: 1 where eight do, 2 with four or fewer, 2/3 with twelve or more. Their
+   * errors average over as many as there are; few must be given time. Where walls tell places apart it is 1, whoever watches, and
+   * with a survey never less: what a radio map knows of shadows lasts.
+   */
+  scarcity(gateway: number): number;
   /** A tag that the gateway should hear well was not heard by it for so long. */
   missed(gateway: number, elapsedS: number): void;
   /** Any observation: the gateway is alive, and hears at least this weak. */
@@ -186,9 +192,25 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     return walls;
   }
 
+  const scarcities = new Float64Array(count).fill(NaN);
+
+  function scarcity(gateway: number): number {
+    const known = scarcities[gateway] as number;
+    if (!Number.isNaN(known)) return known;
+    const at = index.gateways[gateway] as IndexedGateway;
+    const around = [...gatewaysNear(index, gateway)].filter((other) => {
+      const { xM, yM, floor } = index.gateways[other] as IndexedGateway;
+      return floor === at.floor && Math.hypot(xM - at.xM, yM - at.yM) <= AROUND_M;
+    });
+    const inSight = around.filter((other) => other !== gateway && wallsOf(gateway, other) === 0).length;
+    const few = Math.max(radioMap === null ? LEAST_SCARCITY : 1, Math.min(MOST_SCARCITY, USUAL_GATEWAYS / around.length));
+    return (scarcities[gateway] = few ** (inSight / Math.max(1, around.length - 1)));
+  }
+
   return {
     levels,
     sensitivityDbm,
+    scarcity,
     get basis() {
       return basis;
     },
@@ -296,6 +318,12 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   };
 }
 
+/** From end to end of a hall: farther off a tag is hardly heard. */
+const AROUND_M = 30;
+/** In the simulated offices that memories were chosen in. */
+const USUAL_GATEWAYS = 8;
+const LEAST_SCARCITY = 2 / 3;
+const MOST_SCARCITY = 2;
 /** Advertisements of a gateway that its mean level remembers: ten minutes at one a second. */
 const LINK_SAMPLES = 600;
 /** Two minutes of traffic, 600 bytes a snapshot. Learning from them takes 30 ms at ten gateways. */

@@ -84,6 +84,8 @@ export interface FusionConfig {
   surveyScatterPackets: number;
   /** A belief lasts longer by this, and silence counts rarer: what looks have in common, the shadows of a place, a radio map knows. */
   surveyMemoryShare: number;
+  /** Of bodySigmaDb: beside a radio map's levels the body is told from place more often. */
+  surveyBodyShare: number;
   /** A change of zone is told on so much of the usual evidence: known shadows leave less doubt. */
   surveyCallShare: number;
   /** A tag against the surveyor's. */
@@ -125,6 +127,8 @@ export interface FusionConfig {
   silenceMemoryMs: number;
   /** How long a belief lasts that nothing new confirms: shadowing does not average out by standing still. */
   beliefMemoryMs: number;
+  /** What a wearer's body takes on one side and not on the other, where four gateways watch an open floor: 10 to 15 dB from back to front have a sigma of 4 to 5, and last for several looks. With eight and more it is not told from other scatter. */
+  bodySigmaDb: number;
   /** A link speaks as unheard when so many packets are missing, at the pace of the link that hears the tag most often… */
   unheardAfterPackets: number;
   /** …but no sooner and no later. */
@@ -146,7 +150,7 @@ export interface FusionConfig {
   offsetLookKept: number;
   /** Variance of a link that is heard steadily: what is above it is uncertainty that counts. */
   settledVarianceDb2: number;
-  /** accuracy95M = hypot(scale * radius of the posterior, floor). */
+  /** accuracy95M = hypot(scale * radius of the posterior, floor); the scale grows with the fourth root of scarcity (calibration.ts). */
   gridRadiusScale: number;
   gridRadiusFloorM: number;
 
@@ -272,6 +276,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyScatterM: 2,
   surveyScatterPackets: 20,
   surveyMemoryShare: 3.5,
+  surveyBodyShare: 0.4,
   surveyCallShare: 0.7,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
@@ -294,6 +299,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   priorLookGateways: 6,
   silenceMemoryMs: 1_000,
   beliefMemoryMs: 1_500,
+  bodySigmaDb: 10,
   unheardAfterPackets: 4,
   unheardAfterLeastMs: 2_500,
   unheardAfterMostMs: 6_000,

@@ -5,6 +5,7 @@ import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, UNHEARD_FROM, newLevelLikelihood } fr
 import type { LevelMap } from "./radio-model.ts";
 import { OFFSETS_DB, offsetOf, type TagOffset } from "./tag-offset.ts";
 import { NEIGHBOURS, cellNear, type GridFloor, type VenueGrid } from "./venue-grid.ts";
+import type { IndexedGateway, VenueIndex } from "./venue-index.ts";
 
 /**
  * Where a tag may be: mass on the cells that are not ruled out, apart for standing and walking. The
@@ -53,8 +54,11 @@ export interface GridFilter {
   begin(hearings: readonly Hearing[], offset: TagOffset, nowMs: number): Belief;
   /** How well each offset explains what is heard at one moment, wherever the tag may be: adds to the offset's evidence. */
   weighOffsets(offset: TagOffset, hearings: readonly Hearing[]): void;
-  /** Time passes: who stands may set off, who walks moves on; then what is heard decides. Without hearings it only gets vaguer. */
-  advance(belief: Belief, hearings: readonly Hearing[], nowMs: number): void;
+  /**
+   * Time passes: who stands may set off, who walks moves on; then what is heard decides. Without hearings it only gets vaguer.
+   * Where gateways are scarce (calibration.scarcity, 1 unless told) a belief lasts longer, and the wearer's body is reckoned with.
+   */
+  advance(belief: Belief, hearings: readonly Hearing[], nowMs: number, scarcity?: number): void;
   estimate(belief: Belief): GridEstimate;
 }
 
@@ -65,7 +69,7 @@ const OFFSET_CELLS = 120;
 const RADIUS_BINS = 400;
 const RADIUS_BIN_M = 0.25;
 
-export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, places: number, config: FusionConfig): GridFilter {
+export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, venue: VenueIndex, config: FusionConfig): GridFilter {
   const { table } = newLevelLikelihood(config);
   // Scratch of one tag at a time, as long as the venue has cells.
   const nextStanding = new Float64Array(grid.cells);
@@ -79,7 +83,13 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   const tenSteps: Int32Array[] = [];
   const tenBases = new Int32Array(TEN);
   const tenWeights = new Float64Array(TEN);
-  const massOfPlace = new Float64Array(places + 1);
+  const bodyLevels: Float32Array[] = [];
+  const bodyFirstCell: number[] = [];
+  const bodyHeardDbm: number[] = [];
+  const bodyWeight: number[] = [];
+  const bodyXM: number[] = [];
+  const bodyYM: number[] = [];
+  const massOfPlace = new Float64Array(venue.places.length + 1);
   const going = new Float64Array(grid.cells);
   const { floorOf, place: placeOf, xM: cellXM, yM: cellYM } = grid;
   const passage = Float64Array.from(grid.passage);
@@ -201,6 +211,56 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   /** Where in the table an expected level of 0 dBm is; a radio's levels are within MAX_REFERENCE_DB, so no look-up is out of bounds. */
   function baseOf({ gateway, rssiDbm }: Hearing, offsetDb: number): number {
     return Number.isNaN(rssiDbm) ? UNHEARD_FROM + MIDDLE + stepsOf((sensitivityDbm[gateway] as number) - offsetDb) : MIDDLE + stepsOf(rssiDbm - offsetDb);
+  }
+
+  /**
+   * The wearer's body takes from the gateways behind it and not from those ahead: errors that go together, a vector of dB that
+   * nobody knows times the direction to each gateway. Beside independent errors a Gaussian one adds a quadratic form of what is
+   * left unexplained. It takes back what those said too surely: that the tag is off towards who hears it well.
+   */
+  function addBody(cells: Int32Array, count: number, hearings: readonly Hearing[], offsetDb: number, sigmaDb: number): void {
+    let heard = 0;
+    for (const { gateway, rssiDbm, weight } of hearings) {
+      if (Number.isNaN(rssiDbm)) continue;
+      const { xM, yM } = venue.gateways[gateway] as IndexedGateway;
+      bodyLevels[heard] = levels.levelDbm[gateway] as Float32Array;
+      bodyFirstCell[heard] = levels.firstCell[gateway] as number;
+      bodyHeardDbm[heard] = rssiDbm - offsetDb;
+      bodyWeight[heard] = weight * (config.tailDegrees + 1);
+      bodyXM[heard] = xM;
+      bodyYM[heard++] = yM;
+    }
+    const tailDb2 = config.tailDegrees * config.strongSigmaDb ** 2;
+    const known = 1 / sigmaDb ** 2;
+    for (let i = 0; i < count; i++) {
+      const cell = cells[i] as number;
+      const fromXM = cellXM[cell] as number;
+      const fromYM = cellYM[cell] as number;
+      let x = 0;
+      let y = 0;
+      let xx = known;
+      let xy = 0;
+      let yy = known;
+      for (let k = 0; k < heard; k++) {
+        const levelDbm = (bodyLevels[k] as Float32Array)[cell - (bodyFirstCell[k] as number)];
+        if (levelDbm === undefined) continue;
+        const offDb = (bodyHeardDbm[k] as number) - levelDbm;
+        const dxM = (bodyXM[k] as number) - fromXM;
+        const dyM = (bodyYM[k] as number) - fromYM;
+        const perM = 1 / Math.sqrt(dxM * dxM + dyM * dyM + UNDERFOOT_M2);
+        const eastward = dxM * perM;
+        const northward = dyM * perM;
+        // What is far out weighs less, as in the likelihood itself.
+        const trust = (bodyWeight[k] as number) / (tailDb2 + offDb * offDb);
+        x += trust * offDb * eastward;
+        y += trust * offDb * northward;
+        xx += trust * eastward * eastward;
+        xy += trust * eastward * northward;
+        yy += trust * northward * northward;
+      }
+      const determinant = xx * yy - xy * xy;
+      logWeight[i] = (logWeight[i] as number) + ((yy * x * x - 2 * xy * x * y + xx * y * y) / determinant - logOf(determinant / (known * known))) / 2;
+    }
   }
 
   function greatest(count: number): number {
@@ -485,16 +545,18 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       });
     },
 
-    advance(belief, hearings, nowMs) {
+    advance(belief, hearings, nowMs, scarcity = 1) {
       const elapsedS = Math.max(0, Math.min(MAX_PREDICTED_S, (nowMs - belief.atMs) / 1_000));
       belief.atMs = nowMs;
       let count = prune(spread(belief, elapsedS));
       if (hearings.length > 0) {
         count = reseed(hearings, count);
         // What was heard long ago says less of now: the old belief is flattened as time passes.
-        const flatten = Math.exp((-elapsedS * 1_000) / config.beliefMemoryMs) - 1;
+        const flatten = Math.exp((-elapsedS * 1_000) / (config.beliefMemoryMs * scarcity ** 2)) - 1;
         for (let i = 0; i < count; i++) logWeight[i] = flatten * logOf(massOf[i] as number);
         addLogLikelihood(list, count, hearings, belief.offsetDb);
+        const bodyDb = config.bodySigmaDb * Math.max(0, scarcity - 1) ** 2;
+        if (bodyDb >= LEAST_BODY_DB) addBody(list, count, hearings, belief.offsetDb, bodyDb);
         const best = greatest(count);
         for (let i = 0; i < count; i++) {
           const cell = list[i] as number;
@@ -621,6 +683,11 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
 /** Gateways in one pass over the cells: most offices have no more, and twenty fit in two. Four at a time cost a third more. */
 const TEN = 10;
 type Ten<T> = [T, T, T, T, T, T, T, T, T, T];
+
+/** Less is lost among shadows, and costs a third of an update. */
+const LEAST_BODY_DB = 1.5;
+/** Right below a gateway nothing is ahead or behind. */
+const UNDERFOOT_M2 = 0.25;
 
 const MIDDLE = MAX_OFF_DB * PER_DB;
 const MAX_REFERENCE_DB = 80;

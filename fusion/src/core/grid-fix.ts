@@ -48,6 +48,11 @@ function unheardAfterMs(links: readonly Link[], nowMs: number, config: FusionCon
   return Math.max(config.unheardAfterLeastMs, Math.min(config.unheardAfterMostMs, config.unheardAfterPackets * paceMs));
 }
 
+/** How few gateways watch the place where the tag is heard best (calibration.scarcity). */
+export function scarcityOf(links: readonly Link[], calibration: Calibration, nowMs: number, config: FusionConfig): number {
+  return links.length === 0 ? 1 : calibration.scarcity(loudestOf(links, nowMs - unheardAfterMs(links, nowMs, config)));
+}
+
 /** What a model that nothing has calibrated gets wrong lasts, and all gateways share it. */
 function lookShare(links: readonly Link[], calibration: Calibration, heardSinceMs: number, config: FusionConfig): number {
   if (calibration.basis === "links" || calibration.basis === "survey") return 1;
@@ -68,7 +73,7 @@ function loudestOf(links: readonly Link[], heardSinceMs: number): number {
 }
 
 /** The posterior as a fix. */
-export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
   // The grid ends at the doors, people do not: who is silent may have gone on.
   const silentS = Math.max(0, nowMs - tag.lastHeardAtMs - config.windowMs) / 1_000;
   const floor = (grid.floors[estimate.floorIndex] as { floor: number }).floor;
@@ -78,7 +83,7 @@ export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, esti
     xM: estimate.xM,
     yM: estimate.yM,
     floor,
-    accuracy95M: Math.hypot(config.gridRadiusScale * estimate.radius95M, config.gridRadiusFloorM, config.speedSigmaMps * silentS),
+    accuracy95M: Math.hypot(config.gridRadiusScale * scarcity ** 0.25 * estimate.radius95M, config.gridRadiusFloorM, config.speedSigmaMps * silentS),
     source: "beacon",
     zoneEvidence: estimate.places.length === 0 || silentS > 0 ? null : { places: estimate.places, probability: estimate.placeMass, certain: false },
     filtered: true,

@@ -509,6 +509,7 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
     weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
     strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
     beliefMemoryMs: config.beliefMemoryMs * config.surveyMemoryShare,
+    bodySigmaDb: config.bodySigmaDb * config.surveyBodyShare,
     silenceMemoryMs: config.silenceMemoryMs * config.surveyMemoryShare,
     closeCallNats: config.closeCallNats * config.surveyCallShare,
     doorCallNats: config.doorCallNats * config.surveyCallShare,

@@ -4,7 +4,7 @@ import type { Calibration } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
-import { fixOfEstimate, hearingsOf, type TagBelief } from "./grid-fix.ts";
+import { fixOfEstimate, hearingsOf, scarcityOf, type TagBelief } from "./grid-fix.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import type { Track } from "./track.ts";
 import { cellNear, type VenueGrid } from "./venue-grid.ts";
@@ -52,12 +52,13 @@ export function newRadioLocator({ venue, grid, calibration, config, isRehearing 
 }
 
 function newGridLocator({ venue, grid, calibration, config, isRehearing }: RadioLocatorOptions & { grid: VenueGrid; calibration: Calibration }): RadioLocator {
-  const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue.places.length, config);
+  const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue, config);
 
   function locateByRadio(tag: RadioTag, window: ReadingWindow | null, nowMs: number): Fix | null {
     let hearings: Hearing[] = [];
     // Where nothing can be said by centroid, one reading still moves a belief; without any it only gets vaguer.
     const isHeard = tag.links.length > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
+    const scarcity = scarcityOf(tag.links, calibration, nowMs, config);
     if (tag.belief === null) {
       if (!isHeard) return null;
       const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
@@ -71,13 +72,13 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
           calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
         }
         if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
-        hearings = hearingsOf(tag.links, venue, calibration, dtS, nowMs, config);
+        hearings = hearingsOf(tag.links, venue, calibration, dtS / scarcity, nowMs, config);
       }
-      filter.advance(tag.belief, hearings, nowMs);
+      filter.advance(tag.belief, hearings, nowMs, scarcity);
     }
     const estimate = filter.estimate(tag.belief);
     if (isHeard && !isRehearing()) noteMissed(tag.belief, estimate, hearings);
-    const fix = fixOfEstimate(tag, estimate, grid, nowMs, config);
+    const fix = fixOfEstimate(tag, estimate, scarcity, grid, nowMs, config);
     if (window === null) return fix;
     return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
   }

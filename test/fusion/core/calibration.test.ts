@@ -6,10 +6,9 @@ import { newPipeline } from "../../../fusion/src/core/pipeline.ts";
 import type { SurveyPoint } from "../../../fusion/src/core/radio-map.ts";
 import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
-import { heardAt, levelDbm, twoRooms } from "../venues.ts";
+import { heardAt, levelDbm, office, openHall, twoFloors, twoRooms } from "../venues.ts";
 
-function prepared(survey: readonly SurveyPoint[] = []) {
-  const map = twoRooms();
+function prepared(survey: readonly SurveyPoint[] = [], map = twoRooms()) {
   const index = indexVenue(map);
   return newCalibration(map, index, newVenueGrid(map, index) as VenueGrid, survey, config);
 }
@@ -23,6 +22,24 @@ function hearEachOther(map: VenueMap, pipeline: ReturnType<typeof newPipeline>, 
     pipeline.tick(nowMs + 500);
   }
 }
+
+describe("how few gateways watch a place", () => {
+  it("is told by how many see each other on the open floor, within bounds", () => {
+    expect([2, 4, 6, 8, 10, 12, 40].map((gateways) => prepared([], openHall(gateways)).scarcity(0))).toEqual([2, 2, 8 / 6, 1, 0.8, 2 / 3, 2 / 3]);
+  });
+
+  it("is nothing out of the usual where walls tell places apart, or where a gateway is alone", () => {
+    expect(prepared([], openHall(1)).scarcity(0)).toBe(1);
+    const rooms = prepared([], office());
+    expect(rooms.scarcity(2)).toBe(1);
+    // Of three others one hangs in the same room.
+    expect(rooms.scarcity(0)).toBeCloseTo(2 ** (1 / 3), 9);
+  });
+
+  it("counts no gateway of another floor", () => {
+    expect(prepared([], twoFloors()).scarcity(0)).toBe(2);
+  });
+});
 
 describe("what is calibrated, and from what", () => {
   it("before anything is heard the priors stand, and say so", () => {

@@ -6,14 +6,14 @@ import { newGridFilter, type Belief, type Hearing } from "../../../fusion/src/co
 import { newTagOffset, noteLook, offsetOf } from "../../../fusion/src/core/tag-offset.ts";
 import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
-import { twoFloors, twoRooms } from "../venues.ts";
+import { openHall, twoFloors, twoRooms } from "../venues.ts";
 
 function prepared(map = twoRooms(), overrides = {}) {
   const config = { ...DEFAULT_FUSION_CONFIG, ...overrides };
   const index = indexVenue(map);
   const grid = newVenueGrid(map, index) as VenueGrid;
   const calibration = newCalibration(map, index, grid, [], config);
-  const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, index.places.length, config);
+  const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, index, config);
   /** What the model itself expects to be heard there, louder by the tag's offset. */
   const heardAt = (cell: number, weight = 0.34, offsetDb = 0): Hearing[] =>
     index.gateways.map((_, gateway) => {
@@ -28,7 +28,7 @@ function prepared(map = twoRooms(), overrides = {}) {
     }
     return best;
   };
-  return { grid, filter, heardAt, nearest, calibration };
+  return { index, grid, filter, heardAt, nearest, calibration };
 }
 
 const massOf = (belief: Belief) => belief.standing.subarray(0, belief.count).reduce((sum, mass) => sum + mass, 0) + belief.walking.subarray(0, belief.count).reduce((sum, mass) => sum + mass, 0);
@@ -103,6 +103,40 @@ describe("the grid filter", () => {
       return filter.estimate(belief);
     };
     expect(run(together, true)).toEqual(run(alone, false));
+  });
+});
+
+describe("where four gateways watch an open floor", () => {
+  /** Somebody stands in the middle, and the body takes 8 dB from who is behind and nothing from who is ahead. */
+  function turned(facingRad: number, bodySigmaDb: number) {
+    const { index, grid, filter, heardAt, nearest } = prepared(openHall(4), { bodySigmaDb });
+    const cell = nearest(8, 6);
+    const hearings = heardAt(cell, 0.5).map((hearing) => {
+      const { xM, yM } = index.gateways[hearing.gateway] as { xM: number; yM: number };
+      const towardsRad = Math.atan2(yM - (grid.yM[cell] as number), xM - (grid.xM[cell] as number));
+      return { ...hearing, rssiDbm: hearing.rssiDbm + 4 * Math.cos(towardsRad - facingRad) };
+    });
+    const belief = filter.begin(hearings, newTagOffset(0, 1, 0), 0);
+    for (let nowMs = 500; nowMs <= 5_000; nowMs += 500) filter.advance(belief, hearings, nowMs, 2);
+    const { xM, yM, radius95M } = filter.estimate(belief);
+    return { errorM: Math.hypot(xM - 8, yM - 6), radius95M };
+  }
+
+  it.each([0, 1, 2.5, -2])("who looks to %d rad is less taken for one who stands there, and known less surely", (facingRad) => {
+    const [worn, bare] = [turned(facingRad, DEFAULT_FUSION_CONFIG.bodySigmaDb), turned(facingRad, 0)];
+    expect(bare.errorM).toBeGreaterThan(1);
+    expect(worn.errorM).toBeLessThan(0.85 * bare.errorM);
+    expect(worn.radius95M).toBeGreaterThan(bare.radius95M);
+    expect(worn.radius95M).toBeGreaterThan(worn.errorM);
+  });
+
+  it("somebody who walks is followed, if not to the wall", () => {
+    const { filter, heardAt, nearest } = prepared(openHall(4));
+    const belief = filter.begin(heardAt(nearest(3, 6)), newTagOffset(0, 1, 0), 0);
+    let nowMs = 0;
+    for (let xM = 3; xM <= 13; xM += 0.5) filter.advance(belief, heardAt(nearest(xM, 6)), (nowMs += 500), 2);
+    for (let i = 0; i < 12; i++) filter.advance(belief, heardAt(nearest(13, 6)), (nowMs += 500), 2);
+    expect(Math.abs(filter.estimate(belief).xM - 13)).toBeLessThan(3);
   });
 });
 
