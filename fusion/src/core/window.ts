@@ -94,15 +94,11 @@ function noteHeard(link: Link, heardAtMs: number): void {
 }
 
 /** How far apart a link's packets are, of those in the window that it remembers; Infinity when there are none. */
-export function paceMsOf({ heardAtMs }: Link, nowMs: number, config: FusionConfig): number {
-  let count = 0;
-  let oldestMs = nowMs;
-  for (const atMs of heardAtMs) {
-    if (atMs <= nowMs - config.windowMs) continue;
-    count++;
-    if (atMs < oldestMs) oldestMs = atMs;
-  }
-  return (count < HEARD_MEMORY ? config.windowMs : nowMs - oldestMs) / count;
+export function paceMsOf(link: Link, nowMs: number, { windowMs }: FusionConfig): number {
+  const { heardAtMs, heardCount } = link;
+  // The next to be overwritten came first.
+  const firstMs = heardCount < HEARD_MEMORY ? -Infinity : (heardAtMs[heardCount % HEARD_MEMORY] as number);
+  return firstMs > nowMs - windowMs ? (nowMs - firstMs) / HEARD_MEMORY : windowMs / samplesSince(link, nowMs - windowMs);
 }
 
 /** The window of a tag's links (sorted by gateway) that ends now, or null when too little was heard. */
