@@ -101,7 +101,7 @@ export interface FusionConfig {
   overheadShare: number;
   /** What a gateway hears at its weakest, before it has shown better. */
   priorSensitivityDbm: number;
-  /** A tag well within reach is heard with this probability in unheardAfterMs… */
+  /** A tag well within reach is heard with this probability before its silence speaks… */
   hearingShare: number;
   /** …and the chance falls over this many dB around the sensitivity: body, fading and interval are unknown. */
   hearingWidthDb: number;
@@ -129,8 +129,11 @@ export interface FusionConfig {
   beliefMemoryMs: number;
   /** What a wearer's body takes on one side and not on the other, where four gateways watch an open floor: 10 to 15 dB from back to front have a sigma of 4 to 5, and last for several looks. With eight and more it is not told from other scatter. */
   bodySigmaDb: number;
-  /** A link silent for this long speaks as unheard. */
-  unheardAfterMs: number;
+  /** A link speaks as unheard when so many packets are missing, at the pace of the link that hears the tag most often… */
+  unheardAfterPackets: number;
+  /** …but no sooner and no later. */
+  unheardAfterLeastMs: number;
+  unheardAfterMostMs: number;
   walkMps: number;
   /** Who stands sets off, and who walks stops, this often. */
   setOffPerS: number;
@@ -297,7 +300,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   silenceMemoryMs: 1_000,
   beliefMemoryMs: 1_500,
   bodySigmaDb: 10,
-  unheardAfterMs: 4_000,
+  unheardAfterPackets: 4,
+  unheardAfterLeastMs: 2_500,
+  unheardAfterMostMs: 6_000,
   walkMps: 2.4,
   setOffPerS: 1,
   stopPerS: 0.2,
