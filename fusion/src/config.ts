@@ -51,6 +51,7 @@ const settings = {
   surveyMemoryShare: positive(20),
   surveyBodyShare: z.number().min(0).max(10),
   surveyCallShare: positive(2),
+  surveyVoteShare: z.number().min(0).max(5),
   surveyOffsetSigmaDb: positive(20),
   trafficGainNats: z.number().min(0).max(1_000),
   linkMemoryMs: ms(1_000, 86_400_000),

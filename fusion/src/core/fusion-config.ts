@@ -88,6 +88,8 @@ export interface FusionConfig {
   surveyBodyShare: number;
   /** A change of zone is told on so much of the usual evidence: known shadows leave less doubt. */
   surveyCallShare: number;
+  /** And spots of the survey that sound like the tag count so much of what the posterior counts. */
+  surveyVoteShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
   /** What traffic tells of the gateways is believed when what was held back became likelier by so much, in nats a snapshot. */
@@ -278,6 +280,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyMemoryShare: 3.5,
   surveyBodyShare: 0.4,
   surveyCallShare: 0.7,
+  surveyVoteShare: 0.5,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
