@@ -55,8 +55,11 @@ export class Attendance {
 
   counts(): SessionCount[] {
     const own = this.#own.map((count) => {
-      const tally = this.#shared.get(count.sessionId)?.tally;
-      return tally === undefined ? count : { ...count, attended: Math.max(count.attended, tally.members), peak: Math.max(count.peak, tally.most) };
+      const shared = this.#shared.get(count.sessionId);
+      if (shared === undefined) return count;
+      const { tally, isSettled } = shared;
+      // Over and on again: we know no longer who was there before, so nobody is added.
+      return { ...count, attended: isSettled ? tally.members : Math.max(count.attended, tally.members), peak: Math.max(count.peak, tally.most) };
     });
     const others = [...this.#shared].filter(([sessionId, { tally }]) => !this.#book.has(sessionId) && tally.most > 0);
     return [...own, ...others.map(([sessionId, { tally }]) => ({ sessionId, present: 0, attended: tally.members, peak: tally.most }))];

@@ -83,7 +83,6 @@ export class WsTransport {
       this.refused.set(refusal.why, (this.refused.get(refusal.why) ?? 0) + 1);
       return refuseUpgrade(socket, refusal);
     }
-    // Those that shake hands in this turn are counted when they are through: a few more than the limit at worst.
     const server = this.#compressing !== null && this.compressed < this.#options.limits.maxCompressed ? this.#compressing : this.#server;
     server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, address));
   };

@@ -76,7 +76,8 @@ export function parseSchedule(text: string, fileName: string, zoneIds: ReadonlyS
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(`${fileName} is not JSON: ${(error as Error).message}`);
+    // What V8 quotes of the text may be somebody's name, and refusals are logged.
+    throw new ConfigError(`${fileName} is not JSON: ${(error as Error).message.replace(/, (\.{3})?".*$/s, "")}`);
   }
   const result = scheduleSchema.safeParse(json);
   if (!result.success) {
@@ -85,7 +86,8 @@ export function parseSchedule(text: string, fileName: string, zoneIds: ReadonlyS
   }
   const { sessions, booths, meetings, regions } = result.data;
   const places = [
-    ...[...sessions, ...booths, ...meetings].map(({ name, zoneId }) => ({ name, zoneId })),
+    ...[...sessions, ...booths].map(({ name, zoneId }) => ({ name, zoneId })),
+    ...meetings.map(({ meetingId, zoneId }) => ({ name: meetingId, zoneId })), // their names name people
     ...regions.flatMap(({ name, area }) => ("zoneIds" in area ? area.zoneIds.map((zoneId) => ({ name, zoneId })) : [])),
   ];
   const lost = places.find(({ zoneId }) => zoneId !== null && !zoneIds.has(zoneId));

@@ -125,4 +125,18 @@ describe("a pinboard in Redis", () => {
     await redis.restart();
     await expect.poll(() => board.take("ticket").catch(() => "away"), { timeout: 20_000, interval: 50 }).toBeNull();
   });
+
+  it("a server that was killed knows a tally still: it goes on, and who is forgotten is taken out", async () => {
+    const board = await openRedis();
+    const tell = (members: string[], isLast: boolean) => board.tally("talk", { members, most: members.length, isLast }, 60_000).catch(() => "away");
+    await tell(["a", "b"], false);
+    await redis.kill();
+    await redis.restart();
+    await expect.poll(() => tell(["c"], false), { timeout: 20_000, interval: 50 }).toEqual({ members: 3, most: 2 });
+    await board.untally("talk", "a");
+    expect(await tell([], true)).toEqual({ members: 2, most: 2 });
+    const client = new Redis(redis.url);
+    expect(await client.keys(`konferenco:{expo-${events}}:*tally*`)).toEqual([]);
+    client.disconnect();
+  });
 });

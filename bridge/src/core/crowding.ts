@@ -61,6 +61,8 @@ interface SessionCrowd {
   attended: Set<TagId>;
   attendedBefore: number;
   peak: number;
+  /** When somebody was in it last. */
+  seenAtMs: number;
 }
 
 /** Whoever looked in is no attendee. */
@@ -82,7 +84,7 @@ export function* noteAttendance(sessions: AttendanceBook, tags: Iterable<{ tagId
     const there = present.get(activity.sessionId);
     if (there === undefined) present.set(activity.sessionId, new Set([tagId]));
     else there.add(tagId);
-    if (!sessions.has(activity.sessionId)) sessions.set(activity.sessionId, { present: new Map(), attended: new Set(), attendedBefore: 0, peak: 0 });
+    if (!sessions.has(activity.sessionId)) sessions.set(activity.sessionId, { present: new Map(), attended: new Set(), attendedBefore: 0, peak: 0, seenAtMs: nowMs });
   }
   const counts: SessionCount[] = [];
   for (const [sessionId, session] of sessions) {
@@ -97,9 +99,9 @@ export function* noteAttendance(sessions: AttendanceBook, tags: Iterable<{ tagId
   return counts;
 }
 
-/** True once it has ended and the last of its people has gone; of one that the schedule does not have any more, at once. */
+/** True once it has ended and the last of its people has gone. One that the schedule does not have, not yet or not any more, ended with them. */
 export function isOver(sessionId: string, session: SessionCrowd | undefined, plan: ActivityPlan, nowMs: number): boolean {
-  const endMs = plan.sessionOf.get(sessionId)?.endMs ?? -Infinity;
+  const endMs = plan.sessionOf.get(sessionId)?.endMs ?? session?.seenAtMs ?? -Infinity;
   return (session?.present.size ?? 0) === 0 && nowMs - endMs >= OVER_AFTER_MS;
 }
 
@@ -118,6 +120,7 @@ function* attend(session: SessionCrowd, there: ReadonlySet<TagId>, nowMs: number
     else if (nowMs - sinceMs >= ATTENDED_MS) session.attended.add(tagId);
   }
   session.peak = Math.max(session.peak, session.present.size);
+  if (session.present.size > 0) session.seenAtMs = nowMs;
 }
 
 /** A tag whose carrier asked to be forgotten leaves no trace in the counts' memory. */

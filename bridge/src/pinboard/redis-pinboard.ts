@@ -49,6 +49,8 @@ export async function openRedisPinboard(options: { eventId: string; url: string 
   link.client.defineCommand("konferencoTally", { numberOfKeys: 2, lua: TALLY });
   // A server that was killed may have forgotten that a note was taken: after a restart the old ones are not read any more.
   const keyOf = (name: string, runId: string) => `konferenco:{${options.eventId}}:pinned:${runId}:${name}`;
+  // What is counted goes on after a restart, and so do those who are in it: they can be taken out, and go when it is over.
+  const tallyKeysOf = (name: string) => [`tally ${name}`, `numbers ${name}`].map((key) => keyOf(key, "lasting")) as [string, string];
   return {
     async pin(name, note, forMs) {
       await link.run((client, runId) => client.set(keyOf(name, runId), note, "PX", Math.ceil(forMs)));
@@ -56,11 +58,11 @@ export async function openRedisPinboard(options: { eventId: string; url: string 
     take: (name) => link.run((client, runId) => client.getdel(keyOf(name, runId))),
     pass: (name, { perS, burst }) => link.run((client, runId) => (client as Redis & PinboardScripts).konferencoPass(keyOf(`rate ${name}`, runId), 1_000 / perS, burst)),
     async tally(name, { members, most, isLast }, forMs) {
-      const [count, mostOfAll] = await link.run((client, runId) => (client as Redis & PinboardScripts).konferencoTally(keyOf(`tally ${name}`, runId), keyOf(`numbers ${name}`, runId), Math.ceil(forMs), most, isLast ? 1 : 0, ...members));
+      const [count, mostOfAll] = await link.run((client) => (client as Redis & PinboardScripts).konferencoTally(...tallyKeysOf(name), Math.ceil(forMs), most, isLast ? 1 : 0, ...members));
       return { members: count, most: mostOfAll };
     },
     async untally(name, member) {
-      await link.run((client, runId) => client.srem(keyOf(`tally ${name}`, runId), member));
+      await link.run((client) => client.srem(tallyKeysOf(name)[0], member));
     },
     close: async () => link.close(),
   };

@@ -6,6 +6,8 @@ import { learnFromTraffic, MIN_SNAPSHOTS, type Snapshot } from "./learn-traffic.
 import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
 import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
+import { voteOf, type SurveyVotes } from "./survey-votes.ts";
+import type { Link } from "./window.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { gatewaysNear, type IndexedGateway, type VenueIndex } from "./venue-index.ts";
 
@@ -47,6 +49,8 @@ export interface Calibration {
   scarcity(gateway: number): number;
   /** A tag that the gateway should hear well was not heard by it for so long. */
   missed(gateway: number, elapsedS: number): void;
+  /** Which places the survey's spots are in that sound like these links of a tag; null without a survey, and of a tag that is silent. */
+  surveyVotes(links: readonly Link[], offsetDb: number, nowMs: number): SurveyVotes | null;
   /** Any observation: the gateway is alive, and hears at least this weak. */
   noteHeard(gateway: number, rssiDbm: number, heardAtMs: number): void;
   /** A gateway's own transmitter, heard by another. */
@@ -250,6 +254,8 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       }
       isLinked = true;
     },
+
+    surveyVotes: (links, offsetDb, nowMs) => (radioMap === null ? null : voteOf(radioMap.sounds, links, offsetDb, nowMs, config)),
 
     wantsSnapshot: (nowMs) => nowMs >= nextSnapshotMs,
 

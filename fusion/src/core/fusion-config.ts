@@ -88,6 +88,8 @@ export interface FusionConfig {
   surveyBodyShare: number;
   /** A change of zone is told on so much of the usual evidence: known shadows leave less doubt. */
   surveyCallShare: number;
+  /** And spots of the survey that sound like the tag count so much of what the posterior counts. */
+  surveyVoteShare: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
   /** What traffic tells of the gateways is believed when what was held back became likelier by so much, in nats a snapshot. */
@@ -101,7 +103,7 @@ export interface FusionConfig {
   overheadShare: number;
   /** What a gateway hears at its weakest, before it has shown better. */
   priorSensitivityDbm: number;
-  /** A tag well within reach is heard with this probability in unheardAfterMs… */
+  /** A tag well within reach is heard with this probability before its silence speaks… */
   hearingShare: number;
   /** …and the chance falls over this many dB around the sensitivity: body, fading and interval are unknown. */
   hearingWidthDb: number;
@@ -129,8 +131,11 @@ export interface FusionConfig {
   beliefMemoryMs: number;
   /** What a wearer's body takes on one side and not on the other, where four gateways watch an open floor: 10 to 15 dB from back to front have a sigma of 4 to 5, and last for several looks. With eight and more it is not told from other scatter. */
   bodySigmaDb: number;
-  /** A link silent for this long speaks as unheard. */
-  unheardAfterMs: number;
+  /** A link speaks as unheard when so many packets are missing, at the pace of the link that hears the tag most often… */
+  unheardAfterPackets: number;
+  /** …but no sooner and no later. */
+  unheardAfterLeastMs: number;
+  unheardAfterMostMs: number;
   walkMps: number;
   /** Who stands sets off, and who walks stops, this often. */
   setOffPerS: number;
@@ -275,6 +280,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyMemoryShare: 3.5,
   surveyBodyShare: 0.4,
   surveyCallShare: 0.7,
+  surveyVoteShare: 0.5,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
@@ -297,7 +303,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   silenceMemoryMs: 1_000,
   beliefMemoryMs: 1_500,
   bodySigmaDb: 10,
-  unheardAfterMs: 4_000,
+  unheardAfterPackets: 4,
+  unheardAfterLeastMs: 2_500,
+  unheardAfterMostMs: 6_000,
   walkMps: 2.4,
   setOffPerS: 1,
   stopPerS: 0.2,

@@ -6,7 +6,7 @@ import type { Belief, GridEstimate, Hearing } from "./grid-filter.ts";
 import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { gatewaysNear, type VenueIndex } from "./venue-index.ts";
-import type { Link } from "./window.ts";
+import { paceMsOf, type Link } from "./window.ts";
 
 /** A tag's belief before anything was heard of it: null. */
 export type TagBelief = Belief | null;
@@ -17,21 +17,21 @@ export type TagBelief = Belief | null;
  */
 export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig): Hearing[] {
   const hearings: Hearing[] = [];
-  const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * lookShare(links, calibration, nowMs, config)));
+  const heardSinceMs = nowMs - unheardAfterMs(links, nowMs, config);
+  const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * lookShare(links, calibration, heardSinceMs, config)));
   const silence = 1 - Math.exp((-dtS * 1_000) / config.silenceMemoryMs);
   const spreadDb2 = config.strongSigmaDb ** 2;
-  const near = gatewaysNear(venue, loudestOf(links, nowMs, config));
+  const near = gatewaysNear(venue, loudestOf(links, heardSinceMs));
   // Both are in the map's order.
   for (let [atLink, atNear] = [0, 0]; atLink < links.length || atNear < near.length; ) {
     const gateway = Math.min(links[atLink]?.gateway ?? Infinity, near[atNear] ?? Infinity);
     const isNear = near[atNear] === gateway;
     if (isNear) atNear++;
     const link = links[atLink]?.gateway === gateway ? links[atLink++] : undefined;
-    const silentMs = link === undefined ? Infinity : nowMs - link.filter.heardAtMs;
-    if (silentMs < config.unheardAfterMs) {
-      const { filter } = link as Link;
+    if (link !== undefined && link.filter.heardAtMs > heardSinceMs) {
+      const { filter } = link;
       const rssiDbm = levelDbmOf(filter);
-      const aged = varianceDb2Of(filter) + (config.processNoiseDb2PerS * Math.max(0, silentMs)) / 1_000;
+      const aged = varianceDb2Of(filter) + (config.processNoiseDb2PerS * Math.max(0, nowMs - filter.heardAtMs)) / 1_000;
       hearings.push({ gateway, rssiDbm, weight: (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)) });
     } else if (isNear) {
       const listening = calibration.listening(gateway, nowMs);
@@ -41,24 +41,31 @@ export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibratio
   return hearings;
 }
 
+/** After how long a gateway's silence speaks: some packets, as the gateway that hears the tag most often counts them. */
+function unheardAfterMs(links: readonly Link[], nowMs: number, config: FusionConfig): number {
+  let paceMs = Infinity;
+  for (const link of links) paceMs = Math.min(paceMs, paceMsOf(link, nowMs, config));
+  return Math.max(config.unheardAfterLeastMs, Math.min(config.unheardAfterMostMs, config.unheardAfterPackets * paceMs));
+}
+
 /** How few gateways watch the place where the tag is heard best (calibration.scarcity). */
 export function scarcityOf(links: readonly Link[], calibration: Calibration, nowMs: number, config: FusionConfig): number {
-  return links.length === 0 ? 1 : calibration.scarcity(loudestOf(links, nowMs, config));
+  return links.length === 0 ? 1 : calibration.scarcity(loudestOf(links, nowMs - unheardAfterMs(links, nowMs, config)));
 }
 
 /** What a model that nothing has calibrated gets wrong lasts, and all gateways share it. */
-function lookShare(links: readonly Link[], calibration: Calibration, nowMs: number, config: FusionConfig): number {
+function lookShare(links: readonly Link[], calibration: Calibration, heardSinceMs: number, config: FusionConfig): number {
   if (calibration.basis === "links" || calibration.basis === "survey") return 1;
   let heard = 0;
-  for (const { filter } of links) if (nowMs - filter.heardAtMs < config.unheardAfterMs) heard++;
+  for (const { filter } of links) if (filter.heardAtMs > heardSinceMs) heard++;
   return config.priorLookShare * Math.max(1, heard / config.priorLookGateways);
 }
 
 /** The gateway that hears the tag loudest now, or heard it last. */
-function loudestOf(links: readonly Link[], nowMs: number, config: FusionConfig): number {
+function loudestOf(links: readonly Link[], heardSinceMs: number): number {
   let [loudest, loudestDbm, lastMs] = [0, -Infinity, -Infinity];
   for (const { gateway, filter } of links) {
-    const levelDbm = nowMs - filter.heardAtMs < config.unheardAfterMs ? levelDbmOf(filter) : -Infinity;
+    const levelDbm = filter.heardAtMs > heardSinceMs ? levelDbmOf(filter) : -Infinity;
     if (levelDbm < loudestDbm || (levelDbm === loudestDbm && filter.heardAtMs <= lastMs)) continue;
     [loudest, loudestDbm, lastMs] = [gateway, levelDbm, filter.heardAtMs];
   }

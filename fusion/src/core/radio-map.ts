@@ -2,6 +2,7 @@ import type { VenueMap } from "@konferenco/protocol";
 import { calibrateByLinks, levelOfAllPackets, type LinkFit, type LinkMeasurement } from "./calibrate-links.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { pathDbOf, riseBetweenM, wallsBetween, type Corrections, type LevelMap } from "./radio-model.ts";
+import { newSurveySounds, type SurveySounds } from "./survey-votes.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 
@@ -21,6 +22,8 @@ export interface RadioMap extends Corrections {
   /** Spots after merging neighbours, and how well the map foretells spots that it has not seen, in dB. */
   spots: number;
   residualDb: number;
+  /** The spots as they sound. */
+  sounds: SurveySounds;
 }
 
 interface Spot {
@@ -119,7 +122,12 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
       }
     }
   }
-  return { fit, spots: spots.length, residualDb: compared === 0 ? 0 : Math.sqrt(squares / compared), correctionDb, scatterShare };
+  return { fit, spots: spots.length, residualDb: compared === 0 ? 0 : Math.sqrt(squares / compared), correctionDb, scatterShare, sounds: soundsOf(spots, grid, sensitivityDbm) };
+}
+
+function soundsOf(spots: readonly Spot[], grid: VenueGrid, sensitivityDbm: Float64Array): SurveySounds {
+  const levelsDbm = spots.map(({ sum, count }) => Array.from(count, (packets, gateway) => (packets === 0 ? NaN : (sum[gateway] as number) / packets)));
+  return newSurveySounds(spots.map(({ cell }) => grid.place[cell] as number), levelsDbm, sensitivityDbm);
 }
 
 /** How a spot's packets scatter around the map, which passes its mean by `offDb`. */

@@ -93,6 +93,14 @@ function noteHeard(link: Link, heardAtMs: number): void {
   link.heardCount++;
 }
 
+/** How far apart a link's packets are, of those in the window that it remembers; Infinity when there are none. */
+export function paceMsOf(link: Link, nowMs: number, { windowMs }: FusionConfig): number {
+  const { heardAtMs, heardCount } = link;
+  // The next to be overwritten came first.
+  const firstMs = heardCount < HEARD_MEMORY ? -Infinity : (heardAtMs[heardCount % HEARD_MEMORY] as number);
+  return firstMs > nowMs - windowMs ? (nowMs - firstMs) / HEARD_MEMORY : windowMs / samplesSince(link, nowMs - windowMs);
+}
+
 /** The window of a tag's links (sorted by gateway) that ends now, or null when too little was heard. */
 export function readWindow(tagId: TagId, links: readonly Link[], nowMs: number, config: FusionConfig): ReadingWindow | null {
   const readings: Reading[] = [];

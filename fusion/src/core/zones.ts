@@ -3,6 +3,7 @@ import type { ZoneEvidence } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { followLeads, leadNats, newGatewayLeads, type GatewayLeads } from "./gateway-leads.ts";
 import type { VenueIndex } from "./venue-index.ts";
+import { voteNats, type SurveyVotes } from "./survey-votes.ts";
 import type { Link } from "./window.ts";
 
 /** Evidence of one fix and what it counts in the belief. */
@@ -36,6 +37,8 @@ export interface ZoneState {
   outweighedAtMs: number;
   /** What the zones' own gateways say, beside the posterior. */
   leads: GatewayLeads;
+  /** What spots of a survey say that sound like the tag; null without one. */
+  votes: SurveyVotes | null;
   speedMps: number;
 }
 
@@ -50,7 +53,7 @@ const SUPPORT_MEMORY_S = 5;
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), speedMps: 0 };
+  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), votes: null, speedMps: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
@@ -58,9 +61,10 @@ export function zoneStateAt(place: number, atMs: number): ZoneState {
   return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], support: SUPPORT_RESTORED, challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
 }
 
-/** What bears witness beside the fixes: levels at the zones' own gateways, and how fast the tag moves. Before detectZones, at every tick. */
-export function noteWitnesses(state: ZoneState, { links, speedMps }: { links: readonly Link[]; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
+/** What bears witness beside the fixes: levels at the zones' own gateways, spots of a survey (null: nothing new), and how fast the tag moves. Before detectZones, at every tick. */
+export function noteWitnesses(state: ZoneState, { links, votes, speedMps }: { links: readonly Link[]; votes: SurveyVotes | null; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
   followLeads(state.leads, links, nowMs, venue, config);
+  if (votes !== null) state.votes = votes;
   state.speedMps = speedMps;
 }
 
@@ -170,9 +174,9 @@ function callNats(state: ZoneState, challenger: number, nowMs: number, venue: Ve
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
-/** Both witnesses: the posterior's mass, and how loud the place's own gateways are. */
+/** All witnesses: the posterior's mass, how loud the place's own gateways are, and where a survey sounds the same. */
 function natsFor(state: ZoneState, place: number, venue: VenueIndex, config: FusionConfig): number {
-  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config);
+  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config) + voteNats(state.votes, place, config);
 }
 
 /** The place for which most is said; -1 while nothing is known. */

@@ -327,6 +327,8 @@ export class KeyRing {
     if (until <= this.#ringRead) return;
     const bytes = Buffer.alloc((until - this.#ringRead) * RECORD_BYTES);
     fs.readSync(this.#ring, bytes, 0, bytes.length, this.#ringRead * RECORD_BYTES);
+    // The line that ended a key was written before the record of the next one. While opening the journal comes second: what an older copy has brought back is to be found first.
+    if (this.#timer !== null) this.#look();
     for (let at = 0; at < bytes.length; at += RECORD_BYTES) {
       const slot = this.#ringRead++;
       const record = bytes.subarray(at, at + RECORD_BYTES);

@@ -5,7 +5,7 @@ import type { Redis } from "ioredis";
 import { assertStorable, keyIdOf, keyOf, knownKeyId, speakersOf, withoutErased } from "./commit-batch.ts";
 import { MAX_FOLLOWERS, MAX_PAGE_UPDATES } from "./embedded-store.ts";
 import { nearestFirst, type NearbyTag } from "./geo-grid.ts";
-import { tagSubject, type KeyRing } from "./key-ring.ts";
+import { tagSubject, type KeyRing, type SubjectKey } from "./key-ring.ts";
 import { currentEra, epochOf, resumeAfter } from "./lineage.ts";
 import { isInGeoRange } from "./live-state.ts";
 import { MAX_RECENT_ROWS } from "./recent-positions.ts";
@@ -13,7 +13,7 @@ import { RedisFeed, type LogState } from "./redis-feed.ts";
 import { geoOriginOf, geoPlaceOf, geoScalesAround } from "./redis-geo.ts";
 import { RedisLink } from "./redis-link.ts";
 import { COMMIT, DROP_TAG, NEARBY, STATE, SWEEP } from "./redis-scripts.ts";
-import { fieldOf, idAfter, keptSignal, keysOf, parseEras, parseGateway, parseLogged, parsePosition, parseStreamId, sealedRecord, signalRecord, toldBatch, type Erased, type EventKeys, type Place } from "./redis-updates.ts";
+import { fieldOf, idAfter, keptSignal, keyOfTold, keysOf, parseEras, parseGateway, parseLogged, parsePosition, parseStreamId, sealedRecord, signalRecord, toldBatch, type Erased, type EventKeys, type Place } from "./redis-updates.ts";
 import type { CommitBatch, CommitResult, FollowEvent, LogPage, Store } from "./store.ts";
 
 export interface RedisStoreOptions {
@@ -99,7 +99,8 @@ class StoreInRedis implements RedisStore {
     assertStorable(batch);
     const number = this.#unsure.get(batch) ?? ++this.#lastCommit;
     try {
-      const fields = this.#fieldsOf(withoutErased(batch, this.#ring));
+      const key = keyOfTold(this.#ring);
+      const fields = this.#fieldsOf(withoutErased(batch, this.#ring), key);
       const [offset, duplicateAlerts, eras, refusedTags, refusedGateways, duplicateMessages] = await this.#run((client, runId) =>
         client.konferencoCommit(...this.#commitKeys, runId, newEpoch(), this.#keys.prefix, nowMs, number, ...COMMIT_LIMITS, liveEntriesFor(batch), ...fields),
       );
@@ -287,7 +288,7 @@ class StoreInRedis implements RedisStore {
   }
 
   /** Counts and fields of a batch, as the commit script reads them. */
-  #fieldsOf(batch: CommitBatch): (string | number)[] {
+  #fieldsOf(batch: CommitBatch, keyTold: SubjectKey | null): (string | number)[] {
     const { alerts, zoneTransitions, proximityTransitions, positions, gateways, messages = [], signals = [] } = batch;
     const ring = this.#ring;
     const keyOfTag = (tagId: string) => keyOf(tagSubject(tagId), ring);
@@ -325,7 +326,7 @@ class StoreInRedis implements RedisStore {
       told.signals.push(JSON.stringify(signal));
       text += `${signalRecord(signal, ring)}\n`;
     }
-    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, said.length, text, toldBatch(told, ring)];
+    return [alerts.length, zoneTransitions.length, proximityTransitions.length, positions.length, gateways.length, messages.length, said.length, text, toldBatch(told, keyTold, ring)];
   }
 }
 

@@ -1,4 +1,4 @@
-import { MESSAGE_TYPES, type GatewayHealth, type LoggedBody, type Position, type PresenceEntry, type Signal } from "@konferenco/protocol";
+import { MESSAGE_TYPES, StoreUnavailable, type GatewayHealth, type LoggedBody, type Position, type PresenceEntry, type Signal } from "@konferenco/protocol";
 import { keyOf, speakersOf } from "./commit-batch.ts";
 import { ON_THE_WAY, personSubject, type KeyRing, type SubjectKey } from "./key-ring.ts";
 import type { Era, Lineage } from "./lineage.ts";
@@ -105,9 +105,21 @@ export function signalRecord(signal: Signal, keys: KeyRing): string {
 /** Beyond this a commit is told by its numbers alone: 10,000 positions. */
 const MAX_TOLD_BYTES = 4 * 1024 * 1024;
 
+/**
+ * What a commit is told with. Asked for before it is looked who is erased: so nobody whose erasure came before the key is in
+ * what it seals. Null while it cannot be kept, as on a full disk: then the streams are read, and an alert waits for nothing.
+ */
+export function keyOfTold(keys: KeyRing): SubjectKey | null {
+  try {
+    return keys.keyFor(ON_THE_WAY);
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return null;
+    throw error;
+  }
+}
+
 /** What the commit script passes on to who follows. */
-export function toldBatch(parts: { logged: string[]; positions: string[]; gateways: string[]; signals: string[] }, keys: KeyRing): string {
-  const key = keys.keyFor(ON_THE_WAY);
+export function toldBatch(parts: { logged: string[]; positions: string[]; gateways: string[]; signals: string[] }, key: SubjectKey | null, keys: KeyRing): string {
   const list = (records: string[]) => `[${records.join(",")}]`;
   const json = `{"logged":${list(parts.logged)},"positions":${list(parts.positions)},"gateways":${list(parts.gateways)},"signals":${list(parts.signals)}}`;
   return key === null || json.length > MAX_TOLD_BYTES ? "" : keys.seal([key], json);

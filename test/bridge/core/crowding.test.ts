@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planActivities, venueMapSchema } from "@konferenco/protocol";
-import { forgetAttendance, markHotSpots, newHotSpots, noteAttendance, type AttendanceBook } from "../../../bridge/src/core/crowding.ts";
+import { forgetAttendance, isOver, markHotSpots, newHotSpots, noteAttendance, type AttendanceBook } from "../../../bridge/src/core/crowding.ts";
 import { zone } from "../../fusion/venues.ts";
 
 const MINUTE = 60_000;
@@ -80,6 +80,16 @@ describe("attendance", () => {
     expect(over).toEqual([{ sessionId: "keynote", present: 0, attended: 4, peak: 4 }]);
     expect(sessions.get("keynote")?.attended.size).toBe(0);
     expect(noteAll(sessions, [], plan, 80 * MINUTE)).toEqual(over);
+  });
+
+  it("of a session that the schedule does not have is over ten minutes after its last people: fusion may have read the change first", () => {
+    const sessions: AttendanceBook = new Map();
+    const before = planActivities(venue, { sessions: [], booths: [] });
+    for (const minute of [0, 6]) noteAll(sessions, people(4), before, minute * MINUTE);
+    noteAll(sessions, [], before, 7 * MINUTE);
+    for (const minute of [8, 14]) noteAll(sessions, people(4), plan, minute * MINUTE);
+    expect(noteAll(sessions, [], plan, 15 * MINUTE)).toEqual([{ sessionId: "keynote", present: 0, attended: 4, peak: 4 }]);
+    expect([23, 24].map((minute) => isOver("keynote", sessions.get("keynote"), before, minute * MINUTE))).toEqual([false, true]); // taken out again
   });
 
   it("pauses every 250 tags, so that a hall of people holds nobody up, and comes to the same", () => {

@@ -5,7 +5,7 @@ import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion
 import { hearingsOf } from "../../../fusion/src/core/grid-fix.ts";
 import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
-import { newLink } from "../../../fusion/src/core/window.ts";
+import { addToLink, newLink } from "../../../fusion/src/core/window.ts";
 
 /** A row of gateways, four metres apart. */
 function row(count: number) {
@@ -38,9 +38,27 @@ describe("what the gateways say of a tag", () => {
 
   it("once nobody hears it any more, around who heard it last", () => {
     const { hearings, hear } = row(200);
-    const said = hearings([hear(20, -60, 0), hear(150, -80, 1_000)], 1_000 + config.unheardAfterMs);
+    const said = hearings([hear(20, -60, 0), hear(150, -80, 1_000)], 1_000 + config.unheardAfterMostMs);
     expect(said.every(({ rssiDbm }) => Number.isNaN(rssiDbm))).toBe(true);
     expect(said.map(({ gateway }) => gateway)).toContain(150);
     expect(said).toHaveLength(48);
+  });
+
+  it("silence speaks after four packets of the gateway that hears the tag best, 2.5 to 6 s", () => {
+    const silentAfterMs = (everyMs: number) => {
+      const { hearings, hear } = row(2);
+      const best = hear(0, -60);
+      for (let atMs = everyMs; atMs <= 20_000; atMs += everyMs) addToLink(best, { tagId: "tag", gatewayId: "gw-0", rssiDbm: -60, heardAtMs: atMs }, config);
+      for (let nowMs = 20_000; ; nowMs += 100) {
+        const other = hear(1, -80, 20_000);
+        const said = hearings([best, other], nowMs).find(({ gateway }) => gateway === 1);
+        if (Number.isNaN(said?.rssiDbm)) return nowMs - 20_000;
+        if (nowMs % everyMs === 0) addToLink(best, { tagId: "tag", gatewayId: "gw-0", rssiDbm: -60, heardAtMs: nowMs }, config);
+      }
+    };
+    expect(silentAfterMs(100)).toBe(2_500);
+    expect(silentAfterMs(1_000)).toBeGreaterThan(3_000);
+    expect(silentAfterMs(1_000)).toBeLessThan(5_000);
+    expect(silentAfterMs(2_000)).toBe(6_000);
   });
 });

@@ -207,7 +207,7 @@ describe("zones of a posterior", () => {
     for (let tick = 1; tick <= 60; tick++) {
       const nowMs = 500 * (stayedTicks + tick);
       const links = Object.entries(gateways).map(([gatewayId, rssiDbm]) => newLink(index.gatewayIndex.get(gatewayId) as number, { tagId: "tag", gatewayId, rssiDbm, heardAtMs: nowMs - 100 }, config));
-      noteWitnesses(state, { links, speedMps }, nowMs, index, config);
+      noteWitnesses(state, { links, votes: null, speedMps }, nowMs, index, config);
       if (detectZones(state, "tag", [one], nowMs, index, config).length > 0) return tick;
     }
     return Infinity;

@@ -120,6 +120,17 @@ describe("an erasure", () => {
     for (const one of [ring, other]) while (one.handlesOf(ON_THE_WAY).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
+  it("of which another process hears by the next key: it takes that one on, and does not overwrite it as a second record of the one before", async () => {
+    const [ring, other] = [await open(), await open()];
+    const [former] = [ring, other].map((one) => [one.keyFor("tag:1"), one.keyFor(ON_THE_WAY)!] as const).map(([, key]) => key);
+    const erased = ring.erase(["tag:1"], { forGood: true });
+    const sealed = ring.seal([ring.keyFor(ON_THE_WAY)!], "told at once");
+    expect([former!.handle === ring.keyFor(ON_THE_WAY)!.handle, other.open(sealed), other.held("tag:1")]).toEqual([false, "told at once", null]);
+    await erased;
+    expect(other.keyFor(ON_THE_WAY)!.handle).toBe(ring.keyFor(ON_THE_WAY)!.handle);
+    expect((await open()).open(sealed)).toBe("told at once");
+  });
+
   it("that is not for good makes room for another key", async () => {
     const ring = await open();
     const sealed = ring.seal([ring.keyFor("tag:1")!], "anna's");

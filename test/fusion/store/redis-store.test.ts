@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { KeyRing, ON_THE_WAY, openRedisStore, tagSubject, type RedisStore } from "@konferenco/fusion";
 import { ConfigError, NO_ORIGIN, StoreUnavailable } from "@konferenco/protocol";
 import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { keysOf } from "../../support/keys.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 import { alertOf, batchOf, followed, gatewayOf, positionOf, proximityOf, T0_MS, tell, zoneOf } from "../../contract/store.ts";
@@ -409,6 +409,37 @@ describe("what is told", () => {
     await seen.until(() => seen.updates().length === 2);
     expect(seen.updates().map(({ body }) => (body.kind === "zone" ? body.zone.tagId : body.kind))).toEqual(["erased", "ben"]);
     expect(reader.stats().catchUps).toBe(1);
+  });
+
+  it("names nobody who was erased before its key was made, though the writer had not heard of it", async () => {
+    const options = { folder: await mkdtemp(join(tmpdir(), "konferenco-keys-")), secret: randomBytes(32) };
+    const [ours, writers] = [await KeyRing.open(options), await KeyRing.open(options)];
+    const store = await openRedisStore({ eventId: "unaware", url: redis.url, keys: writers, origin: NO_ORIGIN });
+    closing.push(store, { close: async () => [ours, writers].forEach((ring) => ring.close()) });
+    const texts = await recorded("unaware");
+    writers.keyFor(tagSubject("dora"));
+    const erased = ours.erase([tagSubject("dora")], { forGood: true });
+    ours.keyFor(ON_THE_WAY);
+    await Promise.all([erased, enter(store, "dora", "ben")]);
+    await expect.poll(() => texts.length, { timeout: 20_000 }).toBe(1);
+    const opened = ours.open(texts[0]!.split(" ").at(-1)!);
+    expect(opened).toContain("ben");
+    expect(opened).not.toContain("dora");
+  });
+
+  it("waits for no key: while none can be kept, commits are stored and read in the streams", async () => {
+    const ring = KeyRing.inMemory();
+    const keyFor = ring.keyFor.bind(ring);
+    vi.spyOn(ring, "keyFor").mockImplementation((subject) => {
+      if (subject === ON_THE_WAY) throw new StoreUnavailable("the disk is full");
+      return keyFor(subject);
+    });
+    const store = await openRedisStore({ eventId: "full", url: redis.url, keys: ring, origin: NO_ORIGIN });
+    closing.push(store);
+    const seen = await followed(store);
+    await store.commit(batchOf({ alerts: [alertOf("fire")] }), T0_MS);
+    await seen.until(() => seen.updates().length === 1);
+    expect(seen.updates().map(tell)).toEqual(["alert fire"]);
   });
 
   it("of a commit of which not all was stored is read in the streams: followers get what was, in order", async () => {

@@ -1,0 +1,89 @@
+import type { FusionConfig } from "./fusion-config.ts";
+import { levelDbmOf } from "./rssi-filter.ts";
+import type { Link } from "./window.ts";
+
+/** The spots of a survey as they sound, made once. */
+export interface SurveySounds {
+  /** Per spot. */
+  place: Int32Array;
+  /** Per gateway and spot: the mean level there, of one that was not heard the weakest that the gateway hears. */
+  levelDbm: Float32Array[];
+  weakestDbm: Float64Array;
+  /** Per spot: how far silence is from it, the sum of squares over all gateways. */
+  fromSilenceDb2: Float64Array;
+}
+
+/** Which places the spots are in that sound most like what is heard of a tag; shares sum to 1. */
+export interface SurveyVotes {
+  places: number[];
+  shares: number[];
+}
+
+/** Spots that vote. Three change their minds with every packet, twelve reach into the next room. */
+const VOTERS = 8;
+/** Two that differ by this in all are as good as the same. */
+const LEAST_OFF_DB2 = 1;
+/** Nobody's vote is no proof. */
+const LEAST_SHARE = 0.02;
+
+/** `levelsDbm`: per spot and gateway; NaN where it was not heard. */
+export function newSurveySounds(places: readonly number[], levelsDbm: readonly (readonly number[])[], sensitivityDbm: Float64Array): SurveySounds {
+  // The survey may know weaker ones than the prior.
+  const weakestDbm = sensitivityDbm.map((sensitivity, gateway) => levelsDbm.reduce((least, levels) => ((levels[gateway] as number) < least ? (levels[gateway] as number) : least), sensitivity));
+  const levelDbm = Array.from(weakestDbm, (weakest, gateway) => Float32Array.from(levelsDbm, (levels) => (Number.isNaN(levels[gateway]) ? weakest : (levels[gateway] as number))));
+  const fromSilenceDb2 = Float64Array.from(places, (_, spot) => levelDbm.reduce((sum, levels, gateway) => sum + ((levels[spot] as number) - (weakestDbm[gateway] as number)) ** 2, 0));
+  return { place: Int32Array.from(places), levelDbm, weakestDbm, fromSilenceDb2 };
+}
+
+let offDb2 = new Float64Array(0);
+const voters = new Int32Array(VOTERS);
+
+/**
+ * The nearest neighbours of a tag among the spots of a survey (RADAR, Bahl and Padmanabhan 2000), which vote for their
+ * places by the inverse square of how far off they sound. They know what the levels at a spot have in common, which the
+ * filter's likelihood takes for independent, and they lag by no belief. `offsetDb`: how much louder the tag is than
+ * the surveyor's. Null while nothing is heard of it. A multiplication for each link and spot: 3.5 us at 100 spots and twelve links, 13 at 400.
+ */
+export function voteOf({ place, levelDbm, weakestDbm, fromSilenceDb2 }: SurveySounds, links: readonly Link[], offsetDb: number, nowMs: number, config: FusionConfig): SurveyVotes | null {
+  const spots = place.length;
+  if (offDb2.length < spots) offDb2 = new Float64Array(spots);
+  offDb2.set(fromSilenceDb2);
+  let heard = 0;
+  for (const { gateway, filter } of links) {
+    if (nowMs - filter.heardAtMs >= config.windowMs) continue;
+    heard++;
+    const levels = levelDbm[gateway] as Float32Array;
+    const [tagDbm, weakest] = [levelDbmOf(filter) - offsetDb, weakestDbm[gateway] as number];
+    // (tag - spot)² in place of (weakest - spot)².
+    const [constantDb2, slopeDb] = [tagDbm * tagDbm - weakest * weakest, 2 * (weakest - tagDbm)];
+    for (let spot = 0; spot < spots; spot++) offDb2[spot] = (offDb2[spot] as number) + constantDb2 + slopeDb * (levels[spot] as number);
+  }
+  if (heard === 0) return null;
+  let found = 0;
+  for (let spot = 0; spot < spots; spot++) {
+    const off = offDb2[spot] as number;
+    if (found === VOTERS && off >= (offDb2[voters[VOTERS - 1] as number] as number)) continue;
+    let at = found < VOTERS ? found++ : VOTERS - 1;
+    for (; at > 0 && (offDb2[voters[at - 1] as number] as number) > off; at--) voters[at] = voters[at - 1] as number;
+    voters[at] = spot;
+  }
+  const votes: SurveyVotes = { places: [], shares: [] };
+  let total = 0;
+  for (let i = 0; i < found; i++) {
+    const spot = voters[i] as number;
+    const weight = 1 / (LEAST_OFF_DB2 + Math.max(0, offDb2[spot] as number));
+    let at = votes.places.indexOf(place[spot] as number);
+    if (at === -1) at = votes.places.push(place[spot] as number) - 1;
+    votes.shares[at] = (votes.shares[at] ?? 0) + weight;
+    total += weight;
+  }
+  for (let i = 0; i < votes.shares.length; i++) votes.shares[i] = (votes.shares[i] as number) / total;
+  return votes;
+}
+
+/** What the votes say for a place, in nats; nothing without a survey. */
+export function voteNats(votes: SurveyVotes | null, place: number, config: FusionConfig): number {
+  if (votes === null) return 0;
+  const i = votes.places.indexOf(place);
+  return config.surveyVoteShare * Math.log((i === -1 ? 0 : (votes.shares[i] as number)) + LEAST_SHARE);
+}

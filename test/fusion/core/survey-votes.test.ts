@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { newSurveySounds, voteNats, voteOf } from "../../../fusion/src/core/survey-votes.ts";
+import { newLink } from "../../../fusion/src/core/window.ts";
+
+const sensitivityDbm = Float64Array.from([-91, -91, -91]);
+/** Ten spots of place 0 near the first gateway, ten of place 1 near the second; nobody hears the third. */
+const sounds = newSurveySounds(
+  Array.from({ length: 20 }, (_, spot) => (spot < 10 ? 0 : 1)),
+  Array.from({ length: 20 }, (_, spot) => (spot < 10 ? [-60 - 0.3 * spot, -75, NaN] : [-75, -60 - 0.3 * (spot - 10), NaN])),
+  sensitivityDbm,
+);
+
+const links = (levelsDbm: Record<number, number>, heardAtMs = 900) =>
+  Object.entries(levelsDbm).map(([gateway, rssiDbm]) => newLink(Number(gateway), { tagId: "tag", gatewayId: `gw-${gateway}`, rssiDbm, heardAtMs }, config));
+const sharesOf = (levelsDbm: Record<number, number>, offsetDb = 0, nowMs = 1_000) => {
+  const votes = voteOf(sounds, links(levelsDbm), offsetDb, nowMs, config);
+  return votes === null ? null : Object.fromEntries(votes.places.map((place, i) => [place, votes.shares[i]]));
+};
+
+describe("votes of a survey's spots", () => {
+  it("are for the place where it sounds as it does now, and sum to 1", () => {
+    expect(sharesOf({ 0: -61, 1: -75 })).toEqual({ 0: expect.closeTo(1, 6) });
+    const between = sharesOf({ 0: -67.5, 1: -67.5 }) as Record<number, number>;
+    expect((between[0] as number) + (between[1] as number)).toBeCloseTo(1);
+    expect(Math.abs((between[0] as number) - (between[1] as number))).toBeLessThan(0.3);
+  });
+
+  it("know that a tag is louder than the surveyor's", () => {
+    expect(sharesOf({ 0: -71, 1: -85 }, -10)).toEqual(sharesOf({ 0: -61, 1: -75 }));
+  });
+
+  it("count what is missing: a gateway that is silent here and loud there", () => {
+    expect(sharesOf({ 0: -66 })).toEqual({ 0: expect.closeTo(1, 6) });
+    expect(sharesOf({ 0: -75, 1: -62, 2: -70 })).toEqual({ 1: expect.closeTo(1, 6) });
+  });
+
+  it("are none of a tag that is silent, and say nothing without a survey", () => {
+    expect(voteOf(sounds, links({ 0: -61 }, 1_000), 0, 1_000 + config.windowMs, config)).toBeNull();
+    expect(voteNats(null, 0, config)).toBe(0);
+  });
+
+  it("speak for the place that has them and against one that has none, within a bound", () => {
+    const votes = voteOf(sounds, links({ 0: -61, 1: -75 }), 0, 1_000, config);
+    expect(voteNats(votes, 0, config)).toBeCloseTo(0, 1);
+    expect(voteNats(votes, 1, config)).toBeCloseTo(config.surveyVoteShare * Math.log(0.02), 2);
+  });
+});
