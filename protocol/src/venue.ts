@@ -36,8 +36,8 @@ export const venueMapSchema = z
     /** Where the venue frame's (0, 0) lies and how its y axis is turned from north, clockwise. Needed for GPS only. */
     origin: z.object({ lat: z.number().min(-85).max(85), lon: z.number().min(-180).max(180), bearingDeg: z.number().default(0) }).optional(),
     floors: z.array(z.object({ floor: floorNumber, name: z.string().max(80) })).min(1).max(100),
-    zones: z.array(zoneSchema).max(MAX_ZONES_PER_VENUE),
-    gateways: z.array(gatewaySchema).max(MAX_GATEWAYS_PER_VENUE),
+    zones: z.array(zoneSchema).max(MAX_ZONES_PER_VENUE).default([]),
+    gateways: z.array(gatewaySchema).max(MAX_GATEWAYS_PER_VENUE).default([]),
     tags: z.array(z.object({ tagId: idSchema, zM: metre.optional() })).default([]),
     /** Segments [x0M, y0M, x1M, y1M] and, where there are several floors, the floor as a fifth number. */
     walls: z.array(z.union([z.tuple([metre, metre, metre, metre]), z.tuple([metre, metre, metre, metre, floorNumber])])).max(20_000).default([]),
