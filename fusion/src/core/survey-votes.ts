@@ -19,12 +19,22 @@ export interface SurveyVotes {
   shares: number[];
 }
 
+/** How a survey has voted on a tag so far. */
+export interface SurveyWitness {
+  votes: SurveyVotes;
+  votedAtMs: number;
+  /** The share of the votes that goes over to other places in a second, of late. */
+  churnPerS: number;
+}
+
 /** Spots that vote. Three change their minds with every packet, twelve reach into the next room. */
 const VOTERS = 8;
 /** Two that differ by this in all are as good as the same. */
 const LEAST_OFF_DB2 = 1;
 /** Nobody's vote is no proof. */
 const LEAST_SHARE = 0.02;
+/** Until a tag's votes are known: as in offices where they help little. */
+const FIRST_CHURN_PER_S = 0.2;
 
 /** `levelsDbm`: per spot and gateway; NaN where it was not heard. */
 export function newSurveySounds(places: readonly number[], levelsDbm: readonly (readonly number[])[], sensitivityDbm: Float64Array): SurveySounds {
@@ -81,9 +91,32 @@ export function voteOf({ place, levelDbm, weakestDbm, fromSilenceDb2 }: SurveySo
   return votes;
 }
 
+/** New votes. How much they differ from the last ones tells how far to trust them. */
+export function followVotes(before: SurveyWitness | null, votes: SurveyVotes, nowMs: number, config: FusionConfig): SurveyWitness {
+  if (before === null) return { votes, votedAtMs: nowMs, churnPerS: FIRST_CHURN_PER_S };
+  const elapsedS = (nowMs - before.votedAtMs) / 1_000;
+  if (elapsedS <= 0) return { ...before, votes };
+  const share = 1 - Math.exp((-elapsedS * 1_000) / config.surveyChurnMemoryMs);
+  return { votes, votedAtMs: nowMs, churnPerS: before.churnPerS + share * (goneOver(before.votes, votes) / elapsedS - before.churnPerS) };
+}
+
+/** The share of votes that other places have now. */
+function goneOver(before: SurveyVotes, votes: SurveyVotes): number {
+  let stayed = 0;
+  for (let i = 0; i < votes.places.length; i++) stayed += Math.min(votes.shares[i] as number, before.shares[before.places.indexOf(votes.places[i] as number)] ?? 0);
+  return Math.max(0, 1 - stayed);
+}
+
+/** From 0, votes that change with every packet, to 1, votes that change when the tag does. */
+export function steadinessOf({ churnPerS }: SurveyWitness, { surveyChurnPerS }: FusionConfig): number {
+  return 1 / (1 + (churnPerS / surveyChurnPerS) ** 2);
+}
+
 /** What the votes say for a place, in nats; nothing without a survey. */
-export function voteNats(votes: SurveyVotes | null, place: number, config: FusionConfig): number {
-  if (votes === null) return 0;
+export function voteNats(survey: SurveyWitness | null, place: number, config: FusionConfig): number {
+  if (survey === null) return 0;
+  const { votes } = survey;
   const i = votes.places.indexOf(place);
-  return config.surveyVoteShare * Math.log((i === -1 ? 0 : (votes.shares[i] as number)) + LEAST_SHARE);
+  const share = config.surveyVoteShare + (config.surveySteadyVoteShare - config.surveyVoteShare) * steadinessOf(survey, config);
+  return share * Math.log((i === -1 ? 0 : (votes.shares[i] as number)) + LEAST_SHARE);
 }
