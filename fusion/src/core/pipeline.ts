@@ -301,6 +301,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     const sender = senderOf(observation.tagId, venue);
     if (sender !== null) {
       counts.calibration++;
+      // What a gateway hears of itself tells nothing.
+      if (sender === gateway) return;
       calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
       if (sender !== -1) calibration?.noteLink(sender, gateway, observation);
       return;

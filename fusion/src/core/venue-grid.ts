@@ -88,7 +88,7 @@ export function newVenueGrid(map: VenueMap, index: VenueIndex): VenueGrid | null
     grid.floors.push(floor);
     firstCell += floor.cellCount;
     assignPlaces(grid, floor, index);
-    joinNeighbours(grid, floor, map, index);
+    joinNeighbours(grid, floor, index);
   }
   return grid;
 }
@@ -296,8 +296,8 @@ function assignPlaces(grid: VenueGrid, floor: GridFloor, index: VenueIndex): voi
 
 const GAP_BESIDE_M = 0.4;
 
-function joinNeighbours(grid: VenueGrid, floor: GridFloor, map: VenueMap, index: VenueIndex): void {
-  const walls = map.walls.filter((wall) => wall[4] === undefined || wall[4] === floor.floor);
+function joinNeighbours(grid: VenueGrid, floor: GridFloor, index: VenueIndex): void {
+  const walls = index.walls.get(floor.floor) ?? [];
   for (let at = 0; at < floor.cellAt.length; at++) {
     const cell = floor.cellAt[at] as number;
     if (cell === -1) continue;
