@@ -98,6 +98,8 @@ export interface FusionConfig {
   surveyChurnPerS: number;
   /** …so long. */
   surveyChurnMemoryMs: number;
+  /** A position is drawn so far towards those spots. */
+  surveyDrawShare: number;
   /** Over which the trend of what is said for a zone is taken. */
   trendMemoryMs: number;
   /** A tag against the surveyor's. */
@@ -296,6 +298,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyChurnPerS: 0.05,
   surveyChurnMemoryMs: 30_000,
   trendMemoryMs: 2_000,
+  surveyDrawShare: 0.12,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,

@@ -4,6 +4,7 @@ import type { Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import type { Belief, GridEstimate, Hearing } from "./grid-filter.ts";
 import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
+import type { SurveyVotes } from "./survey-votes.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { gatewaysNear, type VenueIndex } from "./venue-index.ts";
 import { paceMsOf, type Link } from "./window.ts";
@@ -72,20 +73,22 @@ function loudestOf(links: readonly Link[], heardSinceMs: number): number {
   return loudest;
 }
 
-/** The posterior as a fix. */
-export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+/** The posterior as a fix, drawn a little towards the spots of a survey that sound like the tag: the two err apart. */
+export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, votes: SurveyVotes | null, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
   // The grid ends at the doors, people do not: who is silent may have gone on.
   const silentS = Math.max(0, nowMs - tag.lastHeardAtMs - config.windowMs) / 1_000;
   const floor = (grid.floors[estimate.floorIndex] as { floor: number }).floor;
+  const drawn = votes?.floorIndex === estimate.floorIndex ? config.surveyDrawShare : 0;
   return {
     tagId: tag.tagId,
     atMs: nowMs,
-    xM: estimate.xM,
-    yM: estimate.yM,
+    xM: estimate.xM + drawn * ((votes?.xM ?? 0) - estimate.xM),
+    yM: estimate.yM + drawn * ((votes?.yM ?? 0) - estimate.yM),
     floor,
     accuracy95M: Math.hypot(config.gridRadiusScale * scarcity ** 0.25 * estimate.radius95M, config.gridRadiusFloorM, config.speedSigmaMps * silentS),
     source: "beacon",
     zoneEvidence: estimate.places.length === 0 || silentS > 0 ? null : { places: estimate.places, probability: estimate.placeMass, certain: false },
     filtered: true,
+    votes,
   };
 }

@@ -253,7 +253,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.track === null) return null;
 
     const looks = looksOf(fixes, nowMs, config);
-    noteWitnesses(tag.zones, { links: tag.links, votes: calibration?.surveyVotes(tag.links, tag.belief?.offsetDb ?? 0, nowMs) ?? null, speedMps: Math.hypot(tag.track.vxMps, tag.track.vyMps) }, nowMs, venue, config);
+    noteWitnesses(tag.zones, { links: tag.links, votes: beaconFix?.votes ?? null, speedMps: Math.hypot(tag.track.vxMps, tag.track.vyMps) }, nowMs, venue, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];

@@ -78,7 +78,8 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
     }
     const estimate = filter.estimate(tag.belief);
     if (isHeard && !isRehearing()) noteMissed(tag.belief, estimate, hearings);
-    const fix = fixOfEstimate(tag, estimate, scarcity, grid, nowMs, config);
+    const votes = calibration.surveyVotes(tag.links, tag.belief.offsetDb, nowMs);
+    const fix = fixOfEstimate(tag, estimate, votes, scarcity, grid, nowMs, config);
     if (window === null) return fix;
     return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
   }

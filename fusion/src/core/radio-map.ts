@@ -126,7 +126,8 @@ export function newRadioMap(survey: readonly SurveyPoint[], index: VenueIndex, g
 
 function soundsOf(spots: readonly Spot[], grid: VenueGrid, sensitivityDbm: Float64Array): SurveySounds {
   const levelsDbm = spots.map(({ sum, count }) => Array.from(count, (packets, gateway) => (packets === 0 ? NaN : (sum[gateway] as number) / packets)));
-  return newSurveySounds(spots.map(({ cell }) => grid.place[cell] as number), levelsDbm, sensitivityDbm);
+  const surveyed = spots.map(({ cell }) => ({ place: grid.place[cell] as number, floorIndex: grid.floorOf[cell] as number, xM: grid.xM[cell] as number, yM: grid.yM[cell] as number }));
+  return newSurveySounds(surveyed, levelsDbm, sensitivityDbm);
 }
 
 /** How a spot's packets scatter around the map, which passes its mean by `offDb`. */

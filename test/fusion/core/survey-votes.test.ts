@@ -6,7 +6,7 @@ import { newLink } from "../../../fusion/src/core/window.ts";
 const sensitivityDbm = Float64Array.from([-91, -91, -91]);
 /** Ten spots of place 0 near the first gateway, ten of place 1 near the second; nobody hears the third. */
 const sounds = newSurveySounds(
-  Array.from({ length: 20 }, (_, spot) => (spot < 10 ? 0 : 1)),
+  Array.from({ length: 20 }, (_, spot) => ({ place: spot < 10 ? 0 : 1, floorIndex: 0, xM: spot, yM: 2 })),
   Array.from({ length: 20 }, (_, spot) => (spot < 10 ? [-60 - 0.3 * spot, -75, NaN] : [-75, -60 - 0.3 * (spot - 10), NaN])),
   sensitivityDbm,
 );
@@ -24,6 +24,18 @@ describe("votes of a survey's spots", () => {
     const between = sharesOf({ 0: -67.5, 1: -67.5 }) as Record<number, number>;
     expect((between[0] as number) + (between[1] as number)).toBeCloseTo(1);
     expect(Math.abs((between[0] as number) - (between[1] as number))).toBeLessThan(0.3);
+  });
+
+  it("have their middle among the spots that sound alike, on one floor", () => {
+    const votes = voteOf(sounds, links({ 0: -61, 1: -75 }), 0, 1_000, config) as SurveyVotes;
+    expect(votes.yM).toBeCloseTo(2);
+    expect(votes.xM).toBeGreaterThan(2);
+    expect(votes.xM).toBeLessThan(5);
+    // The same spots, every other one a floor up and far off.
+    const upstairs = newSurveySounds(sounds.spots.map((spot, k) => (k % 2 === 1 ? spot : { ...spot, floorIndex: 1, xM: 100 })), Array.from({ length: 20 }, (_, spot) => Array.from(sounds.levelDbm, (levels) => levels[spot] as number)), sensitivityDbm);
+    const split = voteOf(upstairs, links({ 0: -61, 1: -75 }), 0, 1_000, config) as SurveyVotes;
+    expect(split.floorIndex).toBe(0);
+    expect(split.xM).toBeLessThan(10);
   });
 
   it("know that a tag is louder than the surveyor's", () => {
@@ -60,7 +72,7 @@ describe("votes of a survey's spots", () => {
   });
 });
 
-const votesFor = (place: number): SurveyVotes => ({ places: [place], shares: [1] });
+const votesFor = (place: number): SurveyVotes => ({ places: [place], shares: [1], floorIndex: 0, xM: 0, yM: 0 });
 /** After votes every half second. */
 function witness(votes: readonly SurveyVotes[]): SurveyWitness {
   let survey: SurveyWitness | null = null;
