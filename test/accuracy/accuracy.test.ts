@@ -6,6 +6,7 @@ import { accuracyCommand, registerAccuracyCommand } from "../../cli/src/accuracy
 import { formatResult } from "../../cli/src/accuracy/print.ts";
 import { compareTraces, runAccuracy, type AccuracyResult } from "../../cli/src/accuracy/run-accuracy.ts";
 import type { TraceLine } from "../../cli/src/accuracy/trace.ts";
+import { recordMeetings } from "@konferenco/simulators";
 import { FLAT, HALL, changedRecording, editRows, temporaryFolder } from "./recordings.ts";
 
 const linesOf = ({ trace }: AccuracyResult) => trace.map((line) => JSON.stringify(line));
@@ -110,6 +111,13 @@ describe("the trace", () => {
   it("is the same when every row comes twice, in whatever order", async () => {
     const doubled = await runAccuracy({ recording: changedRecording(HALL, observations((rows) => [...rows, ...rows.toReversed()])) });
     expect(linesOf(doubled)).toEqual(await traceOf(HALL));
+  });
+
+  it("stays in the building when the map has a yard beside it that no gateway watches", async () => {
+    const office = recordMeetings(4, { people: 1, forMs: 60_000 });
+    const yard = { zoneId: "yard", name: "Yard", kind: "outdoor", floor: 0, polygons: [[[19, -5], [64, -5], [64, 30], [19, 30]] as [number, number][]] };
+    const [plain, beside] = [await runAccuracy({ recording: office }), await runAccuracy({ recording: { ...office, venue: { ...office.venue, zones: [...office.venue.zones, yard] } } })];
+    expect(beside.figures?.errorM?.mean).toBeLessThan((plain.figures?.errorM?.mean as number) + 0.3);
   });
 
   it("is not moved by impossible levels and strangers, and they are counted", async () => {
