@@ -2,7 +2,8 @@ import type { Fix, ZoneEvidence } from "./fix.ts";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { keepLoudest } from "./keep-loudest.ts";
-import { placeAt, type IndexedGateway, type VenueIndex } from "./venue-index.ts";
+import { addGaussian, addMass } from "./place-mass.ts";
+import type { IndexedGateway, VenueIndex } from "./venue-index.ts";
 import type { Reading, ReadingWindow } from "./window.ts";
 
 /**
@@ -107,11 +108,7 @@ function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: numb
     addMass(evidence, place, spoken);
     leftForPlace -= spoken;
   });
-  if (isDrawn) {
-    for (const [sigmasX, sigmasY] of GAUSSIAN_POINTS) {
-      addMass(evidence, placeAt(venue, at.xM + sigmasX * at.sigmaM, at.yM + sigmasY * at.sigmaM, at.floor), leftForPlace / GAUSSIAN_POINTS.length);
-    }
-  }
+  if (isDrawn) addGaussian(evidence, at, leftForPlace, venue);
   return evidence;
 }
 
@@ -126,27 +123,8 @@ function loudestByPlace(readings: readonly Reading[], floor: number, venue: Venu
   return { places, levelsDb };
 }
 
-function addMass(evidence: ZoneEvidence, place: number, mass: number): void {
-  const i = evidence.places.indexOf(place);
-  if (i === -1) {
-    evidence.places.push(place);
-    evidence.probability.push(mass);
-  } else {
-    evidence.probability[i] = (evidence.probability[i] as number) + mass;
-  }
-}
-
 /** How far a gateway's loudness speaks for its own zone: wholly where the zone is nothing but its gateways, mostly within walls and in a booth, not at all in the open. */
 function witnessShare(venue: VenueIndex, place: number, config: FusionConfig): number {
   if (venue.drawn[place] !== true) return 1;
   return venue.spokenFor[place] === true ? config.gatewayEvidenceShare : 0;
 }
-
-/** 32 points of equal mass of a circular Gaussian, in sigmas: four rings at the middle of its quartiles, turned against each other. */
-const GAUSSIAN_POINTS: readonly (readonly [number, number])[] = [0.125, 0.375, 0.625, 0.875].flatMap((quantile, ring) =>
-  Array.from({ length: 8 }, (_, i) => {
-    const sigmas = Math.sqrt(-2 * Math.log(1 - quantile));
-    const angle = ((i + ring / 4) * Math.PI) / 4;
-    return [sigmas * Math.cos(angle), sigmas * Math.sin(angle)] as const;
-  }),
-);
