@@ -58,6 +58,7 @@ const settings = {
   surveyChurnMemoryMs: ms(1_000, 3_600_000),
   trendMemoryMs: ms(100, 60_000),
   surveyDrawShare: z.number().min(0).max(1),
+  scarceDrawShare: z.number().min(0).max(1),
   surveyOffsetSigmaDb: positive(20),
   trafficGainNats: z.number().min(0).max(1_000),
   linkMemoryMs: ms(1_000, 86_400_000),

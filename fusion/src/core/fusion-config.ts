@@ -98,8 +98,9 @@ export interface FusionConfig {
   surveyChurnPerS: number;
   /** …so long. */
   surveyChurnMemoryMs: number;
-  /** A position is drawn so far towards those spots. */
+  /** A position is drawn so far towards those spots; without a survey, where four gateways watch an open floor, so far towards the documents' centroid. */
   surveyDrawShare: number;
+  scarceDrawShare: number;
   /** Over which the trend of what is said for a zone is taken. */
   trendMemoryMs: number;
   /** A tag against the surveyor's. */
@@ -299,6 +300,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyChurnMemoryMs: 30_000,
   trendMemoryMs: 2_000,
   surveyDrawShare: 0.12,
+  scarceDrawShare: 0.2,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,
