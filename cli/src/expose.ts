@@ -1,6 +1,6 @@
 import type { Exposition } from "@konferenco/bridge";
 import type { BrokerStats } from "@konferenco/broker";
-import type { FusionService } from "@konferenco/fusion";
+import type { CalibrationState, FusionService } from "@konferenco/fusion";
 
 // What fusion and broker count, as Prometheus metrics: beside the bridge's in one process, by themselves in several.
 
@@ -41,6 +41,19 @@ export function exposeFusion({ gauge, total, histogram }: Exposition, fusion: ()
   histogram("fusion_stage_seconds", "From the radio to the sending (gateway), and from there to fusion beyond the quickest of the last two minutes (broker)", "stage", () => ({ ...fusion().stages }));
   gauge("fusion_tags", "Tags that fusion follows", [], (set) => set(stats().tags));
   gauge("fusion_gateways", "Gateways by state", ["state"], (set) => Object.entries(stats().gateways).forEach(([state, count]) => set(count, { state })));
+  const calibrated = (pick: (state: CalibrationState) => number) => (set: (value: number, labels: Record<string, string>) => void) => {
+    const { calibration } = stats();
+    if (calibration !== null) set(pick(calibration), { basis: calibration.basis });
+  };
+  gauge("fusion_rssi_at_1m_dbm", "Level that is expected at 1 m, and what that was learned from", ["basis"], calibrated(({ rssiAt1mDbm }) => rssiAt1mDbm));
+  gauge("fusion_path_loss_exponent", "How quickly levels are expected to fall with distance: 2 in free space", ["basis"], calibrated(({ pathLossExponent }) => pathLossExponent));
+  gauge("fusion_wall_loss_db", "What a wall is expected to take", ["basis"], calibrated(({ wallLossDb }) => wallLossDb));
+  gauge("fusion_calibration_links", "Pairs of gateways that the model rests on, one way each: those that hear the other, and those that could and do not", ["state"], (set) => {
+    const { calibration } = stats();
+    if (calibration === null) return;
+    set(calibration.heardLinks, { state: "heard" });
+    set(calibration.unheardLinks, { state: "unheard" });
+  });
   gauge("fusion_store_waiting", "Commits that wait for the store", [], (set) => set(stats().storeLag));
   gauge("fusion_store_away", "1 while the store does not answer", [], (set) => set(stats().storeAway ? 1 : 0));
   total("fusion_dropped_transitions_total", "Transitions given up because the store was away for too long", [], (set) => set(stats().droppedTransitions));

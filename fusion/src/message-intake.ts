@@ -205,7 +205,7 @@ export function newMessageIntake({ config, pipeline, timeline, watch, wifi, isEr
         const report: PositionReport = parsed.value;
         if (isErased(report.tagId)) return refuseAs("TAG_ERASED");
         return locate({ from: `${report.source} ${report.tagId}`, measuredAtMs: report.atMs }, message, (atMs) =>
-          report.source === "gps" ? locateByGps(report, venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
+          report.source === "gps" ? locateByGps(report, venue, pipeline.venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
         );
       }
       case "tag-sightings": {

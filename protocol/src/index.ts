@@ -16,6 +16,7 @@ export * from "./venue.ts";
 export * from "./geometry.ts";
 export * from "./geo.ts";
 export * from "./bssid.ts";
+export * from "./csv-line.ts";
 export * from "./venue-geojson.ts";
 export * from "./schedule.ts";
 export * from "./activity.ts";

@@ -6,6 +6,7 @@ import {
   MAX_SCAN_ROWS,
   beaconTopic,
   bssidOf,
+  cellsOf,
   formatBeaconReport,
   parseVenueMap,
   sensorTopic,
@@ -81,25 +82,28 @@ export function loadRecording(dir: string): Recording {
   if (rows === null) throw new ConfigError(`${dir} holds no observations.csv (columns atMs,gatewayId,tagId,rssiDbm)`);
   const truth = readCsv(path.join(dir, "truth.csv"), ["atMs", "tagId", "xM", "yM", "floor", "zoneId"]) ?? [];
   const contacts = readCsv(path.join(dir, "contacts.csv"), ["startMs", "endMs", "tagA", "tagB", "distanceM"]) ?? [];
+  const surveyFile = [path.join(dir, "survey.csv"), path.join(dir, "..", "survey.csv")].find((file) => fs.existsSync(file)) ?? null;
   const { observations, heardWifi } = sortOut(
     rows.map((row) => ({ atMs: row.number("atMs"), gatewayId: row.text("gatewayId"), tagId: row.text("tagId"), rssiDbm: row.number("rssiDbm") })),
-    venue,
+    surveyFile === null ? null : venue,
   );
   const wifiRows = (wifi ?? []).map((row) => ({ atMs: row.number("atMs"), tagId: row.text("deviceId"), bssid: bssidOf(row.text("bssid")), rssiDbm: row.number("rssiDbm") }));
   return {
     name: path.join(path.basename(path.dirname(path.resolve(dir))), path.basename(path.resolve(dir))),
     dir,
     venue,
-    observations,
-    scans: scansOfRows([...wifiRows, ...heardWifi]),
-    truth: truth.map((row) => ({
-      atMs: row.number("atMs"),
-      tagId: row.text("tagId"),
-      xM: row.number("xM"),
-      yM: row.number("yM"),
-      floor: row.number("floor"),
-      zoneId: row.text("zoneId") === "" ? null : row.text("zoneId"),
-    })),
+    observations: asHeard(observations),
+    scans: scansOfRows([...wifiRows, ...heardWifi].sort(byTime)),
+    truth: truth
+      .map((row) => ({
+        atMs: row.number("atMs"),
+        tagId: row.text("tagId"),
+        xM: row.number("xM"),
+        yM: row.number("yM"),
+        floor: row.number("floor"),
+        zoneId: row.text("zoneId") === "" ? null : row.text("zoneId"),
+      }))
+      .sort(byTime),
     contacts: contacts.map((row) => ({
       startMs: row.number("startMs"),
       endMs: row.number("endMs"),
@@ -107,7 +111,7 @@ export function loadRecording(dir: string): Recording {
       tagB: row.text("tagB"),
       distanceM: row.number("distanceM"),
     })),
-    surveyFile: [path.join(dir, "survey.csv"), path.join(dir, "..", "survey.csv")].find((file) => fs.existsSync(file)) ?? null,
+    surveyFile,
   };
 }
 
@@ -118,14 +122,32 @@ interface WifiRow {
   rssiDbm: number;
 }
 
-/** What a device heard of transmitters that are not on the map is a Wi-Fi scan: it needs no place of theirs, only a survey. */
-function sortOut(rows: readonly RecordedObservation[], { direction, gateways }: VenueMap): { observations: RecordedObservation[]; heardWifi: WifiRow[] } {
-  const known = new Set(gateways.map(({ gatewayId }) => gatewayId));
-  const isWifi = ({ gatewayId }: RecordedObservation): boolean => direction === "tags-hear-gateways" && !known.has(gatewayId);
+/** What a device heard of transmitters that are not on the map is a Wi-Fi scan: it needs no place of theirs, only a survey (null: there is none). */
+function sortOut(rows: RecordedObservation[], surveyed: VenueMap | null): { observations: RecordedObservation[]; heardWifi: WifiRow[] } {
+  if (surveyed?.direction !== "tags-hear-gateways") return { observations: rows, heardWifi: [] };
+  const known = new Set(surveyed.gateways.map(({ gatewayId }) => gatewayId));
+  const isWifi = ({ gatewayId }: RecordedObservation): boolean => !known.has(gatewayId);
   return {
     observations: rows.filter((row) => !isWifi(row)),
     heardWifi: rows.filter(isWifi).map(({ atMs, gatewayId, tagId, rssiDbm }) => ({ atMs, tagId, bssid: bssidOf(gatewayId), rssiDbm })),
   };
+}
+
+const byTime = (a: { atMs: number }, b: { atMs: number }): number => a.atMs - b.atMs;
+
+/** Times that are all multiples of this are a clock's that was rounded: rows that are equal may be as many packets. */
+const ROUNDED_MS = 100;
+
+/** In the order of hearing, whatever the order in the file (some are written tag by tag, or as uploads came in), and each packet once. */
+function asHeard(rows: RecordedObservation[]): RecordedObservation[] {
+  const isRounded = rows.every(({ atMs }) => atMs % ROUNDED_MS === 0);
+  const compare = (a: RecordedObservation, b: RecordedObservation): number => byTime(a, b) || order(a.gatewayId, b.gatewayId) || order(a.tagId, b.tagId) || a.rssiDbm - b.rssiDbm;
+  rows.sort(compare);
+  return isRounded ? rows : rows.filter((row, i) => i === 0 || compare(rows[i - 1] as RecordedObservation, row) !== 0);
+}
+
+function order(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
 }
 
 /** Rows of one device belong to one scan as long as no access point comes again, none is missing for so long… */
@@ -333,25 +355,21 @@ interface CsvRow {
 }
 
 function readHeader(file: string): string[] {
-  return headerOf(fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0]);
-}
-
-function headerOf(line: string | undefined): string[] {
-  return (line ?? "").replace(/^\ufeff/, "").split(",").map((name) => name.trim());
+  return cellsOf(fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "");
 }
 
 /** The rows of a file with these columns in any order, or null when there is no such file. */
 function readCsv(file: string, columns: readonly string[]): CsvRow[] | null {
   if (!fs.existsSync(file)) return null;
   const lines = fs.readFileSync(file, "utf8").split(/\r?\n/);
-  const header = headerOf(lines[0]);
+  const header = cellsOf(lines[0] ?? "");
   const missing = columns.filter((column) => !header.includes(column));
   if (missing.length > 0) throw new ConfigError(`${file} lacks the column ${missing.join(", ")}: its first line must name ${columns.join(",")}`);
   return lines.slice(1).flatMap((line, i) => {
-    if (line === "") return [];
-    const cells = line.split(",");
+    if (line.trim() === "") return [];
+    const cells = cellsOf(line);
     if (cells.length !== header.length) throw new ConfigError(`${file} line ${i + 2} has ${cells.length} cells, its first line ${header.length}`);
-    const text = (column: string): string => (cells[header.indexOf(column)] as string).trim();
+    const text = (column: string): string => cells[header.indexOf(column)] as string;
     return [
       {
         line: i + 2,

@@ -33,6 +33,17 @@ describe("the reference methods", () => {
     expect(centroid?.xM).toBeLessThan(10);
   });
 
+  it("begin with the first packet, wherever the recording's times count from", () => {
+    const recording = recordingAt(standing(3, 3), -55, 3);
+    const later = { ...recording, observations: recording.observations.map((row) => ({ ...row, atMs: row.atMs + 1_763_700_000_000 })) };
+    expect(referenceTrace(later, "strongestGateway")?.map(({ atMs }) => atMs - 1_763_700_000_000)).toEqual(referenceTrace(recording, "strongestGateway")?.map(({ atMs }) => atMs));
+  });
+
+  it("leave the plain grid filter out where weighing every cell at every step would take minutes", () => {
+    const wide = { ...recordingAt(standing(3, 3), -55, 3), venue: { ...venue, zones: [...venue.zones, { ...room("far", 900) }] as typeof venue.zones } };
+    expect(referenceTrace(wide, "plainGrid")).toBeNull();
+  });
+
   it("Bermuda stays with the incumbent while the challenger leads by little, and leaves when it leads clearly", () => {
     const step = (toXM: number) => recordingAt((atMs) => (atMs < 30_000 ? [9, 2] : [toXM, 2]), -55, 3);
     expect(last(step(10.3), "bermuda")?.zoneId).toBe("left");

@@ -27,6 +27,30 @@ describe("a recording", () => {
   });
 });
 
+describe("a recording that another program wrote", () => {
+  const flat = loadRecording(FLAT);
+  const inAnyOrder = editRows((rows) => rows.toSorted((a, b) => (a.slice(-9) < b.slice(-9) ? -1 : 1)));
+  const byWho = editRows((rows) => rows.toSorted((a, b) => (a.split(",")[1] as string).localeCompare(b.split(",")[1] as string)));
+  const twice = editRows((rows) => rows.flatMap((row, i) => (i % 3 === 0 ? [row, row] : [row])));
+  const inQuotes = (text: string): string => `\ufeff${text.split("\n").map((line) => line.replace(/[^,]+/g, '"$&"')).join("\r\n  \r\n")}`;
+
+  it.each<[string, Record<string, (text: string) => string>]>([
+    ["with rows in any order", { "observations.csv": inAnyOrder, "truth.csv": inAnyOrder }],
+    ["by gateway, one after the other", { "observations.csv": byWho }],
+    ["with observations that are there twice", { "observations.csv": twice }],
+    ["in quotes, with Windows line ends, a byte order mark and blank lines", { "observations.csv": inQuotes, "truth.csv": inQuotes }],
+  ])("%s is the same recording", (_, change) => {
+    const { observations, truth } = loadRecording(changedRecording(FLAT, change));
+    expect(observations).toEqual(flat.observations);
+    expect(truth).toEqual(flat.truth);
+  });
+
+  it("of a clock of whole seconds keeps equal rows: they are as many packets", () => {
+    const dir = changedRecording(FLAT, { "observations.csv": () => "atMs,gatewayId,tagId,rssiDbm\n0,A1,tag1,-70\n1000,A1,tag1,-70\n1000,A1,tag1,-70\n" });
+    expect(loadRecording(dir).observations).toHaveLength(3);
+  });
+});
+
 describe("the reports of a recording", () => {
   it("hold every observation but those of the last, unfinished window", () => {
     for (const dir of [FLAT, HALL]) {

@@ -18,7 +18,7 @@ describe("simulated buildings", () => {
 
   it("is played like a recording and pooled by its case, never with real ones", async () => {
     const [first] = simulatedBuildings("51");
-    const results = await runAll(first === undefined ? [] : [first], {}, () => {});
+    const { results } = await runAll(first === undefined ? [] : [first], {}, () => {});
     const pools = pool(results);
     expect(pools.map(({ name }) => name)).toEqual(["all of simulated office +3 dBm"]);
     expect(pools[0]?.figures.instants).toBe(560);

@@ -15,13 +15,28 @@ describe("a venue map", () => {
     expect(parse({})).toMatchObject({ direction: "gateways-hear-tags", tags: [], walls: [], zones: [{ zoneId: "hall" }, { zoneId: "foyer", polygons: [] }] });
   });
 
+  it("may leave out what follows from the rest", () => {
+    const bare = parse({
+      name: null,
+      walls: null,
+      floors: null,
+      zones: [{ zoneId: "office", floor: 3, polygons: [[[0, 0], [4, 0], [4, 4], [0, 4]]] }, { zoneId: "desk", name: null, floor: 3, kind: "booth", polygons: [[[1, 1], [2, 1], [2, 2], [1, 2]]] }],
+      gateways: [{ gatewayId: "gw-1", xM: 3, yM: 3, zM: null, floor: 3 }, { gatewayId: "gw-2", xM: 1.5, yM: 1.5, floor: 3, zoneId: null }],
+    });
+    expect(bare.floors).toEqual([{ floor: 3, name: "Floor 3" }]);
+    expect(bare.zones).toMatchObject([{ zoneId: "office", name: "office", kind: "room" }, { zoneId: "desk", name: "desk", kind: "booth" }]);
+    expect(bare.gateways).toEqual([{ gatewayId: "gw-1", xM: 3, yM: 3, floor: 3, zoneId: "office" }, { gatewayId: "gw-2", xM: 1.5, yM: 1.5, floor: 3, zoneId: "desk" }]);
+    expect(bare.walls).toEqual([]);
+  });
+
   it("takes walls of four and of five numbers", () => expect(parse({ walls: [[0, 0, 1, 1], [0, 0, 1, 1, 0]] }).walls).toHaveLength(2));
 
   it.each([
     ["a zone that is there twice", { zones: [venue.zones[0], venue.zones[0]] }, /"hall" is there twice/],
     ["a gateway that is there twice", { gateways: [venue.gateways[0], venue.gateways[0]] }, /"gw-1" is there twice/],
     ["a gateway in a zone that does not exist", { gateways: [{ ...venue.gateways[0], zoneId: "nowhere" }] }, /"nowhere", which the map does not have/],
-    ["no floors", { floors: [] }, /floors/],
+    ["a gateway that names no zone and hangs in none", { gateways: [{ gatewayId: "gw-9", xM: 50, yM: 50, floor: 0 }] }, /"gw-9" hangs in no zone of floor 0: name its zoneId/],
+    ["nothing that has a floor", { floors: [], zones: [], gateways: [] }, /floors/],
     ["a polygon of two corners", { zones: [{ ...venue.zones[0], polygons: [[[0, 0], [1, 1]]] }] }, /zones\.0\.polygons/],
     ["a corner in the next country", { zones: [{ ...venue.zones[0], polygons: [[[0, 0], [1e6, 1], [2, 2]]] }] }, /zones\.0\.polygons/],
     ["a prototype name as zone", { zones: [{ ...venue.zones[0], zoneId: "constructor" }] }, /zones\.0\.zoneId/],

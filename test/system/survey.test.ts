@@ -87,6 +87,7 @@ describe("a venue that somebody has surveyed", () => {
     await system.until((event) => event.t === "position");
     await system.until((event) => event.t === "gateway" && event.d.calibration?.basis === "survey");
     expect(await (await fetch(`${system.ready.url}/metrics`)).text()).toMatch(/^calibration_residual_db\{basis="survey"\} \d/m);
+    expect(await (await fetch(`${system.ready.url}/metrics`)).text()).toMatch(/^fusion_path_loss_exponent\{basis="survey"\} \d/m);
     expect(replay.stderr()).toContain("--survey");
     await replay.stop();
     await system.stop();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { walkInWords } from "../../web/src/common/words.ts";
+import { radioWords, walkInWords } from "../../web/src/common/words.ts";
 import { twoFloors } from "../fusion/venues.ts";
 
 describe("a walk in words", () => {
@@ -17,5 +17,15 @@ describe("a walk in words", () => {
     expect(walkInWords({ from: null, to: up }, venue)).toBe("entered Stairs");
     expect(walkInWords({ from: up, to: null }, venue)).toBe("left Stairs");
     expect(walkInWords({ from: down, to: "gone" }, venue)).toBe("went from Stairs to gone");
+  });
+});
+
+describe("what positions rest on", () => {
+  const gateway = { gatewayId: "gw", state: "online", atMs: 0, lastReportAtMs: 0, observationsPerS: 1, clockOffsetMs: 0 } as const;
+
+  it("is said once for all gateways, with how good it is where that is known", () => {
+    expect(radioWords([])).toBe("");
+    expect(radioWords([gateway, { ...gateway, calibration: { basis: "links", offsetDb: 1, residualDb: 2.4 } }])).toBe("Calibrated by gateways that hear each other, levels within 2.4 dB");
+    expect(radioWords([{ ...gateway, calibration: { basis: "prior", offsetDb: 0, residualDb: null } }])).toBe("Not calibrated yet: positions rest on typical values");
   });
 });

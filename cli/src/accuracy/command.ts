@@ -54,6 +54,7 @@ export function registerAccuracyCommand(program: Command): void {
 
 export async function accuracyCommand(options: AccuracyCommandOptions): Promise<void> {
   refuseNonsense(options);
+  for (const file of [options.trace, options.pairs, options.json, options.writeBaseline]) if (file !== undefined) makeRoomFor(file);
   const progress = newProgressLine();
   const how: Omit<AccuracyOptions, "recording"> = {
     store: options.store,
@@ -81,12 +82,21 @@ function refuseNonsense(options: AccuracyCommandOptions): void {
     throw new ConfigError("--speed needs --through mqtt: in virtual time a recording is played as fast as it goes");
   }
   if ([options.recording, options.recordings, options.simulated].filter((one) => one !== undefined).length > 1) throw new ConfigError("--recording plays one, --recordings all below a folder and --simulated made ones: name one of the three");
-  if (options.recording !== undefined) {
-    if (options.checkBaseline !== undefined || options.writeBaseline !== undefined) throw new ConfigError("a baseline is of the project's own recordings: leave --recording out");
-    return;
-  }
+  const isOfBaseline = options.checkBaseline !== undefined || options.writeBaseline !== undefined;
+  if (isOfBaseline && (options.recording ?? options.recordings ?? options.simulated) !== undefined) throw new ConfigError("a baseline is of the project's own recordings: leave --recording, --recordings and --simulated out");
+  if (options.recording !== undefined) return;
   for (const [name, value] of [["--trace", options.trace], ["--pairs", options.pairs], ["--through", options.through]] as const) {
     if (value !== undefined) throw new ConfigError(`${name} is of one recording: add --recording <folder>`);
+  }
+}
+
+/** Before anything is played: minutes of work must not end in a folder that is not there. */
+function makeRoomFor(file: string): void {
+  try {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.closeSync(fs.openSync(file, "a"));
+  } catch (error) {
+    throw new ConfigError(`${file} cannot be written: ${(error as Error).message}`);
   }
 }
 
@@ -98,14 +108,15 @@ async function overAll(options: AccuracyCommandOptions, how: Omit<AccuracyOption
   const { found, note } = simulated === undefined ? allRecordings(options.recordings) : { found: simulatedBuildings(simulated === true ? SIMULATED_SEEDS : simulated), note: null };
   if (found.length === 0) throw new ConfigError(`${options.recordings ?? "."} holds no recording: a folder with venue.json and observations.csv (docs/recordings.md)`);
   if (note !== null) process.stderr.write(`${note}\n`);
-  const results = await runAll(found, how, (result) => tellOf(result, found));
+  const { results, broken } = await runAll(found, how, (result) => tellOf(result, found));
   progress.clear();
   const pools = pool(results);
-  process.stdout.write(`${formatAll(simulated === undefined ? results : [], pools)}\n`);
-  if (options.json !== undefined) writeJson(options.json, { recordings: results.map(figuresOnly), pooled: pools satisfies Pooled[] });
+  process.stdout.write(`${formatAll(simulated === undefined ? results : [], pools, broken)}\n`);
+  if (broken.length > 0) process.exitCode = 1;
+  if (options.json !== undefined) writeJson(options.json, { recordings: results.map(figuresOnly), pooled: pools satisfies Pooled[], broken });
   if (options.plots === undefined) return;
-  for (const [i, result] of results.entries()) {
-    const { load } = found[i] as Found;
+  for (const result of results) {
+    const { load } = found.find(({ name }) => name === result.recording) as Found;
     plotRecording(path.join(options.plots, result.recording), result, typeof load === "string" ? loadRecording(load) : load());
   }
   plotAll(options.plots, results);
@@ -113,7 +124,9 @@ async function overAll(options: AccuracyCommandOptions, how: Omit<AccuracyOption
 
 async function overBaseline(options: AccuracyCommandOptions, how: Omit<AccuracyOptions, "recording">): Promise<void> {
   const found = baselineRecordings();
-  const results = await runAll(found, how, (result) => tellOf(result, found));
+  const { results, broken } = await runAll(found, how, (result) => tellOf(result, found));
+  if (broken.length > 0) throw new ConfigError(broken.map(({ recording, why }) => `${recording}: not played: ${why}`).join("\n"));
+  if (options.json !== undefined) writeJson(options.json, { recordings: results.map(figuresOnly), pooled: pool(results) satisfies Pooled[], broken });
   if (options.writeBaseline !== undefined) writeJson(options.writeBaseline, baselineOf(results));
   if (options.checkBaseline === undefined) return;
   let baseline: Baseline;

@@ -43,10 +43,11 @@ export function referenceTrace(recording: Recording, method: ReferenceMethod, su
   const lines: TraceLine[] = [];
   for (const [tagId, observations] of byTag) {
     const locator = newLocator() as Locator;
-    const lastMs = (observations.at(-1) as RecordedObservation).atMs;
+    const [firstMs, lastMs] = [observations[0], observations.at(-1)].map((one) => (one as RecordedObservation).atMs) as [number, number];
     let next = 0;
     let nextLink = 0;
-    for (let nowMs = STEP_MS; nowMs <= lastMs; nowMs += STEP_MS) {
+    // From the first packet on: times may count from anywhere.
+    for (let nowMs = (Math.floor(firstMs / STEP_MS) + 1) * STEP_MS; nowMs <= lastMs; nowMs += STEP_MS) {
       for (; next < observations.length && (observations[next] as RecordedObservation).atMs <= nowMs; next++) locator.hear(observations[next] as RecordedObservation);
       for (; nextLink < links.length && (links[nextLink] as RecordedObservation).atMs <= nowMs; nextLink++) locator.hearLink?.(links[nextLink] as RecordedObservation);
       const place = locator.at(nowMs);

@@ -1,3 +1,4 @@
+import { ConfigError } from "@konferenco/protocol";
 import type { Found } from "./find-recordings.ts";
 import { metres, percent } from "./print.ts";
 import { REFERENCE_METHODS, type ReferenceMethod } from "./references.ts";
@@ -12,14 +13,26 @@ export interface Pooled {
   references: References;
 }
 
-export async function runAll(found: readonly Found[], options: Omit<AccuracyOptions, "recording">, onResult: (result: AccuracyResult) => void): Promise<AccuracyResult[]> {
+/** A recording that could not be played: a file that is not as it should be, or a bug. */
+export interface Broken {
+  recording: string;
+  why: string;
+}
+
+/** One after the other. What cannot be played costs only itself. */
+export async function runAll(found: readonly Found[], options: Omit<AccuracyOptions, "recording">, onResult: (result: AccuracyResult) => void): Promise<{ results: AccuracyResult[]; broken: Broken[] }> {
   const results: AccuracyResult[] = [];
+  const broken: Broken[] = [];
   for (const { load, name } of found) {
-    const result = { ...(await runAccuracy({ ...options, recording: typeof load === "string" ? load : load() })), recording: name };
-    results.push(result);
-    onResult(result);
+    try {
+      const result = { ...(await runAccuracy({ ...options, recording: typeof load === "string" ? load : load() })), recording: name };
+      results.push(result);
+      onResult(result);
+    } catch (error) {
+      broken.push({ recording: name, why: error instanceof ConfigError ? error.message : ((error as Error).stack ?? String(error)) });
+    }
   }
-  return results;
+  return { results, broken };
 }
 
 /** One pool a venue, real recordings together, and simulated ones by themselves: they are not the same kind of evidence. */
@@ -43,7 +56,7 @@ function groupOf(recording: string): string {
 }
 
 /** The table of a run over all: one block a recording would be too long, so one line a method. */
-export function formatAll(results: readonly AccuracyResult[], pools: readonly Pooled[]): string {
+export function formatAll(results: readonly AccuracyResult[], pools: readonly Pooled[], broken: readonly Broken[]): string {
   const rows = [["", "method", "mean", "p95", "fixes", "zone", "in a room", "changes/true", "enter delay", "inside 95"]];
   for (const { recording, figures, references } of results) rows.push(...block(recording, figures, references));
   for (const { name, figures, references } of pools) rows.push(...block(name, figures, references));
@@ -56,7 +69,8 @@ export function formatAll(results: readonly AccuracyResult[], pools: readonly Po
           `${recording}: within 2 m, AUC ${auc(pairs.auc)} (centroids ${auc(pairs.centroidAuc)}), held for 5 s ${auc(pairs.aucSteady)} (${auc(pairs.centroidAucSteady)}), F1 ${percent(pairs.f1)} (${percent(pairs.centroidF1)}), false alerts ${pairs.falseAlerts} of ${pairs.alerts} (${pairs.centroidFalseAlerts} of ${pairs.centroidAlerts})`,
         ],
   );
-  return [...lines, ...(proximity.length > 0 ? ["", ...proximity] : []), ""].join("\n");
+  const notPlayed = broken.map(({ recording, why }) => `${recording}: not played: ${why}`);
+  return [...lines, ...(proximity.length > 0 ? ["", ...proximity] : []), ...(notPlayed.length > 0 ? ["", ...notPlayed] : []), ""].join("\n");
 }
 
 function block(name: string, figures: Figures | null, references: References | null): string[][] {

@@ -2,7 +2,8 @@ import type { Fix, ZoneEvidence } from "./fix.ts";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { keepLoudest } from "./keep-loudest.ts";
-import { placeAt, type IndexedGateway, type VenueIndex } from "./venue-index.ts";
+import { addGaussian, addMass } from "./place-mass.ts";
+import type { IndexedGateway, VenueIndex } from "./venue-index.ts";
 import type { Reading, ReadingWindow } from "./window.ts";
 
 /**
@@ -42,15 +43,31 @@ export function locateByBeacons(window: ReadingWindow, venue: VenueIndex, config
   };
 }
 
+/** The documents' centroid on one floor, with their weights: wider than locateByBeacons's, and better where nothing stands between. */
+export function plainCentroid(readings: readonly Reading[], floor: number, venue: VenueIndex, config: FusionConfig): { xM: number; yM: number } {
+  let [total, xM, yM] = [0, 0, 0];
+  for (const reading of readings) {
+    const gateway = gatewayOf(reading, venue);
+    const weight = weightOf(reading, floor, venue, config, PLAIN_DB_PER_DECADE);
+    total += weight;
+    xM += weight * gateway.xM;
+    yM += weight * gateway.yM;
+  }
+  return { xM: xM / total, yM: yM / total };
+}
+
+/** Weight ~ 1 / distance. */
+const PLAIN_DB_PER_DECADE = 20;
+
 function gatewayOf(reading: Reading, venue: VenueIndex): IndexedGateway {
   return venue.gateways[reading.gateway] as IndexedGateway;
 }
 
 /** Level less the floor's loss, relative to nothing: only differences count. A stale reading weighs less. */
-function weightOf(reading: Reading, floor: number, venue: VenueIndex, config: FusionConfig): number {
+function weightOf(reading: Reading, floor: number, venue: VenueIndex, config: FusionConfig, dbPerDecade = config.centroidDbPerDecade): number {
   const levelDb = reading.rssiDbm - (gatewayOf(reading, venue).floor === floor ? 0 : config.floorLossDb);
   const trust = config.measurementNoiseDb2 / (config.measurementNoiseDb2 + reading.varianceDb2);
-  return 10 ** (levelDb / config.centroidDbPerDecade) * trust;
+  return 10 ** (levelDb / dbPerDecade) * trust;
 }
 
 /** The floor with the loudest three gateways: one strong reading through a stairwell does not move a tag to another storey. */
@@ -107,11 +124,7 @@ function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: numb
     addMass(evidence, place, spoken);
     leftForPlace -= spoken;
   });
-  if (isDrawn) {
-    for (const [sigmasX, sigmasY] of GAUSSIAN_POINTS) {
-      addMass(evidence, placeAt(venue, at.xM + sigmasX * at.sigmaM, at.yM + sigmasY * at.sigmaM, at.floor), leftForPlace / GAUSSIAN_POINTS.length);
-    }
-  }
+  if (isDrawn) addGaussian(evidence, at, leftForPlace, venue);
   return evidence;
 }
 
@@ -126,27 +139,8 @@ function loudestByPlace(readings: readonly Reading[], floor: number, venue: Venu
   return { places, levelsDb };
 }
 
-function addMass(evidence: ZoneEvidence, place: number, mass: number): void {
-  const i = evidence.places.indexOf(place);
-  if (i === -1) {
-    evidence.places.push(place);
-    evidence.probability.push(mass);
-  } else {
-    evidence.probability[i] = (evidence.probability[i] as number) + mass;
-  }
-}
-
 /** How far a gateway's loudness speaks for its own zone: wholly where the zone is nothing but its gateways, mostly within walls and in a booth, not at all in the open. */
 function witnessShare(venue: VenueIndex, place: number, config: FusionConfig): number {
   if (venue.drawn[place] !== true) return 1;
   return venue.spokenFor[place] === true ? config.gatewayEvidenceShare : 0;
 }
-
-/** 32 points of equal mass of a circular Gaussian, in sigmas: four rings at the middle of its quartiles, turned against each other. */
-const GAUSSIAN_POINTS: readonly (readonly [number, number])[] = [0.125, 0.375, 0.625, 0.875].flatMap((quantile, ring) =>
-  Array.from({ length: 8 }, (_, i) => {
-    const sigmas = Math.sqrt(-2 * Math.log(1 - quantile));
-    const angle = ((i + ring / 4) * Math.PI) / 4;
-    return [sigmas * Math.cos(angle), sigmas * Math.sin(angle)] as const;
-  }),
-);

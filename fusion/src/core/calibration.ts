@@ -87,7 +87,7 @@ const LAST_REFRESH_MS = 120_000;
 export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid, survey: readonly SurveyPoint[], settings: FusionConfig): Calibration {
   const config = { ...settings, tagHeightM: tagHeightOf(map) ?? settings.tagHeightM };
   const count = index.gateways.length;
-  const reaches = reachOfGateways(map, index, grid, config);
+  const reaches = reachOfGateways(index, grid, config);
   const levels = newLevelMap(reaches);
   let model = priorModel(count, config);
   fillLevels(levels, reaches, model);
@@ -104,7 +104,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   let isLinked = false;
   let dueMs = Infinity;
   let pauseMs = FIRST_REFRESH_MS;
-  const radioMap = survey.length === 0 ? null : newRadioMap(survey, map, index, grid, levels, sensitivityDbm, config);
+  const radioMap = survey.length === 0 ? null : newRadioMap(survey, index, grid, levels, sensitivityDbm, config);
   if (radioMap !== null) {
     const { fit } = radioMap;
     model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
@@ -190,7 +190,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     if (walls === undefined) {
       const a = index.gateways[Math.min(from, by)] as VenueIndex["gateways"][number];
       const b = index.gateways[Math.max(from, by)] as VenueIndex["gateways"][number];
-      walls = wallsBetween(a, b, a.floor, index, map.walls.filter((wall) => wall[4] === undefined || wall[4] === a.floor));
+      walls = wallsBetween(a, b, a.floor, index);
       wallsCache.set(key, walls);
     }
     return walls;

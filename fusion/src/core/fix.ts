@@ -1,4 +1,5 @@
 import type { FixSource, TagId } from "@konferenco/protocol";
+import type { SurveyVotes } from "./survey-votes.ts";
 
 /**
  * One location estimate from one technology: what every locateByX returns and the track takes.
@@ -21,6 +22,8 @@ export interface Fix {
   velocity?: { vxMps: number; vyMps: number };
   /** But its evidence is one more look at the same readings. */
   looksAlike?: boolean;
+  /** What the spots of a survey say beside it; null without one. */
+  votes?: SurveyVotes | null;
 }
 
 /**

@@ -81,8 +81,9 @@ export function fuseFixes(fixes: readonly Fix[], nowMs: number): FusedFix | null
 /** Technologies that agree count together for a zone (requirement B3): several of them are one look, with their evidence pooled. */
 export function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConfig): WeighedEvidence[] {
   const sources = new Set(fixes.map((fix) => fix.source));
-  // A filter's evidence is where things stand, not one more look: it is not pooled with looks.
-  if (sources.size < 2 || fixes.some((fix) => fix.filtered === true)) return fixes.flatMap((fix) => weighed(fix, config));
+  // A filter's evidence is where things stand, not one more look: it is not pooled with looks. Where it speaks GPS, of a fifth of its worth, does not.
+  const speaks = fixes.some((fix) => fix.filtered === true && fix.zoneEvidence !== null);
+  if (sources.size < 2 || fixes.some((fix) => fix.filtered === true)) return fixes.flatMap((fix) => (speaks && fix.source === "gps" ? [] : weighed(fix, config)));
   const evidence = fuseFixes(fixes, nowMs)?.zoneEvidence ?? null;
   return evidence === null ? [] : [{ evidence, independent: true, weight: 1 }];
 }
@@ -90,10 +91,10 @@ export function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConf
 /** Phones scan about so often while somebody walks. */
 const SCAN_STANDS_FOR_S = 3;
 
-/** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone. */
+/** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone; GPS errs the same way for minutes. */
 function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
   if (fix.zoneEvidence === null) return [];
-  if (fix.filtered === true && fix.looksAlike !== true) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true, ...(fix.source === "wifi" ? { standsForS: SCAN_STANDS_FOR_S } : {}) }];
+  if (fix.source === "gps" || (fix.filtered === true && fix.looksAlike !== true)) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true, ...(fix.source === "wifi" ? { standsForS: SCAN_STANDS_FOR_S } : {}) }];
   const independent = fix.source !== "beacon";
   return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }

@@ -88,8 +88,21 @@ export interface FusionConfig {
   surveyBodyShare: number;
   /** A change of zone is told on so much of the usual evidence: known shadows leave less doubt. */
   surveyCallShare: number;
-  /** And spots of the survey that sound like the tag count so much of what the posterior counts. */
+  /** And spots of the survey that sound like the tag count so much of what the posterior counts… */
   surveyVoteShare: number;
+  /** …if their votes are steady, up to so much… */
+  surveySteadyVoteShare: number;
+  /** …and then zones are told so far ahead of the belief, which lags by its memory. */
+  surveyAheadMs: number;
+  /** Half steady: such a share of the votes goes over to other places in a second, over… */
+  surveyChurnPerS: number;
+  /** …so long. */
+  surveyChurnMemoryMs: number;
+  /** A position is drawn so far towards those spots; without a survey, where four gateways watch an open floor, so far towards the documents' centroid. */
+  surveyDrawShare: number;
+  scarceDrawShare: number;
+  /** Over which the trend of what is said for a zone is taken. */
+  trendMemoryMs: number;
   /** A tag against the surveyor's. */
   surveyOffsetSigmaDb: number;
   /** What traffic tells of the gateways is believed when what was held back became likelier by so much, in nats a snapshot. */
@@ -279,8 +292,15 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   surveyScatterPackets: 20,
   surveyMemoryShare: 3.5,
   surveyBodyShare: 0.4,
-  surveyCallShare: 0.7,
-  surveyVoteShare: 0.5,
+  surveyCallShare: 0.8,
+  surveyVoteShare: 0.4,
+  surveySteadyVoteShare: 1,
+  surveyAheadMs: 4_000,
+  surveyChurnPerS: 0.05,
+  surveyChurnMemoryMs: 30_000,
+  trendMemoryMs: 2_000,
+  surveyDrawShare: 0.12,
+  scarceDrawShare: 0.2,
   surveyOffsetSigmaDb: 1,
   trafficGainNats: 0.05,
   linkMemoryMs: 300_000,

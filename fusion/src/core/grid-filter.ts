@@ -4,7 +4,7 @@ import type { FusionConfig } from "./fusion-config.ts";
 import { MAX_OFF_DB, PER_DB, TABLE_LENGTH, UNHEARD_FROM, newLevelLikelihood } from "./level-likelihood.ts";
 import type { LevelMap } from "./radio-model.ts";
 import { OFFSETS_DB, offsetOf, type TagOffset } from "./tag-offset.ts";
-import { NEIGHBOURS, cellNear, type GridFloor, type VenueGrid } from "./venue-grid.ts";
+import { NEIGHBOURS, cellNear, watchedCells, type GridFloor, type VenueGrid } from "./venue-grid.ts";
 import type { IndexedGateway, VenueIndex } from "./venue-index.ts";
 
 /**
@@ -97,7 +97,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
   const leaving = leavingOf(grid);
   const open = openCells(grid);
   const allCells = grid.floors.map(({ firstCell, cellCount }) => Int32Array.from({ length: cellCount }, (_, i) => firstCell + i));
-  const sampledCells = grid.floors.map(sampleOf);
+  const sampledCells = grid.floors.map((floor) => sampleOf(floor, watchedCells(grid, floor, venue)));
   const bins = new Float64Array(RADIUS_BINS);
   const floorMass = new Float64Array(grid.floors.length);
   const floorXM = new Float64Array(grid.floors.length);
@@ -697,9 +697,10 @@ function stepsOf(levelDbm: number): number {
   return Math.round(Math.max(-127 - MAX_REFERENCE_DB / 2, Math.min(MAX_REFERENCE_DB, levelDbm)) * PER_DB);
 }
 
-/** One cell of each square of the floor, the one nearest to its middle. */
-function sampleOf({ cellAt, cellCount, cellM, columns }: GridFloor): Int32Array {
-  const side = Math.ceil(Math.max(OFFSET_CELLS_M / cellM, Math.sqrt(cellCount / OFFSET_CELLS)));
+/** Of the cells that are given by column and row: one of each square, the one nearest to its middle. */
+function sampleOf({ cellM, columns }: GridFloor, cellAt: Int32Array): Int32Array {
+  const count = cellAt.reduce((sum, cell) => sum + Number(cell !== -1), 0);
+  const side = Math.ceil(Math.max(OFFSET_CELLS_M / cellM, Math.sqrt(count / OFFSET_CELLS)));
   const best = new Map<number, { cell: number; off: number }>();
   cellAt.forEach((cell, at) => {
     if (cell === -1) return;

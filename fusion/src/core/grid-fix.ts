@@ -1,12 +1,14 @@
 import type { TagId } from "@konferenco/protocol";
+import { plainCentroid } from "./beacon-fix.ts";
 import type { Calibration } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import type { Belief, GridEstimate, Hearing } from "./grid-filter.ts";
 import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
+import type { SurveyVotes } from "./survey-votes.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { gatewaysNear, type VenueIndex } from "./venue-index.ts";
-import { paceMsOf, type Link } from "./window.ts";
+import { paceMsOf, type Link, type ReadingWindow } from "./window.ts";
 
 /** A tag's belief before anything was heard of it: null. */
 export type TagBelief = Belief | null;
@@ -53,6 +55,27 @@ export function scarcityOf(links: readonly Link[], calibration: Calibration, now
   return links.length === 0 ? 1 : calibration.scarcity(loudestOf(links, nowMs - unheardAfterMs(links, nowMs, config)));
 }
 
+/** Another estimate of the same moment, and how far a position is drawn to it. */
+export interface Draw {
+  xM: number;
+  yM: number;
+  share: number;
+}
+
+/**
+ * What errs apart from the posterior: the spots of a survey that sound like the tag; without one, where few gateways watch an open
+ * floor, the documents' centroid, which knows no model and so none of the model's mistakes.
+ */
+export function drawOf(votes: SurveyVotes | null, window: ReadingWindow | null, floorIndex: number, scarcity: number, grid: VenueGrid, venue: VenueIndex, config: FusionConfig): Draw | null {
+  if (votes !== null) return votes.floorIndex === floorIndex ? { xM: votes.xM, yM: votes.yM, share: config.surveyDrawShare } : null;
+  const share = config.scarceDrawShare * (scarcity - 1);
+  if (window === null || share < LEAST_DRAW) return null;
+  return { ...plainCentroid(window.readings, (grid.floors[floorIndex] as { floor: number }).floor, venue, config), share };
+}
+
+/** Less moves nobody by more than a decimetre. */
+const LEAST_DRAW = 0.05;
+
 /** What a model that nothing has calibrated gets wrong lasts, and all gateways share it. */
 function lookShare(links: readonly Link[], calibration: Calibration, heardSinceMs: number, config: FusionConfig): number {
   if (calibration.basis === "links" || calibration.basis === "survey") return 1;
@@ -73,15 +96,15 @@ function loudestOf(links: readonly Link[], heardSinceMs: number): number {
 }
 
 /** The posterior as a fix. */
-export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, draw: Draw | null, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
   // The grid ends at the doors, people do not: who is silent may have gone on.
   const silentS = Math.max(0, nowMs - tag.lastHeardAtMs - config.windowMs) / 1_000;
   const floor = (grid.floors[estimate.floorIndex] as { floor: number }).floor;
   return {
     tagId: tag.tagId,
     atMs: nowMs,
-    xM: estimate.xM,
-    yM: estimate.yM,
+    xM: draw === null ? estimate.xM : estimate.xM + draw.share * (draw.xM - estimate.xM),
+    yM: draw === null ? estimate.yM : estimate.yM + draw.share * (draw.yM - estimate.yM),
     floor,
     accuracy95M: Math.hypot(config.gridRadiusScale * scarcity ** 0.25 * estimate.radius95M, config.gridRadiusFloorM, config.speedSigmaMps * silentS),
     source: "beacon",

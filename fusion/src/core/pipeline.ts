@@ -247,7 +247,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     const byScans = beaconFix === null && tag.track !== null && fixes.length > 0 && fixes.every(isFollowedScan) && isLocatedOnlyBy(tag.track, "wifi", config.forgetAfterMs, nowMs);
     if (tag.track !== null && !alone && !byScans) advanceTrack(tag.track, nowMs, config);
     for (const fix of fixes) {
-      if (tag.track === null) tag.track = newTrack(fix, isFollowedScan(fix) ? fix.atMs : nowMs, config);
+      if (tag.track === null) tag.track = newTrack(fix, beaconFix === null && isFollowedScan(fix) ? fix.atMs : nowMs, config);
       else if (alone) followFix(tag.track, fix, elapsedMs, nowMs);
       // As of the scan, which is when the device was there.
       else if (byScans) followFix(tag.track, fix, 0, Math.max(fix.atMs, tag.track.atMs));
@@ -256,7 +256,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     if (tag.track === null) return null;
 
     const looks = looksOf(fixes, nowMs, config);
-    noteWitnesses(tag.zones, { links: tag.links, votes: calibration?.surveyVotes(tag.links, tag.belief?.offsetDb ?? 0, nowMs) ?? null, speedMps: Math.hypot(tag.track.vxMps, tag.track.vyMps) }, nowMs, venue, config);
+    noteWitnesses(tag.zones, { links: tag.links, votes: beaconFix?.votes ?? null, speedMps: Math.hypot(tag.track.vxMps, tag.track.vyMps) }, nowMs, venue, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];
@@ -304,6 +304,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     const sender = senderOf(observation.tagId, venue);
     if (sender !== null) {
       counts.calibration++;
+      // What a gateway hears of itself tells nothing.
+      if (sender === gateway) return;
       calibration?.noteHeard(gateway, observation.rssiDbm, observation.heardAtMs);
       if (sender !== -1) calibration?.noteLink(sender, gateway, observation);
       return;

@@ -4,7 +4,7 @@ import type { Calibration } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
-import { fixOfEstimate, hearingsOf, scarcityOf, type TagBelief } from "./grid-fix.ts";
+import { drawOf, fixOfEstimate, hearingsOf, scarcityOf, type TagBelief } from "./grid-fix.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import type { Track } from "./track.ts";
 import { cellNear, type VenueGrid } from "./venue-grid.ts";
@@ -78,7 +78,9 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
     }
     const estimate = filter.estimate(tag.belief);
     if (isHeard && !isRehearing()) noteMissed(tag.belief, estimate, hearings);
-    const fix = fixOfEstimate(tag, estimate, scarcity, grid, nowMs, config);
+    const votes = calibration.surveyVotes(tag.links, tag.belief.offsetDb, nowMs);
+    const draw = drawOf(votes, window, estimate.floorIndex, scarcity, grid, venue, config);
+    const fix: Fix = { ...fixOfEstimate(tag, estimate, draw, scarcity, grid, nowMs, config), votes };
     if (window === null) return fix;
     return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
   }

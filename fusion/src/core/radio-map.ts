@@ -1,4 +1,3 @@
-import type { VenueMap } from "@konferenco/protocol";
 import { calibrateByLinks, levelOfAllPackets, type LinkFit, type LinkMeasurement } from "./calibrate-links.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { pathDbOf, riseBetweenM, wallsBetween, type Corrections, type LevelMap } from "./radio-model.ts";
@@ -52,7 +51,7 @@ const MAX_PACKETS_COUNTED = 8;
  * A survey to a radio map: the law of distance fitted to all spots, and what is left of each gateway
  * interpolated by a Gaussian process (kriging) over the cells. Where nobody surveyed it returns to the law.
  */
-export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index: VenueIndex, grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, config: FusionConfig): RadioMap | null {
+export function newRadioMap(survey: readonly SurveyPoint[], index: VenueIndex, grid: VenueGrid, levels: LevelMap, sensitivityDbm: Float64Array, config: FusionConfig): RadioMap | null {
   const spots = mergeSpots(survey, index, grid);
   if (spots.length < MIN_SURVEY_SPOTS) return null;
   const gateways = index.gateways.length;
@@ -73,7 +72,7 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
         by,
         rssiDbm: isHeard ? levelOfAllPackets((spot.sum[by] as number) / (spot.count[by] as number), (spot.count[by] as number) / packets, sensitivityDbm[by] as number) : NaN,
         pathDb: pathDbOf(Math.hypot(spot.xM - gateway.xM, spot.yM - gateway.yM, riseBetweenM(gateway, spot.floor, config))),
-        walls: floors > 0 ? 0 : wallsBetween(gateway, { xM: spot.xM, yM: spot.yM, place }, spot.floor, index, map.walls),
+        walls: floors > 0 ? 0 : wallsBetween(gateway, { xM: spot.xM, yM: spot.yM, place }, spot.floor, index),
         floors,
       });
     }
@@ -127,7 +126,8 @@ export function newRadioMap(survey: readonly SurveyPoint[], map: VenueMap, index
 
 function soundsOf(spots: readonly Spot[], grid: VenueGrid, sensitivityDbm: Float64Array): SurveySounds {
   const levelsDbm = spots.map(({ sum, count }) => Array.from(count, (packets, gateway) => (packets === 0 ? NaN : (sum[gateway] as number) / packets)));
-  return newSurveySounds(spots.map(({ cell }) => grid.place[cell] as number), levelsDbm, sensitivityDbm);
+  const surveyed = spots.map(({ cell }) => ({ place: grid.place[cell] as number, floorIndex: grid.floorOf[cell] as number, xM: grid.xM[cell] as number, yM: grid.yM[cell] as number }));
+  return newSurveySounds(surveyed, levelsDbm, sensitivityDbm);
 }
 
 /** How a spot's packets scatter around the map, which passes its mean by `offDb`. */

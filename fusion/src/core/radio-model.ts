@@ -68,8 +68,7 @@ export function wallsCounted(walls: number): number {
 }
 
 /** Prepared once: ranges and walls do not change while levels are calibrated. */
-export function reachOfGateways(map: VenueMap, index: VenueIndex, grid: VenueGrid, config: FusionConfig): GatewayReach[] {
-  const wallsOfFloor = new Map(grid.floors.map(({ floor }) => [floor, map.walls.filter((wall) => wall[4] === undefined || wall[4] === floor)]));
+export function reachOfGateways(index: VenueIndex, grid: VenueGrid, config: FusionConfig): GatewayReach[] {
   return index.gateways.map((gateway) => {
     const near = grid.floors.filter(({ floor }) => Math.abs(floor - gateway.floor) <= 1);
     const firstCell = near[0]?.firstCell ?? 0;
@@ -84,7 +83,7 @@ export function reachOfGateways(map: VenueMap, index: VenueIndex, grid: VenueGri
         reach.pathDb[at] = pathDbOf(Math.hypot(flatM, riseM));
         reach.floors[at] = Math.abs(gateway.floor - floor.floor);
         // Through a ceiling the way is not the one along the floor: its loss stands for all.
-        if (gateway.floor === floor.floor) reach.walls[at] = Math.round(10 * wallsBetween(gateway, to, floor.floor, index, wallsOfFloor.get(floor.floor) ?? []));
+        if (gateway.floor === floor.floor) reach.walls[at] = Math.round(10 * wallsBetween(gateway, to, floor.floor, index));
       }
     }
     return reach;
@@ -108,7 +107,8 @@ interface Spot {
 }
 
 /** Equivalent walls between a gateway and a spot on its floor: the drawn ones, or else the borders of rooms. */
-export function wallsBetween(gateway: Spot, to: Spot, floor: number, index: VenueIndex, walls: VenueMap["walls"]): number {
+export function wallsBetween(gateway: Spot, to: Spot, floor: number, index: VenueIndex): number {
+  const walls = index.walls.get(floor) ?? [];
   const rangeM = Math.hypot(to.xM - gateway.xM, to.yM - gateway.yM);
   if (rangeM > MAX_TRACED_M) return wallsCounted(WALLS_COUNTED.length);
   if (walls.length > 0) return wallsCounted(drawnWallsBetween(gateway, to, walls));

@@ -88,7 +88,7 @@ export function newVenueGrid(map: VenueMap, index: VenueIndex): VenueGrid | null
     grid.floors.push(floor);
     firstCell += floor.cellCount;
     assignPlaces(grid, floor, index);
-    joinNeighbours(grid, floor, map, index);
+    joinNeighbours(grid, floor, index);
   }
   return grid;
 }
@@ -131,7 +131,7 @@ function roomsOnHallways(grid: VenueGrid, index: VenueIndex): boolean[] {
 function outlineOf(map: VenueMap, index: VenueIndex, floor: number): Omit<GridFloor, "firstCell"> | null {
   const corners = map.zones.filter((zone) => zone.floor === floor).flatMap((zone) => zone.polygons.flat());
   const drawn = corners.length > 0;
-  const points: (readonly [number, number])[] = drawn ? corners : hullPoints(map, floor);
+  const points: (readonly [number, number])[] = drawn ? corners : hullPoints(map.gateways, floor);
   if (points.length < 3) return null;
   const xs = points.map(([xM]) => xM);
   const ys = points.map(([, yM]) => yM);
@@ -172,8 +172,18 @@ function least(values: readonly number[]): number {
   return values.reduce((smallest, value) => Math.min(smallest, value), Infinity);
 }
 
-function hullPoints(map: VenueMap, floor: number): (readonly [number, number])[] {
-  const seen = new Map(map.gateways.filter((gateway) => gateway.floor === floor).map(({ xM, yM }) => [`${xM}/${yM}`, [xM, yM] as const]));
+/** A floor's cells at column and row, -1 also where nobody watches: a yard beside the building is far from all gateways. All of a floor without gateways. */
+export function watchedCells(grid: VenueGrid, { floor, cellAt }: GridFloor, { gateways }: VenueIndex): Int32Array {
+  const hull = convexHull(hullPoints(gateways, floor));
+  const watched = cellAt.map((cell) => (cell !== -1 && distanceToHullM(hull, grid.xM[cell] as number, grid.yM[cell] as number) <= WATCHED_M ? cell : -1));
+  return watched.some((cell) => cell !== -1) ? watched : cellAt;
+}
+
+/** As deep as a room behind a gateway that hangs at its door. */
+const WATCHED_M = 6;
+
+function hullPoints(gateways: readonly { xM: number; yM: number; floor: number }[], floor: number): (readonly [number, number])[] {
+  const seen = new Map(gateways.filter((gateway) => gateway.floor === floor).map(({ xM, yM }) => [`${xM}/${yM}`, [xM, yM] as const]));
   return [...seen.values()];
 }
 
@@ -296,8 +306,8 @@ function assignPlaces(grid: VenueGrid, floor: GridFloor, index: VenueIndex): voi
 
 const GAP_BESIDE_M = 0.4;
 
-function joinNeighbours(grid: VenueGrid, floor: GridFloor, map: VenueMap, index: VenueIndex): void {
-  const walls = map.walls.filter((wall) => wall[4] === undefined || wall[4] === floor.floor);
+function joinNeighbours(grid: VenueGrid, floor: GridFloor, index: VenueIndex): void {
+  const walls = index.walls.get(floor.floor) ?? [];
   for (let at = 0; at < floor.cellAt.length; at++) {
     const cell = floor.cellAt[at] as number;
     if (cell === -1) continue;

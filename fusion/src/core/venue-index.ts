@@ -35,6 +35,8 @@ export interface VenueIndex {
   gatewayIndex: Map<GatewayId, number>;
   zonePlace: Map<ZoneId, number>;
   outsidePlace: Map<number, number>;
+  /** The drawn walls of a floor. None where only its outline is drawn: then the kinds of the zones tell what has walls. */
+  walls: Map<number, VenueMap["walls"]>;
   rasters: Map<number, FloorRaster>;
   /** See gatewaysNear; made when first asked for. */
   near: (Int32Array | undefined)[];
@@ -89,15 +91,31 @@ export function indexVenue(venue: VenueMap): VenueIndex {
     gatewayIndex: new Map(gateways.map(({ gatewayId }, gateway) => [gatewayId, gateway])),
     zonePlace,
     outsidePlace,
+    walls: new Map(),
     rasters: new Map(),
     near: [],
   };
   for (const floor of floors) {
     const raster = rasterOf(venue, floor, index);
     if (raster !== null) index.rasters.set(floor, raster);
+    const walls = venue.walls.filter((wall) => wall[4] === undefined || wall[4] === floor);
+    index.walls.set(floor, raster === null || walls.some((wall) => isInside(index, wall, floor)) ? walls : []);
   }
   return index;
 }
+
+/** Whether there are zones on both sides of a wall's middle. */
+function isInside(index: VenueIndex, [x0M, y0M, x1M, y1M]: VenueMap["walls"][number], floor: number): boolean {
+  const lengthM = Math.hypot(x1M - x0M, y1M - y0M);
+  if (lengthM === 0) return false;
+  const [asideXM, asideYM] = [(-(y1M - y0M) / lengthM) * BESIDE_A_WALL_M, ((x1M - x0M) / lengthM) * BESIDE_A_WALL_M];
+  const [xM, yM] = [(x0M + x1M) / 2, (y0M + y1M) / 2];
+  const outside = index.outsidePlace.get(floor);
+  return placeAt(index, xM + asideXM, yM + asideYM, floor) !== outside && placeAt(index, xM - asideXM, yM - asideYM, floor) !== outside;
+}
+
+/** Beyond the thickness of a wall, within any room. */
+const BESIDE_A_WALL_M = 0.5;
 
 /** The place at a point: the smallest zone that holds it (a booth in a hall is the booth), else outside. -1 where the floor has no drawing. */
 export function placeAt(index: VenueIndex, xM: number, yM: number, floor: number): number {

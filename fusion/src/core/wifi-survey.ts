@@ -1,4 +1,4 @@
-import { ConfigError, MAX_RSSI_DBM, MIN_RSSI_DBM, bssidOf } from "@konferenco/protocol";
+import { ConfigError, MAX_RSSI_DBM, MIN_RSSI_DBM, bssidOf, cellsOf } from "@konferenco/protocol";
 
 /**
  * What somebody heard at known points of the venue. A row of the file is one access point at one
@@ -51,7 +51,7 @@ const SAME_POINT_M = 0.01;
  */
 export function parseWifiSurvey(text: string, fileName: string, leaveOut: ReadonlySet<string> = new Set()): WifiSurvey | null {
   const lines = text.split(/\r?\n/);
-  const header = (lines[0] ?? "").replace(/^\ufeff/, "").split(",").map((name) => name.trim());
+  const header = cellsOf(lines[0] ?? "");
   const column = (name: string): number => header.indexOf(name);
   const id = column("bssid") === -1 ? column("gatewayId") : column("bssid");
   const gatewayId = column("gatewayId");
@@ -62,7 +62,7 @@ export function parseWifiSurvey(text: string, fileName: string, leaveOut: Readon
   const rows: SurveyRow[] = [];
   lines.forEach((line, i) => {
     if (i === 0 || line.trim() === "") return;
-    const cells = line.split(",").map((cell) => cell.trim());
+    const cells = cellsOf(line);
     const number = (name: string): number => {
       const value = Number(cells[column(name)]);
       if (!Number.isFinite(value) || (cells[column(name)] ?? "") === "") throw new ConfigError(`${fileName} line ${i + 1}: ${name} is "${cells[column(name)] ?? ""}", not a number`);

@@ -3,8 +3,9 @@ import type { ZoneEvidence } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { followLeads, leadNats, newGatewayLeads, type GatewayLeads } from "./gateway-leads.ts";
 import type { VenueIndex } from "./venue-index.ts";
-import { voteNats, type SurveyVotes } from "./survey-votes.ts";
+import { followVotes, steadinessOf, voteNats, type SurveyVotes, type SurveyWitness } from "./survey-votes.ts";
 import type { Link } from "./window.ts";
+import { lookAhead, newTrend, type Trend } from "./zone-trend.ts";
 
 /** Evidence of one fix and what it counts in the belief. */
 export interface WeighedEvidence {
@@ -40,7 +41,9 @@ export interface ZoneState {
   /** What the zones' own gateways say, beside the posterior. */
   leads: GatewayLeads;
   /** What spots of a survey say that sound like the tag; null without one. */
-  votes: SurveyVotes | null;
+  survey: SurveyWitness | null;
+  /** How what is said for places rises and falls. */
+  trend: Trend;
   speedMps: number;
 }
 
@@ -55,7 +58,7 @@ const SUPPORT_MEMORY_S = 5;
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), votes: null, speedMps: 0 };
+  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), survey: null, trend: newTrend(), speedMps: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
@@ -66,7 +69,7 @@ export function zoneStateAt(place: number, atMs: number): ZoneState {
 /** What bears witness beside the fixes: levels at the zones' own gateways, spots of a survey (null: nothing new), and how fast the tag moves. Before detectZones, at every tick. */
 export function noteWitnesses(state: ZoneState, { links, votes, speedMps }: { links: readonly Link[]; votes: SurveyVotes | null; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
   followLeads(state.leads, links, nowMs, venue, config);
-  if (votes !== null) state.votes = votes;
+  if (votes !== null) state.survey = followVotes(state.survey, votes, nowMs, config);
   state.speedMps = speedMps;
 }
 
@@ -83,7 +86,8 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   }
   const certain = looks.findLast((look) => look.evidence.certain);
   const standing = looks.some((look) => look.standing === true);
-  const challenger = standing ? weightiest(state, venue, config) : likeliest(state);
+  const nats = standing ? natsOfBelieved(state, nowMs, venue, config) : [];
+  const challenger = standing ? weightiest(state, nats) : likeliest(state);
   if (challenger === -1) return [];
   if (challenger !== state.challenger) {
     state.challenger = challenger;
@@ -93,7 +97,7 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
   const heldMs = nowMs - state.challengedAtMs;
   const enough = standing
-    ? outweighs(state, challenger, { standsForS: Math.max(...looks.map(({ standsForS = 1 }) => standsForS)), nowMs }, venue, config)
+    ? outweighs(state, challenger, nats, { standsForS: Math.max(...looks.map(({ standsForS = 1 }) => standsForS)), nowMs }, venue, config)
     : beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
   if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
   const left = transitionOf("exit", state, tagId, nowMs, venue, config);
@@ -147,16 +151,17 @@ function holdMs(state: ZoneState, challenger: number, venue: VenueIndex, config:
  * Of a posterior and the gateways' leads: by how much the challenger outweighs the verdict, summed up over time (a
  * cumulative sum test, Page 1954). A clear case is told at the next tick, a close one only when it stays so.
  */
-function outweighs(state: ZoneState, challenger: number, { standsForS, nowMs }: { standsForS: number; nowMs: number }, venue: VenueIndex, config: FusionConfig): boolean {
+function outweighs(state: ZoneState, challenger: number, nats: readonly number[], { standsForS, nowMs }: { standsForS: number; nowMs: number }, venue: VenueIndex, config: FusionConfig): boolean {
   if (state.place === -1) return true;
   const elapsedS = Math.min(standsForS, Math.max(0, nowMs - state.outweighedAtMs) / 1_000);
   state.outweighedAtMs = nowMs;
-  const nats = natsFor(state, challenger, venue, config) - natsFor(state, state.place, venue, config);
+  const forVerdict = nats[state.believed.indexOf(state.place)] ?? natsFor(state, state.place, 0, venue, config);
+  const ahead = (nats[state.believed.indexOf(challenger)] as number) - forVerdict;
   if (state.outweighs !== challenger) {
     state.outweighs = challenger;
     state.excess = 0;
   }
-  state.excess += elapsedS * (nats - callNats(state, challenger, nowMs, venue, config));
+  state.excess += elapsedS * (ahead - callNats(state, challenger, nowMs, venue, config));
   if (state.excess < 0) state.excess = 0;
   return state.excess >= config.enterNatS * (floorOf(venue, state.place) === floorOf(venue, challenger) ? 1 : config.floorNatShare);
 }
@@ -176,19 +181,27 @@ function callNats(state: ZoneState, challenger: number, nowMs: number, venue: Ve
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
+/**
+ * What is said for each believed place. A survey whose spots agree from look to look may be taken at its word before the
+ * belief has come after: what is on the rise counts as if it had risen further.
+ */
+function natsOfBelieved(state: ZoneState, nowMs: number, venue: VenueIndex, config: FusionConfig): number[] {
+  const { believed, belief, survey, trend } = state;
+  const nats = believed.map((place, i) => natsFor(state, place, belief[i] as number, venue, config));
+  if (survey !== null) lookAhead(trend, believed, nats, { aheadMs: config.surveyAheadMs * steadinessOf(survey, config), unheardOf: (place) => natsFor(state, place, 0, venue, config) }, nowMs, config);
+  return nats;
+}
+
 /** All witnesses: the posterior's mass, how loud the place's own gateways are, and where a survey sounds the same. */
-function natsFor(state: ZoneState, place: number, venue: VenueIndex, config: FusionConfig): number {
-  return Math.log(beliefIn(state, place) + LEAST_MASS) + leadNats(state.leads, place, venue, config) + voteNats(state.votes, place, config);
+function natsFor(state: ZoneState, place: number, believed: number, venue: VenueIndex, config: FusionConfig): number {
+  return Math.log(believed + LEAST_MASS) + leadNats(state.leads, place, venue, config) + voteNats(state.survey, place, config);
 }
 
 /** The place for which most is said; -1 while nothing is known. */
-function weightiest(state: ZoneState, venue: VenueIndex, config: FusionConfig): number {
-  let [best, bestNats] = [-1, -Infinity];
-  for (const place of state.believed) {
-    const nats = natsFor(state, place, venue, config);
-    if (nats > bestNats) [best, bestNats] = [place, nats];
-  }
-  return best;
+function weightiest({ believed }: ZoneState, nats: readonly number[]): number {
+  let best = -1;
+  for (let i = 0; i < believed.length; i++) if (best === -1 || (nats[i] as number) > (nats[best] as number)) best = i;
+  return believed[best] ?? -1;
 }
 
 /** No mass is nothing: a verdict on the ratio of two nothings would be noise. */

@@ -82,7 +82,7 @@ describe("sources that each say how sure they are", () => {
 describe("outdoors", () => {
   it("GPS alone places a visitor of the yard", () => {
     const { lat, lon } = lonLatOfVenuePoint({ xM: 30, yM: 30 }, origin);
-    const gps = locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, lat, lon, accuracy95M: 8, floor: 0 }, venue, 0) as Fix;
+    const gps = locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, lat, lon, accuracy95M: 8, floor: 0 }, venue, index, 0) as Fix;
     const fused = fuseFixes([gps], 0);
     expect(fused?.source).toBe("gps");
     expect(fused?.xM).toBeCloseTo(30, 3);

@@ -2,7 +2,7 @@ import { venueMapSchema } from "@konferenco/protocol";
 import { describe, expect, it } from "vitest";
 import { newCalibration } from "../../../fusion/src/core/calibration.ts";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
-import { hearingsOf } from "../../../fusion/src/core/grid-fix.ts";
+import { drawOf, fixOfEstimate, hearingsOf } from "../../../fusion/src/core/grid-fix.ts";
 import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
 import { addToLink, newLink } from "../../../fusion/src/core/window.ts";
@@ -60,5 +60,39 @@ describe("what the gateways say of a tag", () => {
     expect(silentAfterMs(1_000)).toBeGreaterThan(3_000);
     expect(silentAfterMs(1_000)).toBeLessThan(5_000);
     expect(silentAfterMs(2_000)).toBe(6_000);
+  });
+});
+
+describe("what a position is drawn to", () => {
+  const map = venueMapSchema.parse({
+    venueId: "hall",
+    floors: [{ floor: 0, name: "ground" }],
+    zones: [{ zoneId: "hall", name: "hall", kind: "hall", floor: 0, polygons: [[[0, 0], [10, 0], [10, 8], [0, 8]]] }],
+    gateways: [[0, 0], [10, 0], [10, 8], [0, 8]].map(([xM, yM], i) => ({ gatewayId: `gw-${i}`, xM, yM, floor: 0, zoneId: "hall" })),
+  });
+  const venue = indexVenue(map);
+  const grid = newVenueGrid(map, venue) as VenueGrid;
+  /** Heard alike by the two gateways on the left, by nobody else. */
+  const left = { tagId: "tag", atMs: 500, readings: [0, 3].map((gateway) => ({ gateway, rssiDbm: -60, varianceDb2: 10, samples: 3 })), samples: 6 };
+  const votes = { places: [0], shares: [1], floorIndex: 0, xM: 2, yM: 3 };
+
+  it("is the centroid where four gateways watch an open floor, less where six do, nothing where there are plenty", () => {
+    expect(drawOf(null, left, 0, 2, grid, venue, config)).toEqual({ xM: 0, yM: expect.closeTo(4, 9), share: config.scarceDrawShare });
+    expect(drawOf(null, left, 0, 4 / 3, grid, venue, config)?.share).toBeCloseTo(config.scarceDrawShare / 3, 9);
+    expect(drawOf(null, left, 0, 1, grid, venue, config)).toBeNull();
+    expect(drawOf(null, left, 0, 2 / 3, grid, venue, config)).toBeNull();
+    expect(drawOf(null, null, 0, 2, grid, venue, config)).toBeNull();
+  });
+
+  it("is the survey's spots where there is one, on the same floor", () => {
+    expect(drawOf(votes, left, 0, 2, grid, venue, config)).toEqual({ xM: 2, yM: 3, share: config.surveyDrawShare });
+    expect(drawOf(votes, left, 1, 2, grid, venue, config)).toBeNull();
+  });
+
+  it("moves the position by its share of the way, and nothing else", () => {
+    const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1], walkingShare: 0 };
+    const fix = (draw: Parameters<typeof fixOfEstimate>[2]) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, draw, 1, grid, 500, config);
+    expect(fix(null)).toMatchObject({ xM: 6, yM: 5 });
+    expect(fix({ xM: 2, yM: 3, share: 0.25 })).toEqual({ ...fix(null), xM: 5, yM: 4.5 });
   });
 });

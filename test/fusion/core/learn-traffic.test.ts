@@ -18,7 +18,7 @@ function material(offsetsDb: readonly number[], { places, seed }: { places: numb
   });
   const index = indexVenue(map);
   const grid = newVenueGrid(map, index) as VenueGrid;
-  const reaches = reachOfGateways(map, index, grid, config);
+  const reaches = reachOfGateways(index, grid, config);
   const levels = newLevelMap(reaches);
   fillLevels(levels, reaches, priorModel(9, config));
   const dice = newRandom(`traffic/${seed}`);

@@ -13,14 +13,22 @@ const index = indexVenue(venue);
 describe("a fix by GPS", () => {
   it("lands where the venue's own point is on the globe", () => {
     const place = lonLatOfVenuePoint({ xM: 12, yM: 7 }, origin);
-    const fix = locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, ...place, accuracy95M: 8, floor: 0 }, venue, 5);
-    expect(fix).toMatchObject({ source: "gps", accuracy95M: 8, atMs: 5, zoneEvidence: null });
+    const fix = locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, ...place, accuracy95M: 8, floor: 0 }, venue, index, 5);
+    expect(fix).toMatchObject({ source: "gps", accuracy95M: 8, atMs: 5 });
     expect(fix?.xM).toBeCloseTo(12, 3);
     expect(fix?.yM).toBeCloseTo(7, 3);
   });
 
+  it("says in which zone it lies where it knows, and nothing where it does not", () => {
+    const at = (xM: number, accuracy95M: number) => locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, ...lonLatOfVenuePoint({ xM, yM: 5 }, origin), accuracy95M, floor: 0 }, venue, index, 0)?.zoneEvidence;
+    const right = index.zonePlace.get("right") as number;
+    expect(at(15, 6)?.probability[at(15, 6)?.places.indexOf(right) as number]).toBeGreaterThan(0.8);
+    expect(at(60, 6)).toMatchObject({ places: [index.outsidePlace.get(0)], probability: [expect.closeTo(1)] });
+    expect(at(10, 12)).toBeNull();
+  });
+
   it("is none where nobody has said where on the globe the venue lies", () => {
-    expect(locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, lat: 1, lon: 1, accuracy95M: 8, floor: 0 }, twoRooms(), 0)).toBeNull();
+    expect(locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, lat: 1, lon: 1, accuracy95M: 8, floor: 0 }, twoRooms(), index, 0)).toBeNull();
   });
 });
 

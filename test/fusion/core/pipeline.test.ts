@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { VenueMap } from "@konferenco/protocol";
+import { lonLatOfVenuePoint, venueMapSchema, type VenueMap } from "@konferenco/protocol";
 import type { Observation } from "../../../fusion/src/core/accept.ts";
 import type { Fix } from "../../../fusion/src/core/fix.ts";
+import { locateByGps } from "../../../fusion/src/core/gps-fix.ts";
 import { newPipeline, type FusionOutput, type Pipeline } from "../../../fusion/src/core/pipeline.ts";
-import { heardAt, twoFloors, twoRooms } from "../venues.ts";
+import { heardAt, twoFloors, twoRooms, zone } from "../venues.ts";
 
 /** A tag's way: where it is at a moment, null while it is not heard. */
 type Way = (atMs: number) => { xM: number; yM: number; floor?: number } | null;
@@ -167,12 +168,12 @@ describe("the pipeline", () => {
     expect(pipeline.counts().tagLimit).toBeGreaterThan(0);
   });
 
-  it("a gateway's own transmitter is a link to calibrate by, never a tag", () => {
+  it("a gateway's own transmitter is a link to calibrate by, never a tag, and what it hears of itself is nothing", () => {
     const venue = twoRooms();
     const pipeline = newPipeline(venue);
     const outputs = walk(pipeline, venue, { "gateway:left-middle": stand(5, 5) }, 10);
     expect(outputs.flatMap(({ positions }) => positions)).toEqual([]);
-    expect(pipeline.counts()).toMatchObject({ tags: 0, candidates: 0, calibration: 80, calibrationLinks: 4 });
+    expect(pipeline.counts()).toMatchObject({ tags: 0, candidates: 0, calibration: 80, calibrationLinks: 3 });
     expect(pipeline.calibrationLinks().find(({ byGatewayId }) => byGatewayId === "right-middle")).toMatchObject({ fromGatewayId: "left-middle", rssiDbm: expect.closeTo(-80, 0), samples: 20 });
   });
 
@@ -192,6 +193,23 @@ describe("the pipeline", () => {
     const outputs = walk(pipeline, venue, { ann: stand(5, 5) }, 10, 10_000);
     expect(outputs.some(({ positions }) => positions[0]?.source === "fusion")).toBe(true);
     expect(outputs.at(-1)?.positions[0]?.source).toBe("beacon");
+  });
+
+  it("who goes out into the yard is told to be there by GPS alone, and by beacons again once back inside, where GPS is not asked", () => {
+    const origin = { lat: 50.85, lon: 4.35, bearingDeg: 30 };
+    const venue = venueMapSchema.parse({ ...twoRooms(), origin, zones: [...twoRooms().zones, zone("yard", [25, -10, 60, 20], { kind: "outdoor" })] });
+    const pipeline = newPipeline(venue);
+    const gps = (xM: number, atMs: number) =>
+      pipeline.locate(locateByGps({ v: 1, source: "gps", tagId: "ann", atMs, ...lonLatOfVenuePoint({ xM, yM: 5 }, origin), accuracy95M: 6, floor: 0 }, venue, pipeline.venue, atMs) as Fix, atMs);
+    const outputs = walk(pipeline, venue, { ann: stand(5, 5) }, 20);
+    for (let nowMs = 20_500; nowMs <= 60_000; nowMs += 500) {
+      if (nowMs % 1_000 === 0) gps(40, nowMs);
+      outputs.push(pipeline.tick(nowMs));
+    }
+    expect(outputs.at(-1)?.positions).toMatchObject([{ zoneId: "yard", confidence: expect.closeTo(1, 1) }]);
+    gps(40, 60_400);
+    outputs.push(...walk(pipeline, venue, { ann: stand(5, 5) }, 20, 60_500));
+    expect(zonesTold(outputs).filter((told) => !told.includes("dwell"))).toEqual(["ann enter left", "ann exit left", "ann enter yard", "ann exit yard", "ann enter left"]);
   });
 
   it("a phone at rest that reports once a minute is not forgotten in between", () => {

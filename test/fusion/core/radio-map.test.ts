@@ -23,8 +23,8 @@ function surveyed(scatterDb: (xM: number) => number, isSurveyed: (xM: number) =>
   }
   const index = indexVenue(venue);
   const grid = newVenueGrid(venue, index) as VenueGrid;
-  const levels = newLevelMap(reachOfGateways(venue, index, grid, config));
-  const map = newRadioMap(survey, venue, index, grid, levels, new Float64Array(index.gateways.length).fill(-91), config) as RadioMap;
+  const levels = newLevelMap(reachOfGateways(index, grid, config));
+  const map = newRadioMap(survey, index, grid, levels, new Float64Array(index.gateways.length).fill(-91), config) as RadioMap;
   return { map, scatterAt: (xM, yM) => (map.scatterShare[0] as Float32Array)[cellNear(grid, 0, xM, yM) - (levels.firstCell[0] as number)] as number };
 }
 

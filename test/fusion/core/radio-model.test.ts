@@ -20,7 +20,7 @@ describe("expected levels", () => {
   it("walls are where rooms end: none within, one to the corridor, two across it, one to the room beside", () => {
     const map = acrossTheCorridor();
     const index = indexVenue(map);
-    const walls = (from: number, xM: number, yM: number, place: number) => wallsBetween(index.gateways[from] as never, { xM, yM, place }, 0, index, []);
+    const walls = (from: number, xM: number, yM: number, place: number) => wallsBetween(index.gateways[from] as never, { xM, yM, place }, 0, index);
     expect(walls(0, 4.5, 9, 0)).toBe(0);
     expect(walls(0, 6, 2.5, 1)).toBe(1);
     expect(walls(0, 9.5, 2.5, 2)).toBe(1.8);
@@ -28,18 +28,24 @@ describe("expected levels", () => {
   });
 
   it("walls that are drawn count instead", () => {
-    const map = acrossTheCorridor();
-    const index = indexVenue(map);
-    const drawn: VenueMap["walls"] = [[5, 0, 5, 10]];
-    expect(wallsBetween(index.gateways[0] as never, { xM: 9.5, yM: 2.5, place: 2 }, 0, index, drawn)).toBe(1);
-    expect(wallsBetween(index.gateways[1] as never, { xM: 9.5, yM: 7, place: 3 }, 0, index, drawn)).toBe(0);
+    const index = indexVenue({ ...acrossTheCorridor(), walls: [[5, 0, 5, 10]] });
+    expect(wallsBetween(index.gateways[0] as never, { xM: 9.5, yM: 2.5, place: 2 }, 0, index)).toBe(1);
+    expect(wallsBetween(index.gateways[1] as never, { xM: 9.5, yM: 7, place: 3 }, 0, index)).toBe(0);
+  });
+
+  it("an outline is no word about what is inside, and walls of another floor are none of this one", () => {
+    const outline: VenueMap["walls"] = [[0, 0, 12, 0], [12, 0, 12, 10], [12, 10, 0, 10], [0, 10, 0, 0]];
+    for (const walls of [outline, [...outline, [5, 0, 5, 10, 1] as [number, number, number, number, number]]]) {
+      const index = indexVenue({ ...acrossTheCorridor(), walls });
+      expect(wallsBetween(index.gateways[0] as never, { xM: 9.5, yM: 2.5, place: 2 }, 0, index)).toBe(1.8);
+    }
   });
 
   it("a level falls with distance, walls and ceilings as the model says", () => {
     const map = twoFloors();
     const index = indexVenue(map);
     const grid = newVenueGrid(map, index) as VenueGrid;
-    const reaches = reachOfGateways(map, index, grid, config);
+    const reaches = reachOfGateways(index, grid, config);
     const levels = newLevelMap(reaches);
     const model = { ...priorModel(index.gateways.length, config), rssiAt1mDbm: -60, pathLossExponent: 2, floorLossDb: 15 };
     fillLevels(levels, reaches, model);
@@ -53,7 +59,7 @@ describe("expected levels", () => {
       const map = { ...acrossTheCorridor(), gateways: acrossTheCorridor().gateways.map((gateway) => ({ ...gateway, zM: 2.6 })) };
       const index = indexVenue(map);
       const grid = newVenueGrid(map, index) as VenueGrid;
-      const reaches = reachOfGateways(map, index, grid, { ...config, overheadShare });
+      const reaches = reachOfGateways(index, grid, { ...config, overheadShare });
       const levels = newLevelMap(reaches);
       fillLevels(levels, reaches, priorModel(index.gateways.length, config));
       const { xM, yM } = index.gateways[0] as { xM: number; yM: number };

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
-import { newSurveySounds, voteNats, voteOf } from "../../../fusion/src/core/survey-votes.ts";
+import { followVotes, newSurveySounds, steadinessOf, voteNats, voteOf, type SurveyVotes, type SurveyWitness } from "../../../fusion/src/core/survey-votes.ts";
 import { newLink } from "../../../fusion/src/core/window.ts";
 
 const sensitivityDbm = Float64Array.from([-91, -91, -91]);
 /** Ten spots of place 0 near the first gateway, ten of place 1 near the second; nobody hears the third. */
 const sounds = newSurveySounds(
-  Array.from({ length: 20 }, (_, spot) => (spot < 10 ? 0 : 1)),
+  Array.from({ length: 20 }, (_, spot) => ({ place: spot < 10 ? 0 : 1, floorIndex: 0, xM: spot, yM: 2 })),
   Array.from({ length: 20 }, (_, spot) => (spot < 10 ? [-60 - 0.3 * spot, -75, NaN] : [-75, -60 - 0.3 * (spot - 10), NaN])),
   sensitivityDbm,
 );
@@ -26,6 +26,18 @@ describe("votes of a survey's spots", () => {
     expect(Math.abs((between[0] as number) - (between[1] as number))).toBeLessThan(0.3);
   });
 
+  it("have their middle among the spots that sound alike, on one floor", () => {
+    const votes = voteOf(sounds, links({ 0: -61, 1: -75 }), 0, 1_000, config) as SurveyVotes;
+    expect(votes.yM).toBeCloseTo(2);
+    expect(votes.xM).toBeGreaterThan(2);
+    expect(votes.xM).toBeLessThan(5);
+    // The same spots, every other one a floor up and far off.
+    const upstairs = newSurveySounds(sounds.spots.map((spot, k) => (k % 2 === 1 ? spot : { ...spot, floorIndex: 1, xM: 100 })), Array.from({ length: 20 }, (_, spot) => Array.from(sounds.levelDbm, (levels) => levels[spot] as number)), sensitivityDbm);
+    const split = voteOf(upstairs, links({ 0: -61, 1: -75 }), 0, 1_000, config) as SurveyVotes;
+    expect(split.floorIndex).toBe(0);
+    expect(split.xM).toBeLessThan(10);
+  });
+
   it("know that a tag is louder than the surveyor's", () => {
     expect(sharesOf({ 0: -71, 1: -85 }, -10)).toEqual(sharesOf({ 0: -61, 1: -75 }));
   });
@@ -41,8 +53,29 @@ describe("votes of a survey's spots", () => {
   });
 
   it("speak for the place that has them and against one that has none, within a bound", () => {
-    const votes = voteOf(sounds, links({ 0: -61, 1: -75 }), 0, 1_000, config);
-    expect(voteNats(votes, 0, config)).toBeCloseTo(0, 1);
-    expect(voteNats(votes, 1, config)).toBeCloseTo(config.surveyVoteShare * Math.log(0.02), 2);
+    const survey = witness([voteOf(sounds, links({ 0: -61, 1: -75 }), 0, 1_000, config) as SurveyVotes]);
+    expect(voteNats(survey, 0, config)).toBeCloseTo(0, 1);
+    expect(voteNats(survey, 1, config)).toBeLessThanOrEqual(config.surveyVoteShare * Math.log(0.02));
+    expect(voteNats(survey, 1, config)).toBeGreaterThanOrEqual(config.surveySteadyVoteShare * Math.log(0.04));
+  });
+
+  it("are trusted as far as they agree from look to look", () => {
+    const [here, there] = [votesFor(0), votesFor(1)];
+    const steady = witness(Array.from({ length: 240 }, (_, k) => (k < 120 ? here : there)));
+    const flickering = witness(Array.from({ length: 240 }, (_, k) => (k % 2 === 0 ? here : there)));
+    expect(steadinessOf(steady, config)).toBeGreaterThan(0.9);
+    expect(steadinessOf(flickering, config)).toBeLessThan(0.01);
+    expect(flickering.churnPerS).toBeCloseTo(2, 1);
+    expect(voteNats(steady, 0, config)).toBeLessThan(2 * voteNats(flickering, 0, config));
+    // New votes of the same instant are no change of mind.
+    expect(followVotes(steady, here, steady.votedAtMs, config).churnPerS).toBe(steady.churnPerS);
   });
 });
+
+const votesFor = (place: number): SurveyVotes => ({ places: [place], shares: [1], floorIndex: 0, xM: 0, yM: 0 });
+/** After votes every half second. */
+function witness(votes: readonly SurveyVotes[]): SurveyWitness {
+  let survey: SurveyWitness | null = null;
+  votes.forEach((look, k) => (survey = followVotes(survey, look, 500 * k, config)));
+  return survey as unknown as SurveyWitness;
+}

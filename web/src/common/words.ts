@@ -1,4 +1,4 @@
-import type { ActivityView, Level, VenueMap } from "@konferenco/protocol";
+import type { ActivityView, GatewayHealth, Level, VenueMap } from "@konferenco/protocol";
 
 /** A time of day as the reader's own language writes it. */
 export function clockTime(atMs: number, { seconds = false } = {}): string {
@@ -86,3 +86,17 @@ export const LEVEL_WORDS: Record<Level, { name: string; short: string; sentence:
   venue: { name: "At the venue", short: "only that I am here", sentence: "Others see that you are at the venue, but not where." },
   hidden: { name: "Hidden", short: "nothing", sentence: "Others see nothing: not where you are, and not that you are here." },
 };
+
+const RADIO_WORDS = {
+  prior: "Not calibrated yet: positions rest on typical values",
+  links: "Calibrated by gateways that hear each other",
+  traffic: "Calibrated by what tags sent",
+  survey: "Calibrated by the survey",
+} as const;
+
+/** What positions rest on and how good that is: the same for all gateways. Nothing before one of them has told. */
+export function radioWords(health: readonly GatewayHealth[]): string {
+  const calibration = health.find((one) => one.calibration !== undefined)?.calibration;
+  if (calibration === undefined) return "";
+  return `${RADIO_WORDS[calibration.basis]}${calibration.residualDb === null ? "" : `, levels within ${calibration.residualDb} dB`}`;
+}

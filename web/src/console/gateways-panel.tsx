@@ -1,5 +1,5 @@
 import type { GatewayHealth, VenueMap } from "@konferenco/protocol";
-import { ago, counted, zoneName } from "../common/words.ts";
+import { ago, counted, radioWords, zoneName } from "../common/words.ts";
 import type { Target } from "../map/scene.ts";
 import type { LiveVenue } from "./live-venue.ts";
 
@@ -37,6 +37,7 @@ export function GatewaysPanel({ live, venue, onSelect }: GatewaysPanelProps) {
           ))}
         </ul>
       )}
+      <p class="muted small">{radioWords([...health.values()])}</p>
     </section>
   );
 }

@@ -9,6 +9,8 @@ import { newMeanWindow, type NewLocator } from "./method.ts";
  */
 const CELL_M = 0.5;
 const MARGIN_M = 0.5;
+/** It weighs every cell at every step, with every gateway: beyond 3,000 m² (50 × 60 m) minutes a recording, so it is left out there. */
+const MAX_CELLS = 12_500;
 const NOISE_DB = 5;
 const TAIL_DEGREES = 4;
 const ROOM_LOSS_DB = 5;
@@ -41,7 +43,8 @@ interface Cells {
 export const newPlainGrid: NewLocator = ({ venue, gateways }) => {
   const rooms = new Set(venue.zones.filter(({ kind }) => kind === "room").map(({ zoneId }) => zoneId));
   const floors = venue.floors.flatMap(({ floor }) => (venue.zones.some((zone) => zone.floor === floor && zone.polygons.length > 0) ? [cellsOf(venue, floor)] : []));
-  if (floors.length === 0) return null;
+  const cellCount = floors.reduce((sum, { mass }) => sum + mass.length, 0);
+  if (cellCount === 0 || cellCount > MAX_CELLS) return null;
   const receivers = [...gateways.values()];
   const window = newMeanWindow(gateways, WINDOW_MS, 1);
   const links = newLinks(gateways);
