@@ -11,13 +11,12 @@ import {
 } from "@konferenco/protocol";
 import { CommitQueue } from "./commit-queue.ts";
 import type { CalibrationState } from "./core/calibration.ts";
-import { copyOf } from "./core/copy-of.ts";
 import type { FusionConfig } from "./core/fusion-config.ts";
 import { newPipeline, type CalibrationLink, type PipelineCounts, type PipelineOptions } from "./core/pipeline.ts";
 import type { PairState } from "./core/proximity.ts";
 import type { SurveyPoint } from "./core/radio-map.ts";
 import { newTimeline, type TimelineCounts } from "./core/timeline.ts";
-import { newWifiDevices } from "./core/wifi-fix.ts";
+import type { WifiDevices } from "./core/wifi-fix.ts";
 import { newGatewayWatch } from "./gateway-watch.ts";
 import { newMessageIntake, type FusionMessage, type FusionStages, type IntakeConfig } from "./message-intake.ts";
 import { tagSubject, type KeyRing } from "./store/key-ring.ts";
@@ -112,11 +111,11 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
   const { venue, store } = config;
   const pipeline = newPipeline(venue, { ...config.fusion, ...(config.tickMs === undefined ? {} : { tickMs: config.tickMs }) }, { survey: config.survey ?? null, ...(config.schedule === undefined ? {} : { schedule: config.schedule }) });
   const { tickMs } = pipeline.config;
-  const wifi = { devices: newWifiDevices() };
+  const wifi: { devices: WifiDevices } = { devices: new Map() };
   const timeline = newTimeline(pipeline, () => {
-    const kept = copyOf(wifi.devices);
+    const kept = new Map(wifi.devices);
     return () => {
-      wifi.devices = copyOf(kept);
+      wifi.devices = new Map(kept);
     };
   });
   if (config.onPair !== undefined) {
@@ -178,7 +177,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     for (const position of positions) stored.set(position.tagId, position);
     for (const tagId of output.droppedTags) {
       stored.delete(tagId);
-      wifi.devices.offsets.delete(tagId);
+      wifi.devices.delete(tagId);
     }
     counts.storedPositions += positions.length;
     const gateways = watch.changes(nowMs, knownOf(nowMs));

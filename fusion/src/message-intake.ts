@@ -226,6 +226,7 @@ export function newMessageIntake({ config, pipeline, timeline, watch, wifi, isEr
         const parsed = parseEnvironmentReport(message.payload);
         if (!parsed.ok) return refuseAs(parsed.code);
         counts.environmentReports++;
+        nowOf(message, parsed.value.atMs);
         return;
       }
     }

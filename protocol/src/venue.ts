@@ -42,8 +42,8 @@ const venueFileSchema = z.object({
     .array(z.object({ floor: floorNumber, name: z.string().max(80).optional() }).transform(({ floor, name = `Floor ${floor}` }) => ({ floor, name })))
     .max(100)
     .default([]),
-  zones: z.array(zoneSchema).max(MAX_ZONES_PER_VENUE),
-  gateways: z.array(gatewaySchema).max(MAX_GATEWAYS_PER_VENUE),
+  zones: z.array(zoneSchema).max(MAX_ZONES_PER_VENUE).default([]),
+  gateways: z.array(gatewaySchema).max(MAX_GATEWAYS_PER_VENUE).default([]),
   tags: z.array(z.object({ tagId: idSchema, zM: metre.optional() })).default([]),
   /** Segments [x0M, y0M, x1M, y1M] and, where there are several floors, the floor as a fifth number. */
   walls: z.array(z.union([z.tuple([metre, metre, metre, metre]), z.tuple([metre, metre, metre, metre, floorNumber])])).max(20_000).default([]),

@@ -78,16 +78,22 @@ export function loadRecording(dir: string): Recording {
   }
   const venue = parseVenueMap(fs.readFileSync(path.join(dir, "venue.json"), "utf8"), path.join(dir, "venue.json"));
   const wifi = readCsv(path.join(dir, "wifi.csv"), ["atMs", "deviceId", "bssid", "rssiDbm"]);
-  const observations = readCsv(path.join(dir, "observations.csv"), ["atMs", "gatewayId", "tagId", "rssiDbm"]) ?? (wifi === null ? null : []);
-  if (observations === null) throw new ConfigError(`${dir} holds no observations.csv (columns atMs,gatewayId,tagId,rssiDbm)`);
+  const rows = readCsv(path.join(dir, "observations.csv"), ["atMs", "gatewayId", "tagId", "rssiDbm"]) ?? (wifi === null ? null : []);
+  if (rows === null) throw new ConfigError(`${dir} holds no observations.csv (columns atMs,gatewayId,tagId,rssiDbm)`);
   const truth = readCsv(path.join(dir, "truth.csv"), ["atMs", "tagId", "xM", "yM", "floor", "zoneId"]) ?? [];
   const contacts = readCsv(path.join(dir, "contacts.csv"), ["startMs", "endMs", "tagA", "tagB", "distanceM"]) ?? [];
+  const surveyFile = [path.join(dir, "survey.csv"), path.join(dir, "..", "survey.csv")].find((file) => fs.existsSync(file)) ?? null;
+  const { observations, heardWifi } = sortOut(
+    rows.map((row) => ({ atMs: row.number("atMs"), gatewayId: row.text("gatewayId"), tagId: row.text("tagId"), rssiDbm: row.number("rssiDbm") })),
+    surveyFile === null ? null : venue,
+  );
+  const wifiRows = (wifi ?? []).map((row) => ({ atMs: row.number("atMs"), tagId: row.text("deviceId"), bssid: bssidOf(row.text("bssid")), rssiDbm: row.number("rssiDbm") }));
   return {
     name: path.join(path.basename(path.dirname(path.resolve(dir))), path.basename(path.resolve(dir))),
     dir,
     venue,
-    observations: asHeard(observations.map((row) => ({ atMs: row.number("atMs"), gatewayId: row.text("gatewayId"), tagId: row.text("tagId"), rssiDbm: row.number("rssiDbm") }))),
-    scans: scansOfRows((wifi ?? []).map((row) => ({ atMs: row.number("atMs"), tagId: row.text("deviceId"), bssid: bssidOf(row.text("bssid")), rssiDbm: row.number("rssiDbm") })).sort(byTime)),
+    observations: asHeard(observations),
+    scans: scansOfRows([...wifiRows, ...heardWifi].sort(byTime)),
     truth: truth
       .map((row) => ({
         atMs: row.number("atMs"),
@@ -105,7 +111,25 @@ export function loadRecording(dir: string): Recording {
       tagB: row.text("tagB"),
       distanceM: row.number("distanceM"),
     })),
-    surveyFile: [path.join(dir, "survey.csv"), path.join(dir, "..", "survey.csv")].find((file) => fs.existsSync(file)) ?? null,
+    surveyFile,
+  };
+}
+
+interface WifiRow {
+  atMs: number;
+  tagId: TagId;
+  bssid: string;
+  rssiDbm: number;
+}
+
+/** What a device heard of transmitters that are not on the map is a Wi-Fi scan: it needs no place of theirs, only a survey (null: there is none). */
+function sortOut(rows: RecordedObservation[], surveyed: VenueMap | null): { observations: RecordedObservation[]; heardWifi: WifiRow[] } {
+  if (surveyed?.direction !== "tags-hear-gateways") return { observations: rows, heardWifi: [] };
+  const known = new Set(surveyed.gateways.map(({ gatewayId }) => gatewayId));
+  const isWifi = ({ gatewayId }: RecordedObservation): boolean => !known.has(gatewayId);
+  return {
+    observations: rows.filter((row) => !isWifi(row)),
+    heardWifi: rows.filter(isWifi).map(({ atMs, gatewayId, tagId, rssiDbm }) => ({ atMs, tagId, bssid: bssidOf(gatewayId), rssiDbm })),
   };
 }
 
@@ -126,15 +150,17 @@ function order(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-/** Rows of one device belong to one scan as long as no access point comes again and this is not over. */
+/** Rows of one device belong to one scan as long as no access point comes again, none is missing for so long… */
+const SCAN_PAUSE_MS = 500;
+/** …and this is not over. */
 const SCAN_MS = 2_000;
 
-function scansOfRows(rows: readonly { atMs: number; tagId: TagId; bssid: string; rssiDbm: number }[]): RecordedScan[] {
+function scansOfRows(rows: readonly WifiRow[]): RecordedScan[] {
   const scans: RecordedScan[] = [];
   const open = new Map<TagId, { scan: RecordedScan; beganAtMs: number; bssids: Set<string> }>();
   for (const { atMs, tagId, bssid, rssiDbm } of rows) {
     let at = open.get(tagId);
-    if (at === undefined || at.bssids.has(bssid) || atMs - at.beganAtMs > SCAN_MS) {
+    if (at === undefined || at.bssids.has(bssid) || atMs - at.scan.atMs > SCAN_PAUSE_MS || atMs - at.beganAtMs > SCAN_MS) {
       at = { scan: { atMs, tagId, bssid: [], rssiDbm: [] }, beganAtMs: atMs, bssids: new Set() };
       open.set(tagId, at);
       scans.push(at.scan);
@@ -271,36 +297,48 @@ export function* reportsOfRecording(recording: Pick<Recording, "venue" | "observ
   }
 }
 
-/** A message of any kind as it came to the broker, and when. `gatewayId`: who sent it, null for a device's own scan. */
+/** A message of any kind as it came to the broker, and when. `gatewayId`: who sent it, null for a device's own scan and for the last word. */
 export interface RecordedMessage {
   topic: string;
   payload: string;
   gatewayId: GatewayId | null;
-  /** Rows of a gateway's report; 0 of a scan. */
+  /** Rows of a gateway's report; 0 of others. */
   observations: number;
+  isScan: boolean;
   sentAtMs: number;
 }
+
+export type PlayableRecording = Pick<Recording, "venue" | "observations" | "scans"> & Partial<Pick<Recording, "truth">>;
 
 /**
  * All messages of the recording in the order of sending: its gateways' reports and its devices' Wi-Fi
  * scans. A scan is sent in the millisecond before its instant, like a batch in its window's last, so that the tick of the instant knows it.
+ * Where there are scans the last word is that the recording is over: a scan is taken in by the tick after it.
  */
-export function* messagesOfRecording(recording: Pick<Recording, "venue" | "observations" | "scans">, options: BatchOptions = {}): Generator<RecordedMessage> {
+export function* messagesOfRecording(recording: PlayableRecording, options: BatchOptions = {}): Generator<RecordedMessage> {
   const { eventId = "recording", startAtMs = 0 } = options;
   const { scans } = recording;
   let next = 0;
   function* scansUntil(untilMs: number): Generator<RecordedMessage> {
     for (let scan = scans[next]; scan !== undefined && startAtMs + scan.atMs - 1 <= untilMs; scan = scans[++next]) {
       const sentAtMs = startAtMs + scan.atMs - 1;
-      yield { topic: sensorTopic(eventId, "wifi-scan"), payload: formatScan(scan, sentAtMs), gatewayId: null, observations: 0, sentAtMs };
+      yield { topic: sensorTopic(eventId, "wifi-scan"), payload: formatScan(scan, sentAtMs), gatewayId: null, observations: 0, isScan: true, sentAtMs };
     }
   }
   const lastScan = scans.at(-1);
   for (const { topic, report, sentAtMs } of reportsOfRecording(recording, { ...options, ...(lastScan === undefined ? {} : { knownUntilMs: lastScan.atMs }) })) {
     yield* scansUntil(sentAtMs - 1);
-    yield { topic, payload: formatBeaconReport(report), gatewayId: report.gatewayId, observations: report.tagId.length, sentAtMs };
+    yield { topic, payload: formatBeaconReport(report), gatewayId: report.gatewayId, observations: report.tagId.length, isScan: false, sentAtMs };
   }
   yield* scansUntil(Infinity);
+  if (lastScan === undefined) return;
+  const sentAtMs = startAtMs + endMsOf(recording);
+  yield { topic: sensorTopic(eventId, "environment"), payload: JSON.stringify({ v: 1, sensorId: "recording", atMs: sentAtMs }), gatewayId: null, observations: 0, isScan: false, sentAtMs };
+}
+
+/** When anything was last heard or, while people still noted where they were, not heard. */
+function endMsOf({ observations, scans, truth = [] }: PlayableRecording): number {
+  return [observations, scans, truth].reduce((endMs, rows) => rows.reduce((latestMs, { atMs }) => Math.max(latestMs, atMs), endMs), -Infinity);
 }
 
 /** The loudest access points, as many as a scan may hold. */

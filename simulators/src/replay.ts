@@ -1,9 +1,9 @@
 import { type EventId } from "@konferenco/protocol";
 import { openLink, type Link } from "./mqtt-link.ts";
-import { messagesOfRecording, type Recording } from "./recording.ts";
+import { messagesOfRecording, type PlayableRecording } from "./recording.ts";
 
 export interface ReplayOptions {
-  recording: Pick<Recording, "venue" | "observations" | "scans">;
+  recording: PlayableRecording;
   brokerUrl: string;
   eventId: EventId;
   /** An application's login with the right `publish-reports`, and `publish-sensors` where the recording has Wi-Fi scans; null where the broker lets everybody in. */
@@ -62,7 +62,7 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
   const stop = new AbortController();
 
   async function run(): Promise<void> {
-    for (const { topic, payload, observations, sentAtMs } of messagesOfRecording(recording, { eventId, startAtMs, windowMs })) {
+    for (const { topic, payload, observations, isScan, sentAtMs } of messagesOfRecording(recording, { eventId, startAtMs, windowMs })) {
       const dueAtMs = openedAtMs + (sentAtMs - startAtMs) / speed;
       const waitMs = dueAtMs - nowMs();
       stats.behindMs = Math.max(0, -waitMs);
@@ -72,8 +72,8 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
         await pause(RETRY_MS, stop.signal);
       }
       if (stop.signal.aborted) return;
-      if (observations === 0) stats.scans++;
-      else stats.reports++;
+      if (isScan) stats.scans++;
+      if (observations > 0) stats.reports++;
       stats.observations += observations;
       stats.replayedMs = sentAtMs - startAtMs;
     }

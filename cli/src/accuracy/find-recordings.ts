@@ -8,10 +8,10 @@ const FIXTURES = path.join(ROOT, "test/fixtures/recordings");
 /** A larger collection beside the project, where there is one. */
 const SHARED = path.resolve(ROOT, "../shared/recordings");
 
-/** Folders that hold a venue.json and an observations.csv, at any depth, in order of name. */
+/** Folders that hold a venue.json and what was heard, at any depth, in order of name. */
 export function findRecordings(dir: string): string[] {
   if (!fs.existsSync(dir)) return [];
-  if (fs.existsSync(path.join(dir, "venue.json")) && fs.existsSync(path.join(dir, "observations.csv"))) return [dir];
+  if (fs.existsSync(path.join(dir, "venue.json")) && ["observations.csv", "wifi.csv"].some((file) => fs.existsSync(path.join(dir, file)))) return [dir];
   return fs
     .readdirSync(dir, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))

@@ -2,7 +2,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { KeyRing, buildWifiModel, parseWifiSurvey, type FusionStats, type WifiModel } from "@konferenco/fusion";
-import { loadRecording, loadSurvey, type Recording } from "@konferenco/simulators";
+import { bssidOf } from "@konferenco/protocol";
+import { loadRecording, loadSurvey, type Recording, type SurveyedLevel } from "@konferenco/simulators";
 import { openStoreAt } from "../open-store.ts";
 import { scoreContacts, type ContactFigures } from "./contacts.ts";
 import { scorePairs, type PairFigures, type PairLine } from "./pairs.ts";
@@ -68,7 +69,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const recording = typeof options.recording === "string" ? loadRecording(options.recording) : options.recording;
   const endMs = Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0);
   const wifiSurvey = options.survey === false ? null : wifiSurveyOf(recording);
-  const survey = recording.surveyFile === null || options.survey === false ? null : loadSurvey(recording.surveyFile);
+  const survey = options.survey === false ? null : beaconSurveyOf(recording);
   const play = (how: (play: PlayOptions) => Promise<Played>, storeUrl: string) =>
     withStore({ recording, survey, wifiSurvey, storeUrl, asOfNow: how !== playInVirtualTime || storeUrl !== "memory", log }, how);
 
@@ -113,10 +114,19 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   };
 }
 
-/** The radio map of the recording's access points; null without scans, or when the survey is of beacons alone. */
+/** What was surveyed of the map's gateways; null when the survey is of access points alone. */
+function beaconSurveyOf({ surveyFile, venue }: Recording): SurveyedLevel[] | null {
+  const gatewayIds = new Set(venue.gateways.map(({ gatewayId }) => gatewayId));
+  const survey = surveyFile === null ? null : loadSurvey(surveyFile);
+  return survey?.some(({ gatewayId }) => gatewayIds.has(gatewayId)) === true ? survey : null;
+}
+
+/** The radio map of the recording's access points; null without scans, or when the survey is of beacons alone. What scans hear is an access point, on the map or not. */
 function wifiSurveyOf({ scans, surveyFile, venue }: Recording): WifiModel | null {
   if (scans.length === 0 || surveyFile === null) return null;
-  const survey = parseWifiSurvey(fs.readFileSync(surveyFile, "utf8"), surveyFile, new Set(venue.gateways.map(({ gatewayId }) => gatewayId)));
+  const heard = new Set(scans.flatMap((scan) => scan.bssid));
+  const gateways = venue.gateways.map(({ gatewayId }) => gatewayId).filter((gatewayId) => !heard.has(bssidOf(gatewayId)));
+  const survey = parseWifiSurvey(fs.readFileSync(surveyFile, "utf8"), surveyFile, new Set(gateways));
   return survey === null ? null : buildWifiModel(survey);
 }
 

@@ -18,6 +18,8 @@ export interface Fix {
   zoneEvidence: ZoneEvidence | null;
   /** Already filtered over time: the track follows it as it stands, and its evidence is a belief, not one more look. */
   filtered?: boolean;
+  /** Of a filter that knows it: how the device goes on between its looks. */
+  velocity?: { vxMps: number; vyMps: number };
   /** But its evidence is one more look at the same readings. */
   looksAlike?: boolean;
   /** What the spots of a survey say beside it; null without one. */

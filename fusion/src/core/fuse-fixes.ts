@@ -88,10 +88,13 @@ export function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConf
   return evidence === null ? [] : [{ evidence, independent: true, weight: 1 }];
 }
 
+/** Phones scan about so often while somebody walks. */
+const SCAN_STANDS_FOR_S = 3;
+
 /** A fix's evidence and what it counts. Windows overlap by nine tenths from tick to tick; a scan or a check-in stands alone; GPS errs the same way for minutes. */
 function weighed(fix: Fix, config: FusionConfig): WeighedEvidence[] {
   if (fix.zoneEvidence === null) return [];
-  if (fix.source === "gps" || (fix.filtered === true && fix.looksAlike !== true)) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true }];
+  if (fix.source === "gps" || (fix.filtered === true && fix.looksAlike !== true)) return [{ evidence: fix.zoneEvidence, independent: false, weight: 1, standing: true, ...(fix.source === "wifi" ? { standsForS: SCAN_STANDS_FOR_S } : {}) }];
   const independent = fix.source !== "beacon";
   return [{ evidence: fix.zoneEvidence, independent, weight: independent ? 1 : (config.evidencePerS * config.tickMs) / 1_000 }];
 }

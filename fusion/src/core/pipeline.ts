@@ -12,7 +12,7 @@ import { newRadioLocator, type RadioTag } from "./radio-fix.ts";
 import type { SurveyPoint } from "./radio-map.ts";
 import type { TagOffset } from "./tag-offset.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
-import { advanceTrack, followFix, newTrack, positionOf, trackOfPosition, updateTrack } from "./track.ts";
+import { advanceTrack, followFix, isLocatedOnlyBy, newTrack, positionOf, trackOfPosition, updateTrack } from "./track.ts";
 import { prepareVenue } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 import { addToLinks, packLinks, readWindow, unpackLinks } from "./window.ts";
@@ -244,10 +244,13 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     const elapsedMs = tag.track === null ? 0 : nowMs - tag.track.atMs;
     const alone = beaconFix?.filtered === true && nowMs - tag.lastLocatedAtMs > config.forgetAfterMs;
-    if (tag.track !== null && !alone) advanceTrack(tag.track, nowMs, config);
+    const byScans = beaconFix === null && tag.track !== null && fixes.length > 0 && fixes.every(isFollowedScan) && isLocatedOnlyBy(tag.track, "wifi", config.forgetAfterMs, nowMs);
+    if (tag.track !== null && !alone && !byScans) advanceTrack(tag.track, nowMs, config);
     for (const fix of fixes) {
-      if (tag.track === null) tag.track = newTrack(fix, nowMs, config);
+      if (tag.track === null) tag.track = newTrack(fix, beaconFix === null && isFollowedScan(fix) ? fix.atMs : nowMs, config);
       else if (alone) followFix(tag.track, fix, elapsedMs, nowMs);
+      // As of the scan, which is when the device was there.
+      else if (byScans) followFix(tag.track, fix, 0, Math.max(fix.atMs, tag.track.atMs));
       else updateTrack(tag.track, fix, nowMs, config);
     }
     if (tag.track === null) return null;
@@ -518,6 +521,11 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
     wallCallNats: config.wallCallNats * config.surveyCallShare,
     enterNatS: config.enterNatS * config.surveyCallShare,
   };
+}
+
+/** A scan that was taken up into what the device's earlier ones told. */
+function isFollowedScan({ source, filtered }: Fix): boolean {
+  return source === "wifi" && filtered === true;
 }
 
 /** A long pause is remembered for about so long. */

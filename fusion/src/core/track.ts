@@ -124,7 +124,8 @@ function noteSource(track: Track, { source }: Fix, nowMs: number): void {
  */
 export function followFix(track: Track, fix: Fix, elapsedMs: number, nowMs: number): void {
   const elapsedS = elapsedMs / 1_000;
-  if (elapsedS > 0) {
+  if (fix.velocity !== undefined) Object.assign(track, fix.velocity);
+  else if (elapsedS > 0) {
     const share = 1 - Math.exp(-elapsedS / FOLLOWED_VELOCITY_S);
     track.vxMps += share * ((fix.xM - track.xM) / elapsedS - track.vxMps);
     track.vyMps += share * ((fix.yM - track.yM) / elapsedS - track.vyMps);
@@ -153,6 +154,11 @@ const BIAS_SHARE = 0.9;
 /** The radius that holds the truth in 95 of 100 cases: what the filter does not know and what its fixes share. */
 export function accuracy95MOf(track: Track): number {
   return Math.hypot(SIGMAS_OF_95 * Math.sqrt(track.placeVarianceM2), track.bias95M);
+}
+
+/** Whether nothing but this technology has located the tag for so long. */
+export function isLocatedOnlyBy(track: Track, source: Fix["source"], withinMs: number, nowMs: number): boolean {
+  return track.sources.every((one) => one.source === source || nowMs - one.atMs > withinMs);
 }
 
 /** The technology of the last while; more than one is `fusion`. */

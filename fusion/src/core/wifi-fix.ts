@@ -2,58 +2,59 @@ import { zoneCentre, type TagId, type VenueMap, type WifiScan } from "@konferenc
 import { SIGMAS_OF_95, type Fix, type ZoneEvidence } from "./fix.ts";
 import { placeAt, type VenueIndex } from "./venue-index.ts";
 import { fingerprintFor, type WifiModel } from "./wifi-model.ts";
-import type { WifiEstimate, WifiPosterior } from "./wifi-posterior.ts";
-import { newDeviceOffset, type DeviceOffset } from "./wifi-radio-map.ts";
+import { posteriorOf, velocityOf, type WifiBelief } from "./wifi-belief.ts";
+import { summarise, type WifiEstimate, type WifiPosterior } from "./wifi-posterior.ts";
+import type { DeviceOffset } from "./wifi-radio-map.ts";
 
-/** How each device's radio differs from the surveyor's, as far as its scans told. */
-export interface WifiDevices {
-  offsets: Map<TagId, DeviceOffset>;
+/** What each device's earlier scans told: of its radio, and of where it is. */
+export type WifiDevices = Map<TagId, WifiDevice>;
+
+/** Never changed, only replaced: keeping all devices as they are is copying the map. */
+export interface WifiDevice {
+  readonly offset: DeviceOffset | undefined;
+  readonly belief: WifiBelief;
 }
 
-/** 200 bytes each; the device that was heard of longest ago makes room. */
+/** 4 KB each; the device that was heard of longest ago makes room. */
 const MAX_WIFI_DEVICES = 20_000;
 /** Zones that hold less of the posterior are left unnamed. */
 const SMALLEST_ZONE_SHARE = 0.01;
 
-export function newWifiDevices(): WifiDevices {
-  return { offsets: new Map() };
-}
-
 /**
- * One scan of a tag's own device to a fix by the venue's survey. Each scan stands alone but for what
- * the device's earlier ones told of its radio: smoothing over time is the track's. Null when it heard
- * nobody of the survey.
+ * One scan of a tag's own device to a fix by the venue's survey and by what the device's earlier scans told. Null
+ * when it heard nobody of the survey.
  */
 export function locateByFingerprint(scan: WifiScan, model: WifiModel, context: { devices: WifiDevices; index: VenueIndex; heardAtMs: number }): Fix | null {
+  const { devices, index, heardAtMs } = context;
   if (scan.tagId === null) return null;
   const fingerprint = fingerprintFor(model, scan);
   if (fingerprint.accessPoint.length === 0) return null;
-  const found = model.locate(fingerprint, deviceOf(context.devices, scan.tagId));
+  const device = devices.get(scan.tagId);
+  const found = model.locate(fingerprint, device?.offset);
   if (found === null) return null;
-  const { posterior, estimate, accuracy95M } = found;
+  const belief = model.follow(device?.belief ?? null, found.posterior, heardAtMs);
+  note(devices, scan.tagId, { offset: found.offset ?? undefined, belief });
+  const posterior = belief.isWalk ? posteriorOf(belief) : found.posterior;
+  const estimate = (belief.isWalk ? summarise(posterior) : null) ?? found.estimate;
+  const accuracy95M = belief.isWalk ? model.accuracy95M(estimate.raw95M) : found.accuracy95M;
   return {
     tagId: scan.tagId,
-    atMs: context.heardAtMs,
+    atMs: heardAtMs,
     xM: estimate.xM,
     yM: estimate.yM,
     floor: estimate.floor,
     accuracy95M,
     source: "wifi",
-    zoneEvidence: zonesOf(posterior, estimate, accuracy95M, context.index),
+    zoneEvidence: zonesOf(posterior, estimate, accuracy95M, index),
+    filtered: true,
+    velocity: velocityOf(belief, estimate.floor),
   };
 }
 
-function deviceOf({ offsets }: WifiDevices, tagId: TagId): DeviceOffset {
-  const device = offsets.get(tagId) ?? newDeviceOffset();
-  offsets.delete(tagId);
-  offsets.set(tagId, device);
-  if (offsets.size > MAX_WIFI_DEVICES) {
-    for (const oldest of offsets.keys()) {
-      offsets.delete(oldest);
-      break;
-    }
-  }
-  return device;
+function note(devices: WifiDevices, tagId: TagId, device: WifiDevice): void {
+  devices.delete(tagId);
+  devices.set(tagId, device);
+  if (devices.size > MAX_WIFI_DEVICES) devices.delete(devices.keys().next().value as TagId);
 }
 
 /**
@@ -64,10 +65,14 @@ function zonesOf(posterior: WifiPosterior, estimate: WifiEstimate, accuracy95M: 
   const spreadM = Math.sqrt(Math.max(0, accuracy95M ** 2 - estimate.raw95M ** 2)) / SIGMAS_OF_95;
   // Eight points at sqrt(2) sigmas have the variance of the Gaussian that they stand for.
   const ring = spreadM < 0.1 ? [[0, 0] as const] : RING.map(([x, y]) => [x * spreadM * Math.SQRT2, y * spreadM * Math.SQRT2] as const);
+  // On a floor without any zone everybody is outside of all of them; on one whose zones nobody drew that is not known.
+  const zoneless = new Set(posterior.floor.filter((floor) => !index.places.some((place) => place.floor === floor && place.zoneId !== null)));
   const mass = new Map<number, number>();
   posterior.weight.forEach((weight, i) => {
     for (const [dxM, dyM] of ring) {
-      const place = placeAt(index, (posterior.xM[i] as number) + dxM, (posterior.yM[i] as number) + dyM, posterior.floor[i] as number);
+      const floor = posterior.floor[i] as number;
+      const drawn = placeAt(index, (posterior.xM[i] as number) + dxM, (posterior.yM[i] as number) + dyM, floor);
+      const place = drawn === -1 && zoneless.has(floor) ? (index.outsidePlace.get(floor) ?? -1) : drawn;
       mass.set(place, (mass.get(place) ?? 0) + weight / ring.length);
     }
   });

@@ -28,6 +28,8 @@ const BINS = 28;
 /** A node with fewer scans is a leaf. */
 const SMALLEST_SPLIT = 4;
 const MAX_DEPTH = 30;
+/** Per tree: all trees together have seen the rest. */
+const MAX_DRAWN_SCANS = 3_000;
 /** A tree learns of a phone that hears so much louder or quieter, drawn anew for every scan. */
 const OFFSET_SIGMA_DB = 4;
 /** And that misses one access point in ten. */
@@ -140,10 +142,10 @@ export function newDice(seed: number): Dice {
 }
 
 function growTree(survey: WifiSurvey, targets: Targets, dice: Dice): Tree {
-  const n = survey.scans.length;
+  const n = Math.min(survey.scans.length, MAX_DRAWN_SCANS);
   const features = survey.bssids.length;
   // The scans that this tree sees, as it hears them: drawn with replacement, each with a phone of its own.
-  const drawn = Int32Array.from({ length: n }, () => dice.integer(n));
+  const drawn = Int32Array.from({ length: n }, () => dice.integer(survey.scans.length));
   const steps = new Uint8Array(n * features);
   drawn.forEach((scan, row) => {
     const { accessPoint, rssiDbm } = survey.scans[scan] as WifiSurvey["scans"][number];

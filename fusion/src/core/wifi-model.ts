@@ -1,8 +1,9 @@
 import { ConfigError } from "@konferenco/protocol";
 import { FOREST_DEFAULTS, growWifiForest, newDice } from "./wifi-forest.ts";
 import { newWifiKnn } from "./wifi-knn.ts";
+import { followScan, type WifiBelief } from "./wifi-belief.ts";
 import { mixPosteriors, summarise, type WifiEstimate, type WifiPosterior } from "./wifi-posterior.ts";
-import { medianSpacingM, newWifiRadioMap, type DeviceOffset } from "./wifi-radio-map.ts";
+import { medianSpacingM, newWifiRadioMap, type DeviceOffset, type WifiRadioMap } from "./wifi-radio-map.ts";
 import { fingerprintOf, surveyOfScans, type Fingerprint, type SurveyScan, type WifiSurvey } from "./wifi-survey.ts";
 
 /** Mixtures are even: each part is right half of the time. Nearest neighbours alone are only ever the reference. */
@@ -52,13 +53,21 @@ export interface WifiModel {
   report: WifiReport | null;
   indexOfBssid: ReadonlyMap<string, number>;
   /** One scan to where it was heard; null when it holds no access point of the survey. */
-  locate(scan: Fingerprint, device?: DeviceOffset): { posterior: WifiPosterior; estimate: WifiEstimate; accuracy95M: number } | null;
+  locate(scan: Fingerprint, offset?: DeviceOffset): { posterior: WifiPosterior; estimate: WifiEstimate; accuracy95M: number; offset: DeviceOffset | null } | null;
+  /** Takes a scan up into what a device's earlier ones told; null: it is the first. */
+  follow(before: WifiBelief | null, scan: WifiPosterior, atMs: number): WifiBelief;
+  /** The radius that holds 95 %, of a posterior's own. */
+  accuracy95M(raw95M: number): number;
 }
 
 const EVIDENCE_SHARES = [0.2, 0.35, 0.6, 1];
 const FOLDS = 5;
-/** Scans that are tried per method: more would not change the choice, and a radio map takes about 1 ms a scan. */
-const MAX_TRIED_SCANS = 1_500;
+/** Scans that are tried: their mean error is known to a twentieth, and a radio map of several floors takes up to 20 ms a scan. */
+const MAX_TRIED_SCANS = 600;
+/** Cells per floor of a map that is only tried: blocks that are left out are wider than these. */
+const MAX_TRIED_CELLS = 2_000;
+/** Trees of a forest that is only tried: more change its error by less than a tenth. */
+const TRIED_TREES = 20;
 /** Left-out blocks are this many spacings wide: a point's own neighbours must not give it away, but the map must still be there. */
 const BLOCK_SPACINGS = 1.5;
 /**
@@ -74,15 +83,16 @@ export function buildWifiModel(survey: WifiSurvey, seed = 1): WifiModel {
   if (survey.scans.length === 0) throw new ConfigError("the Wi-Fi survey has no scan: it needs rows with a bssid (docs/wifi-survey.md)");
   const spacingM = medianSpacingOfFloors(survey);
   const blockM = BLOCK_SPACINGS * spacingM;
-  const surveyed = new Set(survey.scans.map((scan) => scan.point));
-  const shape = { points: surveyed.size, scans: survey.scans.length, accessPoints: survey.bssids.length, floors: new Set(survey.points.map(({ floor }) => floor)).size, spacingM, blockM };
+  const points = surveyedPoints(survey);
+  const shape = { points, scans: survey.scans.length, accessPoints: survey.bssids.length, floors: new Set(survey.points.map(({ floor }) => floor)).size, spacingM, blockM };
   const accuracyFloorM = Math.max(0.5, spacingM / 2);
-  if (surveyed.size < MIN_POINTS_TO_COMPARE) {
+  if (points < MIN_POINTS_TO_COMPARE) {
     const settings: WifiModelSettings = { method: "radio-map", evidenceShare: 0.35, accuracyScale: 1.5, accuracyFloorM: Math.max(3, accuracyFloorM), seed };
     const why = `fewer than ${MIN_POINTS_TO_COMPARE} surveyed points: nothing to compare methods by`;
     return openModel(survey, settings, { chosen: "radio-map", why, figures: [], ...shape });
   }
-  const trials = runTrials(survey, blockM, seed);
+  const whole = newWifiRadioMap(survey);
+  const trials = runTrials(survey, whole, blockM, seed);
   const figures = trials.map(figuresOf);
   const candidates = trials.filter((trial) => trial.method !== "neighbours");
   const chosen = candidates.reduce((best, trial) => (costOf(trial) < costOf(best) ? trial : best));
@@ -93,25 +103,35 @@ export function buildWifiModel(survey: WifiSurvey, seed = 1): WifiModel {
     accuracyFloorM,
     seed,
   };
-  return openModel(survey, settings, { chosen: settings.method, why: "the least mean and 95th percentile of error at surveyed points whose surroundings were left out", figures, ...shape });
+  return openModel(survey, settings, { chosen: settings.method, why: "the least mean and 95th percentile of error at surveyed points whose surroundings were left out", figures, ...shape }, whole);
 }
 
-function openModel(survey: WifiSurvey, settings: WifiModelSettings, report: WifiReport | null): WifiModel {
+function openModel(survey: WifiSurvey, settings: WifiModelSettings, report: WifiReport | null, whole?: WifiRadioMap): WifiModel {
   const { method, evidenceShare, seed } = settings;
-  const map = method === "forest" ? null : newWifiRadioMap(survey);
+  const map = method === "forest" ? null : (whole ?? newWifiRadioMap(survey));
   const other = method === "forest" || method === "radio-map+forest" ? growWifiForest(survey, { ...FOREST_DEFAULTS, seed }) : method === "radio-map+neighbours" ? newWifiKnn(survey) : null;
+  const accuracy95M = (raw95M: number): number => Math.max(settings.accuracyFloorM, settings.accuracyScale * Math.max(settings.accuracyFloorM, raw95M));
+  // A posterior that must be stretched to hold the truth is as much too sure of itself.
+  const belief = { evidenceShare: Math.min(1, 1 / settings.accuracyScale ** 2), areaM2: surveyedPoints(survey) * medianSpacingOfFloors(survey) ** 2 };
   return {
     survey,
     settings,
     report,
     indexOfBssid: new Map(survey.bssids.map((bssid, i) => [bssid, i])),
-    locate(scan, device) {
-      const posterior = mixed(map?.locate(scan, evidenceShare, device) ?? null, other?.locate(scan) ?? null);
+    locate(scan, offset) {
+      const byMap = map?.locate(scan, evidenceShare, offset) ?? null;
+      const posterior = mixed(byMap?.posterior ?? null, other?.locate(scan) ?? null);
       const estimate = posterior === null ? null : summarise(posterior);
       if (posterior === null || estimate === null) return null;
-      return { posterior, estimate, accuracy95M: Math.max(settings.accuracyFloorM, settings.accuracyScale * Math.max(settings.accuracyFloorM, estimate.raw95M)) };
+      return { posterior, estimate, accuracy95M: accuracy95M(estimate.raw95M), offset: byMap?.offset ?? null };
     },
+    follow: (before, scan, atMs) => followScan(before, scan, atMs, belief),
+    accuracy95M,
   };
+}
+
+function surveyedPoints(survey: WifiSurvey): number {
+  return new Set(survey.scans.map((scan) => scan.point)).size;
 }
 
 function mixed(a: WifiPosterior | null, b: WifiPosterior | null): WifiPosterior | null {
@@ -128,7 +148,7 @@ interface Trial {
   rightFloor: boolean[];
 }
 
-function runTrials(survey: WifiSurvey, blockM: number, seed: number): Trial[] {
+function runTrials(survey: WifiSurvey, whole: WifiRadioMap, blockM: number, seed: number): Trial[] {
   const trials: Trial[] = [
     newTrial("forest", null),
     newTrial("neighbours", null),
@@ -141,18 +161,15 @@ function runTrials(survey: WifiSurvey, blockM: number, seed: number): Trial[] {
     const asked = survey.scans.filter((scan, i) => foldOfPoint[scan.point] === fold && i % tryEvery === 0);
     if (known.length === 0 || asked.length === 0) continue;
     const part = surveyOfScans(survey, known);
-    const map = newWifiRadioMap(part);
-    const forest = growWifiForest(part, { ...FOREST_DEFAULTS, trees: FOREST_DEFAULTS.trees / 2, seed });
+    const map = newWifiRadioMap(part, { spreads: whole.spreads, maxCellsPerFloor: MAX_TRIED_CELLS });
+    const forest = growWifiForest(part, { ...FOREST_DEFAULTS, trees: TRIED_TREES, seed });
     const neighbours = newWifiKnn(part);
     for (const scan of asked) {
       const fingerprint = { accessPoint: scan.accessPoint, rssiDbm: scan.rssiDbm };
       const byForest = forest.locate(fingerprint);
       const byNeighbours = neighbours.locate(fingerprint);
       const answers = [byForest, byNeighbours];
-      for (const share of EVIDENCE_SHARES) {
-        const byMap = map.locate(fingerprint, share);
-        answers.push(byMap, mixed(byMap, byForest), mixed(byMap, byNeighbours));
-      }
+      for (const byMap of map.locateByShares(fingerprint, EVIDENCE_SHARES)) answers.push(byMap, mixed(byMap, byForest), mixed(byMap, byNeighbours));
       trials.forEach((trial, t) => note(trial, answers[t] ?? null, survey, scan));
     }
   }

@@ -1,4 +1,4 @@
-import { fitInterpolation, kernel, weigh, type Interpolation, type PlanePoint } from "./wifi-interpolation.ts";
+import { chooseSpread, dot, interpolate, kernel, weigh, type Interpolation, type PlanePoint, type Spread } from "./wifi-interpolation.ts";
 import type { WifiPosterior } from "./wifi-posterior.ts";
 import type { Fingerprint, WifiSurvey } from "./wifi-survey.ts";
 
@@ -11,15 +11,26 @@ export interface WifiRadioMap {
   /**
    * Where the device may be; null when the scan holds nobody that the survey knows. Errors of access
    * points go together (one body shadows all, one ceiling box has five names): their evidence counts by
-   * `evidenceShare`. `device`, when given, is used and taught.
+   * `evidenceShare`. `offset`: what earlier scans told of the device.
    */
-  locate(scan: Fingerprint, evidenceShare: number, device?: DeviceOffset): WifiPosterior | null;
+  locate(scan: Fingerprint, evidenceShare: number, offset?: DeviceOffset): { posterior: WifiPosterior; offset: DeviceOffset } | null;
+  /** The same for several shares at hardly more than the cost of one: what was heard is looked up once. */
+  locateByShares(scan: Fingerprint, evidenceShares: readonly number[]): (WifiPosterior | null)[];
   cells: number;
+  /** By floor: how levels spread there. */
+  spreads: ReadonlyMap<number, Spread>;
 }
 
-/** What earlier scans of a device told of its radio: log probability of each offset of OFFSETS_DB. 90 bytes. */
+/** What a map need not find out for itself. */
+export interface RadioMapHints {
+  /** Spreads of another map of the same floors. */
+  spreads?: ReadonlyMap<number, Spread>;
+  maxCellsPerFloor?: number;
+}
+
+/** What earlier scans of a device told of its radio: log probability of each offset of OFFSETS_DB. 90 bytes, never changed, only replaced. */
 export interface DeviceOffset {
-  logProbability: Float64Array;
+  readonly logProbability: Float64Array;
 }
 
 /** Phones differ by up to 15 dB in what they report of the same field. */
@@ -38,8 +49,13 @@ const OFFSET_FORGET = 0.3;
 const T_SCALE_DB = 5;
 /** Moved and replaced access points: such a share of levels says nothing, over 80 dB. */
 const STRAY_SHARE = 0.02;
-/** Even a loud access point is missing from one scan in thirty (scans end early, beacons collide)… */
-const MISS_SHARE = 0.03;
+/**
+ * How often an access point is heard where it is loud, in classes: most are missing from one scan in thirty (scans
+ * end early, beacons collide), others from half of them, however near (a phone leaves a channel out, names take turns)…
+ */
+const STEADINESS = [0.97, 0.85, 0.7, 0.5, 0.3];
+/** What is thought of one before it was heard, as so many readings. */
+const STEADY_PRIOR = 4;
 /** …and one that should be silent is heard now and then. */
 const STRAY_HEARD = 0.01;
 /** Soft edge of hearing, dB. */
@@ -50,6 +66,7 @@ const FAR_BELOW_EDGE_DB = 10;
 const FINEST_CELL_M = 0.75;
 /** Per floor: 4,000 cells with 300 access points are 1.2 MB. */
 const MAX_CELLS_PER_FLOOR = 4_000;
+const CELLS_AT_A_TIME = 8;
 /** Points per floor: the weights cost their cube. Closer ones are merged. */
 const MAX_POINTS_PER_FLOOR = 700;
 /** Weights below this of the best cell are left out of the answer. */
@@ -66,65 +83,79 @@ const UNSURE_DB = [0, 3, 6, 9];
 
 interface FloorMap {
   floor: number;
+  spread: Spread;
   xM: Float64Array;
   yM: Float64Array;
   /** Index into UNSURE_DB, per cell. */
   unsure: Uint8Array;
   /** By access point: levels per cell; absent where nobody heard it on the floor. */
   level: Map<number, Uint8Array>;
+  /** By access point: index into STEADINESS. */
+  steady: Map<number, number>;
   /** By offset: log probability that nothing at all is heard, per cell. */
   silence: Float64Array[];
 }
 
-export function newWifiRadioMap(survey: WifiSurvey): WifiRadioMap {
+export function newWifiRadioMap(survey: WifiSurvey, hints: RadioMapHints = {}): WifiRadioMap {
   const edgeDbm = hearingEdgeDbm(survey);
-  const heardChances = Float64Array.from({ length: TABLE }, (_, step) => heardChance(levelOf(step - PAD), edgeDbm));
-  const logMiss = heardChances.map((chance) => Math.log(1 - chance));
-  // By heard level in half decibels: at most 256, 10 KB each, made when they are first needed.
+  const heardChances = STEADINESS.map((steadiness) => Float64Array.from({ length: TABLE }, (_, step) => heardChance(levelOf(step - PAD), steadiness, edgeDbm)));
+  const logMiss = heardChances.map((chances) => chances.map((chance) => Math.log(1 - chance)));
+  // By class and heard level in half decibels: at most 5 × 256, 10 KB each, made when they are first needed.
   const cache: Float64Array[] = [];
-  const tablesAt = (step: number): Float64Array => (cache[step] ??= tablesOf(levelOf(step), heardChances, logMiss));
+  const tablesAt = (steady: number, step: number): Float64Array => (cache[steady * 256 + step] ??= tablesOf(levelOf(step), heardChances[steady] as Float64Array, logMiss[steady] as Float64Array));
   const floors = [...new Set(survey.scans.map(({ point }) => (survey.points[point] as { floor: number }).floor))].sort((a, b) => a - b);
-  const maps = floors.map((floor) => mapOfFloor(survey, floor, edgeDbm, logMiss));
+  const maps = floors.map((floor) => mapOfFloor(survey, floor, { edgeDbm, logMiss, ...hints }));
+
+  function hear(scan: Fingerprint, share: number, prior: Float64Array): HeardOnFloor[] {
+    return maps.map((map) => hearOnFloor(map, scan, { tablesAt, share, prior }));
+  }
+
+  function posteriorOf(heard: readonly HeardOnFloor[], share: number, prior: Float64Array): { posterior: WifiPosterior; offsetMass: Float64Array } {
+    let best = -Infinity;
+    for (const { sums } of heard) for (let i = 0; i < sums.length; i++) best = Math.max(best, share * (sums[i] as number) + (prior[i % OFFSETS] as number));
+    const offsetMass = new Float64Array(OFFSETS);
+    const posterior: WifiPosterior = { xM: [], yM: [], floor: [], weight: [] };
+    let total = 0;
+    heard.forEach(({ cells, sums }, m) => {
+      const map = maps[m] as FloorMap;
+      for (let i = 0; i < cells.length; i++) {
+        const cell = cells[i] as number;
+        let weight = 0;
+        for (let o = 0; o < OFFSETS; o++) {
+          const mass = Math.exp(share * (sums[i * OFFSETS + o] as number) + (prior[o] as number) - best);
+          offsetMass[o] = (offsetMass[o] as number) + mass;
+          weight += mass;
+        }
+        if (weight < NEGLIGIBLE) continue;
+        total += weight;
+        posterior.xM.push(map.xM[cell] as number);
+        posterior.yM.push(map.yM[cell] as number);
+        posterior.floor.push(map.floor);
+        posterior.weight.push(weight);
+      }
+    });
+    posterior.weight = posterior.weight.map((weight) => weight / total);
+    return { posterior, offsetMass };
+  }
 
   return {
     cells: maps.reduce((sum, map) => sum + map.xM.length, 0),
+    spreads: new Map(maps.map(({ floor, spread }) => [floor, spread])),
 
-    locate(scan, evidenceShare, device) {
+    locate(scan, evidenceShare, offset) {
       if (scan.accessPoint.length === 0) return null;
-      const prior = device?.logProbability ?? UNKNOWN_DEVICE;
-      const tables = scan.rssiDbm.map((rssiDbm) => tablesAt(stepOf(rssiDbm)));
-      const scored = maps.map((map) => scoreFloor(map, scan, { tables, share: evidenceShare, prior }));
-      const best = Math.max(...scored.map((floor) => floor.best));
-      const offsetMass = new Float64Array(OFFSETS);
-      const posterior: WifiPosterior = { xM: [], yM: [], floor: [], weight: [] };
-      let total = 0;
-      maps.forEach((map, m) => {
-        const { cells, scores } = scored[m] as FloorScores;
-        for (let i = 0; i < cells.length; i++) {
-          const cell = cells[i] as number;
-          let weight = 0;
-          for (let o = 0; o < OFFSETS; o++) {
-            const mass = Math.exp((scores[i * OFFSETS + o] as number) - best);
-            offsetMass[o] = (offsetMass[o] as number) + mass;
-            weight += mass;
-          }
-          if (weight < NEGLIGIBLE) continue;
-          total += weight;
-          posterior.xM.push(map.xM[cell] as number);
-          posterior.yM.push(map.yM[cell] as number);
-          posterior.floor.push(map.floor);
-          posterior.weight.push(weight);
-        }
-      });
-      posterior.weight = posterior.weight.map((weight) => weight / total);
-      if (device !== undefined) learn(device, offsetMass);
-      return posterior;
+      const prior = offset?.logProbability ?? UNKNOWN_DEVICE;
+      const { posterior, offsetMass } = posteriorOf(hear(scan, evidenceShare, prior), evidenceShare, prior);
+      return { posterior, offset: learned(offsetMass) };
+    },
+
+    locateByShares(scan, evidenceShares) {
+      if (scan.accessPoint.length === 0) return evidenceShares.map(() => null);
+      // The least share rules out the fewest cells.
+      const heard = hear(scan, Math.min(...evidenceShares), UNKNOWN_DEVICE);
+      return evidenceShares.map((share) => posteriorOf(heard, share, UNKNOWN_DEVICE).posterior);
     },
   };
-}
-
-export function newDeviceOffset(): DeviceOffset {
-  return { logProbability: UNKNOWN_DEVICE.slice() };
 }
 
 const UNKNOWN_DEVICE = logShares(OFFSETS_DB.map((offsetDb) => Math.exp(-0.5 * (offsetDb / OFFSET_SIGMA_DB) ** 2)));
@@ -139,11 +170,9 @@ export function offsetDbOf(device: DeviceOffset): number {
   return device.logProbability.reduce((sum, log, o) => sum + Math.exp(log) * (OFFSETS_DB[o] as number), 0);
 }
 
-function learn(device: DeviceOffset, offsetMass: Float64Array): void {
+function learned(offsetMass: Float64Array): DeviceOffset {
   const heard = logShares(offsetMass);
-  for (let o = 0; o < OFFSETS; o++) {
-    device.logProbability[o] = Math.log((1 - OFFSET_FORGET) * Math.exp(heard[o] as number) + OFFSET_FORGET * Math.exp(UNKNOWN_DEVICE[o] as number));
-  }
+  return { logProbability: heard.map((log, o) => Math.log((1 - OFFSET_FORGET) * Math.exp(log) + OFFSET_FORGET * Math.exp(UNKNOWN_DEVICE[o] as number))) };
 }
 
 // ---- the map
@@ -154,38 +183,55 @@ function hearingEdgeDbm(survey: WifiSurvey): number {
   return levels[Math.floor(levels.length / 30)] ?? -95;
 }
 
-function heardChance(levelDbm: number, edgeDbm: number): number {
-  return STRAY_HEARD + (1 - MISS_SHARE - STRAY_HEARD) * normalBelow((levelDbm - edgeDbm) / EDGE_DB);
+function heardChance(levelDbm: number, steadiness: number, edgeDbm: number): number {
+  return STRAY_HEARD + (steadiness - STRAY_HEARD) * normalBelow((levelDbm - edgeDbm) / EDGE_DB);
 }
 
-function mapOfFloor(survey: WifiSurvey, floor: number, edgeDbm: number, logMiss: Float64Array): FloorMap {
+interface MapOptions extends RadioMapHints {
+  edgeDbm: number;
+  /** By class of steadiness and step: log chance that a level is not heard. */
+  logMiss: readonly Float64Array[];
+}
+
+function mapOfFloor(survey: WifiSurvey, floor: number, { edgeDbm, logMiss, spreads, maxCellsPerFloor = MAX_CELLS_PER_FLOOR }: MapOptions): FloorMap {
   const { points, heard } = pointsOfFloor(survey, floor);
   const farDbm = edgeDbm - FAR_BELOW_EDGE_DB;
   const accessPoints = [...heard.keys()].sort((a, b) => a - b);
   const fields = accessPoints.map((accessPoint) => firstField(heard.get(accessPoint) as Heard, edgeDbm, farDbm));
-  // What few points heard tells nothing of how levels spread.
-  const telling = fields.filter((_, i) => (heard.get(accessPoints[i] as number) as Heard).share.reduce((sum, share) => sum + share, 0) >= 3);
-  const interpolation = fitInterpolation(points, telling.length > 0 ? telling : fields);
-  const { cells, kernels, unsure } = cellsOf(points, interpolation);
-  const level = new Map<number, Uint8Array>();
+  const spread = spreads?.get(floor) ?? chooseSpread(points, tellingFields(fields, accessPoints.map((accessPoint) => heard.get(accessPoint) as Heard)));
+  const interpolation = interpolate(points, spread);
+  const { cells, kernels, unsure } = cellsOf(points, interpolation, maxCellsPerFloor);
+  const filled = accessPoints.map((accessPoint, i) => imputed(fields[i] as Float64Array, heard.get(accessPoint) as Heard, interpolation, edgeDbm, farDbm));
+  const weights = filled.map(({ field }) => weigh(interpolation, field));
+  const steady = new Map(accessPoints.map((accessPoint, i) => [accessPoint, (filled[i] as Imputed).steady]));
+  const level = new Map(accessPoints.map((accessPoint) => [accessPoint, new Uint8Array(cells.length)]));
   const silence = [...OFFSETS_DB].map(() => new Float64Array(cells.length));
-  accessPoints.forEach((accessPoint, i) => {
-    const weights = weigh(interpolation, imputed(fields[i] as Float64Array, heard.get(accessPoint) as Heard, interpolation, edgeDbm, farDbm));
-    const steps = new Uint8Array(cells.length);
-    for (let cell = 0; cell < cells.length; cell++) {
-      let above = 0;
-      const from = cell * points.length;
-      for (let p = 0; p < points.length; p++) above += (kernels[from + p] as number) * (weights[p] as number);
-      const step = stepOf(farDbm + above);
-      steps[cell] = step;
-      for (let o = 0; o < silence.length; o++) {
-        const quiet = silence[o] as Float64Array;
-        quiet[cell] = (quiet[cell] as number) + (logMiss[step + PAD + (OFFSETS_DB[o] as number) * STEPS_PER_DB] as number);
+  // A few cells at a time for all access points: their kernels stay in the processor's cache.
+  for (let from = 0; from < cells.length; from += CELLS_AT_A_TIME) {
+    const to = Math.min(cells.length, from + CELLS_AT_A_TIME);
+    accessPoints.forEach((accessPoint, i) => {
+      const steps = level.get(accessPoint) as Uint8Array;
+      const own = weights[i] as Float64Array;
+      const ownLogMiss = logMiss[(filled[i] as Imputed).steady] as Float64Array;
+      for (let cell = from; cell < to; cell++) {
+        const step = stepOf(farDbm + dot(kernels, cell * points.length, own));
+        steps[cell] = step;
+        for (let o = 0; o < OFFSETS; o++) {
+          const quiet = silence[o] as Float64Array;
+          quiet[cell] = (quiet[cell] as number) + (ownLogMiss[step + PAD + (OFFSETS_DB[o] as number) * STEPS_PER_DB] as number);
+        }
       }
-    }
-    level.set(accessPoint, steps);
-  });
-  return { floor, xM: Float64Array.from(cells, (cell) => cell.xM), yM: Float64Array.from(cells, (cell) => cell.yM), unsure, level, silence };
+    });
+  }
+  return { floor, spread, xM: Float64Array.from(cells, (cell) => cell.xM), yM: Float64Array.from(cells, (cell) => cell.yM), unsure, level, steady, silence };
+}
+
+/** Those of access points that most points heard first; what few heard tells nothing of how levels spread. */
+function tellingFields(fields: readonly Float64Array[], heard: readonly Heard[]): Float64Array[] {
+  const hearers = heard.map(({ share }) => share.reduce((sum, of) => sum + of, 0));
+  const inOrder = fields.map((_, i) => i).sort((a, b) => (hearers[b] as number) - (hearers[a] as number) || a - b);
+  const telling = inOrder.filter((i) => (hearers[i] as number) >= 3);
+  return (telling.length > 0 ? telling : inOrder).map((i) => fields[i] as Float64Array);
 }
 
 /** What the points of a floor heard of one access point: mean level, and the share of readings that heard it. */
@@ -241,40 +287,69 @@ function mergePoints(points: readonly (PlanePoint & { point: number })[]): { mer
   }
 }
 
-/** Levels above "far away" per point, with the edge of hearing standing in where the access point was not heard. */
-function firstField(heard: Heard, edgeDbm: number, farDbm: number): Float64Array {
-  return heard.meanDbm.map((meanDbm, p) => (heard.share[p] as number) * meanDbm + (1 - (heard.share[p] as number)) * (edgeDbm - EDGE_DB) - farDbm);
+/** Levels above "far away" per point, with the edge of hearing standing in where the access point was not heard at all. */
+function firstField({ share, meanDbm }: Heard, edgeDbm: number, farDbm: number): Float64Array {
+  return share.map((of, p) => (of > 0 ? (meanDbm[p] as number) : edgeDbm - EDGE_DB) - farDbm);
+}
+
+interface Imputed {
+  field: Float64Array;
+  /** Index into STEADINESS. */
+  steady: number;
 }
 
 /**
- * Not heard is not a level: it says that the level was below the edge, by how much the neighbours
- * tell. Three rounds of putting in the mean of a normal distribution cut off at the edge (the
- * expectation step of a Tobit model); more change less than half a decibel.
+ * Not heard is not a level. Of a steady access point it says that the level was below the edge, by how much the
+ * neighbours tell: the mean of a normal distribution cut off at the edge (the expectation step of a Tobit model). Of
+ * one that is often missing it may say nothing: then the level is the neighbours'. How steady it is shows where it is loud.
+ * Three rounds; more change less than half a decibel.
  */
-function imputed(first: Float64Array, heard: Heard, interpolation: Interpolation, edgeDbm: number, farDbm: number): Float64Array {
-  if (heard.share.every((share) => share === 1)) return first;
+function imputed(first: Float64Array, heard: Heard, interpolation: Interpolation, edgeDbm: number, farDbm: number): Imputed {
+  if (heard.share.every((share) => share === 1)) return { field: first, steady: 0 };
   let field = first;
+  let steadiness = STEADINESS[0] as number;
   for (let round = 0; round < 3; round++) {
     const weights = weigh(interpolation, field);
+    // Kernel + nugget times the weights is the field itself, so this is what the neighbours and it say together.
+    const smoothDbm = field.map((level, p) => farDbm + level - interpolation.nuggetShare * (weights[p] as number));
+    steadiness = steadinessOf(smoothDbm, heard, edgeDbm);
     field = first.map((_, p) => {
       const share = heard.share[p] as number;
       if (share === 1) return first[p] as number;
-      // Kernel + nugget times the weights is the field itself, so this is what the neighbours and it say together.
-      const smoothDbm = farDbm + (field[p] as number) - interpolation.nuggetShare * (weights[p] as number);
-      const at = (edgeDbm - smoothDbm) / EDGE_DB;
-      const belowDbm = smoothDbm - EDGE_DB * (normalDensity(at) / Math.max(1e-6, normalBelow(at)));
-      return share * (heard.meanDbm[p] as number) + (1 - share) * Math.max(farDbm - FAR_BELOW_EDGE_DB, belowDbm) - farDbm;
+      const levelDbm = smoothDbm[p] as number;
+      const at = (edgeDbm - levelDbm) / EDGE_DB;
+      const below = normalBelow(at);
+      const belowDbm = levelDbm - EDGE_DB * (normalDensity(at) / Math.max(1e-6, below));
+      const isBelow = below / (1 - steadiness * (1 - below));
+      return share * (heard.meanDbm[p] as number) + (1 - share) * Math.max(farDbm - FAR_BELOW_EDGE_DB, isBelow * belowDbm + (1 - isBelow) * levelDbm) - farDbm;
     });
   }
-  return field;
+  return { field, steady: nearestOf(STEADINESS, steadiness) };
+}
+
+/** The share of readings that heard it, weighed by how surely they could. */
+function steadinessOf(smoothDbm: Float64Array, { share, meanDbm }: Heard, edgeDbm: number): number {
+  let [heardIn, ofAll] = [STEADY_PRIOR * (STEADINESS[0] as number), STEADY_PRIOR];
+  smoothDbm.forEach((levelDbm, p) => {
+    const own = share[p] as number;
+    // Where it was heard its level is known better than from the neighbours.
+    const surely = normalBelow(((own > 0 ? Math.max(levelDbm, meanDbm[p] as number) : levelDbm) - edgeDbm) / EDGE_DB) ** 2;
+    heardIn += surely * own;
+    ofAll += surely * normalBelow((levelDbm - edgeDbm) / EDGE_DB);
+  });
+  return Math.max(STEADINESS.at(-1) as number, Math.min(STEADINESS[0] as number, heardIn / ofAll));
+}
+
+function nearestOf(classes: readonly number[], value: number): number {
+  return classes.reduce((best, one, i) => (Math.abs(one - value) < Math.abs((classes[best] as number) - value) ? i : best), 0);
 }
 
 /** Cells where somebody can be: within reach of a survey point. With the kernels to all points, and how unsure each is. */
-function cellsOf(points: readonly PlanePoint[], interpolation: Interpolation): { cells: PlanePoint[]; kernels: Float64Array; unsure: Uint8Array } {
+function cellsOf(points: readonly PlanePoint[], interpolation: Interpolation, maxCells: number): { cells: PlanePoint[]; kernels: Float64Array; unsure: Uint8Array } {
   const spacingM = medianSpacingM(points);
   let cellM = FINEST_CELL_M;
   let cells = cellsWithin(points, cellM, reachOf(spacingM, cellM));
-  while (cells.length > MAX_CELLS_PER_FLOOR) {
+  while (cells.length > maxCells) {
     cellM *= 1.25;
     cells = cellsWithin(points, cellM, reachOf(spacingM, cellM));
   }
@@ -286,7 +361,7 @@ function cellsOf(points: readonly PlanePoint[], interpolation: Interpolation): {
     const own = kernels.subarray(c * n, (c + 1) * n);
     const weights = weighNear(interpolation, own);
     const varianceDb2 = interpolation.fieldDb2 * Math.max(0, 1 - weights);
-    unsure[c] = nearestClass(Math.sqrt(varianceDb2));
+    unsure[c] = nearestOf(UNSURE_DB, Math.sqrt(varianceDb2));
   });
   return { cells, kernels, unsure };
 }
@@ -303,14 +378,6 @@ function weighNear({ inverse }: Interpolation, kernels: Float64Array): number {
   let sum = 0;
   for (const i of near) for (const j of near) sum += (kernels[i] as number) * (inverse[i * n + j] as number) * (kernels[j] as number);
   return Math.min(1, sum);
-}
-
-function nearestClass(sigmaDb: number): number {
-  let best = 0;
-  UNSURE_DB.forEach((unsureDb, i) => {
-    if (Math.abs(unsureDb - sigmaDb) < Math.abs((UNSURE_DB[best] as number) - sigmaDb)) best = i;
-  });
-  return best;
 }
 
 function cellsWithin(points: readonly PlanePoint[], cellM: number, reachM: number): PlanePoint[] {
@@ -340,16 +407,15 @@ export function medianSpacingM(points: readonly PlanePoint[]): number {
 
 // ---- the scan
 
-/** The cells of a floor that the scan does not rule out, and the log posterior of each with every offset. */
-interface FloorScores {
-  best: number;
+/** The cells of a floor that the scan does not rule out, and its log likelihood in each with every offset. */
+interface HeardOnFloor {
   cells: number[];
-  scores: Float64Array;
+  sums: Float64Array;
 }
 
 interface Scoring {
-  /** By row of the scan; see tablesOf. */
-  tables: Float64Array[];
+  /** By class of steadiness and heard level; see tablesOf. */
+  tablesAt: (steady: number, step: number) => Float64Array;
   share: number;
   prior: Float64Array;
 }
@@ -359,27 +425,26 @@ const COARSE = [1, 3, 5, 7, 9];
 /** A cell this far below the best by the coarse look cannot come back: 3 dB move 20 access points by less. */
 const RULED_OUT = 14;
 
-function scoreFloor(map: FloorMap, scan: Fingerprint, scoring: Scoring): FloorScores {
-  const { share, prior } = scoring;
+function hearOnFloor(map: FloorMap, scan: Fingerprint, { tablesAt, share, prior }: Scoring): HeardOnFloor {
   const cellCount = map.xM.length;
-  const known = scan.accessPoint.map((accessPoint, row) => ({ steps: map.level.get(accessPoint), tables: scoring.tables[row] as Float64Array }));
+  const known = scan.accessPoint.map((accessPoint, row) => ({ steps: map.level.get(accessPoint), tables: tablesAt(map.steady.get(accessPoint) ?? 0, stepOf(scan.rssiDbm[row] as number)) }));
   // Heard, though nobody on this floor ever did.
   const strange = known.filter(({ steps }) => steps === undefined).length * Math.log(STRAY_HEARD / 80);
-  const heard = known.flatMap(({ steps, tables }) => (steps === undefined ? [] : [{ steps, tables }]));
+  const heard = known.flatMap(({ steps, tables: own }) => (steps === undefined ? [] : [{ steps, tables: own }]));
 
   const coarse = new Float64Array(cellCount).fill(-Infinity);
-  const sums = new Float64Array(cellCount);
+  const look = new Float64Array(cellCount);
   let best = -Infinity;
   for (const o of COARSE) {
-    sums.set(map.silence[o] as Float64Array);
+    look.set(map.silence[o] as Float64Array);
     const shift = PAD + (OFFSETS_DB[o] as number) * STEPS_PER_DB;
-    for (const { steps, tables } of heard) {
+    for (const { steps, tables: own } of heard) {
       for (let cell = 0; cell < cellCount; cell++) {
-        sums[cell] = (sums[cell] as number) + (tables[(map.unsure[cell] as number) * TABLE + (steps[cell] as number) + shift] as number);
+        look[cell] = (look[cell] as number) + (own[(map.unsure[cell] as number) * TABLE + (steps[cell] as number) + shift] as number);
       }
     }
     for (let cell = 0; cell < cellCount; cell++) {
-      const score = share * ((sums[cell] as number) + strange) + (prior[o] as number);
+      const score = share * ((look[cell] as number) + strange) + (prior[o] as number);
       if (score > (coarse[cell] as number)) coarse[cell] = score;
       if (score > best) best = score;
     }
@@ -387,19 +452,17 @@ function scoreFloor(map: FloorMap, scan: Fingerprint, scoring: Scoring): FloorSc
 
   const cells: number[] = [];
   for (let cell = 0; cell < cellCount; cell++) if ((coarse[cell] as number) > best - RULED_OUT) cells.push(cell);
-  const scores = new Float64Array(cells.length * OFFSETS);
+  const sums = new Float64Array(cells.length * OFFSETS);
   cells.forEach((cell, i) => {
     const class0 = (map.unsure[cell] as number) * TABLE + PAD;
     for (let o = 0; o < OFFSETS; o++) {
       const at = class0 + (OFFSETS_DB[o] as number) * STEPS_PER_DB;
       let sum = ((map.silence[o] as Float64Array)[cell] as number) + strange;
-      for (const { steps, tables } of heard) sum += tables[at + (steps[cell] as number)] as number;
-      const score = share * sum + (prior[o] as number);
-      scores[i * OFFSETS + o] = score;
-      if (score > best) best = score;
+      for (const { steps, tables: own } of heard) sum += own[at + (steps[cell] as number)] as number;
+      sums[i * OFFSETS + o] = sum;
     }
   });
-  return { best, cells, scores };
+  return { cells, sums };
 }
 
 /** All that a heard level says of a cell depends on the cell's own level: one table per class of sureness, then look-ups. */

@@ -111,12 +111,13 @@ export function surveyOfRows(rows: Iterable<SurveyRow>): WifiSurvey {
 }
 
 /**
- * The rows of one point as scans. Where the file does not number them there are two habits: scan
+ * The rows of one point as scans. Rows that say how often each level was heard are a histogram. Where the file does not number them there are two habits: scan
  * after scan (a repeated access point begins the next one) or access point after access point (its
  * n-th row belongs to the n-th scan). The former would cut the latter into scraps, which shows.
  */
 function scansOf(rows: readonly SurveyRow[]): SurveyRow[][] {
   if (rows.every((row) => row.scan !== undefined)) return [...groupBy(rows, (row) => row.scan as string).values()];
+  if (rows.some(({ count }) => count > 1) && new Set(rows.map(({ bssid }) => bssid)).size < rows.length) return scansOfHistogram(rows);
   const consecutive: SurveyRow[][] = [];
   let seen = new Set<string>();
   for (const row of rows) {
@@ -134,6 +135,28 @@ function scansOf(rows: readonly SurveyRow[]): SurveyRow[][] {
     return n;
   });
   return consecutive.length > 1.5 * nth.size ? [...nth.values()] : consecutive;
+}
+
+/** Scans that are made of a point's histogram at most: more tell nothing new. */
+const MAX_HISTOGRAM_SCANS = 20;
+
+/** As many scans as the access point heard most often has readings; those of the others are spread evenly among them. */
+function scansOfHistogram(rows: readonly SurveyRow[]): SurveyRow[][] {
+  const levels = groupBy(rows, ({ bssid }) => bssid);
+  const readingsOf = (own: readonly SurveyRow[]): number => own.reduce((sum, { count }) => sum + count, 0);
+  const most = Math.max(...[...levels.values()].map(readingsOf));
+  const scans: SurveyRow[][] = Array.from({ length: Math.max(1, Math.min(MAX_HISTOGRAM_SCANS, Math.round(most))) }, () => []);
+  for (const own of levels.values()) {
+    const readings = readingsOf(own);
+    const heardIn = Math.max(1, Math.round((readings / most) * scans.length));
+    for (let nth = 0; nth < heardIn; nth++) {
+      // The level that has this share of the readings before it.
+      let before = ((nth + 0.5) / heardIn) * readings;
+      const row = own.find(({ count }) => (before -= count) < 0) as SurveyRow;
+      (scans[Math.floor(((nth + 0.5) * scans.length) / heardIn)] as SurveyRow[]).push({ ...row, count: 1 });
+    }
+  }
+  return scans.filter((scan) => scan.length > 0);
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -15,6 +15,8 @@ export interface WeighedEvidence {
   independent: boolean;
   /** A belief already (the posterior of a filter): it stands for all that was heard so far and is not added up again. */
   standing?: boolean;
+  /** Of one that stands: it speaks for so long before it at most; a filter's speaks for the tick, a scan for the pause since the last. */
+  standsForS?: number;
 }
 
 /** What fusion holds of one tag's whereabouts by zone, about 300 bytes. */
@@ -95,7 +97,7 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
   const heldMs = nowMs - state.challengedAtMs;
   const enough = standing
-    ? outweighs(state, challenger, nats, nowMs, venue, config)
+    ? outweighs(state, challenger, nats, { standsForS: Math.max(...looks.map(({ standsForS = 1 }) => standsForS)), nowMs }, venue, config)
     : beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
   if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
   const left = transitionOf("exit", state, tagId, nowMs, venue, config);
@@ -149,9 +151,9 @@ function holdMs(state: ZoneState, challenger: number, venue: VenueIndex, config:
  * Of a posterior and the gateways' leads: by how much the challenger outweighs the verdict, summed up over time (a
  * cumulative sum test, Page 1954). A clear case is told at the next tick, a close one only when it stays so.
  */
-function outweighs(state: ZoneState, challenger: number, nats: readonly number[], nowMs: number, venue: VenueIndex, config: FusionConfig): boolean {
+function outweighs(state: ZoneState, challenger: number, nats: readonly number[], { standsForS, nowMs }: { standsForS: number; nowMs: number }, venue: VenueIndex, config: FusionConfig): boolean {
   if (state.place === -1) return true;
-  const elapsedS = Math.min(1, Math.max(0, nowMs - state.outweighedAtMs) / 1_000);
+  const elapsedS = Math.min(standsForS, Math.max(0, nowMs - state.outweighedAtMs) / 1_000);
   state.outweighedAtMs = nowMs;
   const forVerdict = nats[state.believed.indexOf(state.place)] ?? natsFor(state, state.place, 0, venue, config);
   const ahead = (nats[state.believed.indexOf(challenger)] as number) - forVerdict;

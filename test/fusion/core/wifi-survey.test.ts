@@ -22,6 +22,16 @@ describe("a Wi-Fi survey", () => {
     expect(surveyOfRows(byAccessPoint)).toEqual(surveyOfRows(byScan));
   });
 
+  it("written as a histogram has as many scans as its loudest voice has readings, and the rarer ones spread among them", () => {
+    const survey = surveyOfRows([row(0, A, -50, 1), row(0, A, -52, 3), row(0, B, -70, 2)]);
+    expect(survey.scans.map(({ accessPoint, rssiDbm, count }) => [accessPoint, rssiDbm, count])).toEqual([
+      [[0], [-50], [1]],
+      [[0, 1], [-52, -70], [1, 1]],
+      [[0], [-52], [1]],
+      [[0, 1], [-52, -70], [1, 1]],
+    ]);
+  });
+
   it("of both radios leaves out the gateways, and is none when it names nothing else", () => {
     const text = `xM,yM,floor,gatewayId,rssiDbm,count\n1,2,0,gw-1,-50,1\n1,2,0,${A},-60,1\n`;
     expect(parseWifiSurvey(text, "survey.csv", new Set(["gw-1"]))?.bssids).toEqual([A]);
