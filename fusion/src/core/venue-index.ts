@@ -99,23 +99,44 @@ export function indexVenue(venue: VenueMap): VenueIndex {
     const raster = rasterOf(venue, floor, index);
     if (raster !== null) index.rasters.set(floor, raster);
     const walls = venue.walls.filter((wall) => wall[4] === undefined || wall[4] === floor);
-    index.walls.set(floor, raster === null || walls.some((wall) => isInside(index, wall, floor)) ? walls : []);
+    index.walls.set(floor, raster === null || walls.some((wall) => isInside(index, venue.zones, wall, floor)) ? walls : []);
   }
   return index;
 }
 
-/** Whether there are zones on both sides of a wall's middle. */
-function isInside(index: VenueIndex, [x0M, y0M, x1M, y1M]: VenueMap["walls"][number], floor: number): boolean {
+/** Whether there are zones on both sides of a wall's middle. A yard is none: what stands between it and the building is the outline. */
+function isInside(index: VenueIndex, zones: VenueMap["zones"], [x0M, y0M, x1M, y1M]: VenueMap["walls"][number], floor: number): boolean {
   const lengthM = Math.hypot(x1M - x0M, y1M - y0M);
   if (lengthM === 0) return false;
-  const [asideXM, asideYM] = [(-(y1M - y0M) / lengthM) * BESIDE_A_WALL_M, ((x1M - x0M) / lengthM) * BESIDE_A_WALL_M];
+  // A cell off at least: within the wall's own cell both sides are the same place.
+  const asideM = Math.max(BESIDE_A_WALL_M, index.rasters.get(floor)?.cellM ?? 0);
+  const [asideXM, asideYM] = [(-(y1M - y0M) / lengthM) * asideM, ((x1M - x0M) / lengthM) * asideM];
   const [xM, yM] = [(x0M + x1M) / 2, (y0M + y1M) / 2];
-  const outside = index.outsidePlace.get(floor);
-  return placeAt(index, xM + asideXM, yM + asideYM, floor) !== outside && placeAt(index, xM - asideXM, yM - asideYM, floor) !== outside;
+  return [placeAt(index, xM + asideXM, yM + asideYM, floor), placeAt(index, xM - asideXM, yM - asideYM, floor)].every((place) => (zones[place]?.kind ?? "outdoor") !== "outdoor");
 }
 
 /** Beyond the thickness of a wall, within any room. */
 const BESIDE_A_WALL_M = 0.5;
+
+/** Whether any zone that is drawn on the floor comes within so far of a point: a look at every cell in reach, or at 32 × 32 points between them. */
+export function isZoneWithin(index: VenueIndex, { xM, yM, floor }: { xM: number; yM: number; floor: number }, reachM: number): boolean {
+  const raster = index.rasters.get(floor);
+  const outside = index.outsidePlace.get(floor);
+  if (raster === undefined) return false;
+  const { minXM, minYM, cellM, columns, rows, place } = raster;
+  const [fromColumn, toColumn] = [Math.max(0, Math.floor((xM - reachM - minXM) / cellM)), Math.min(columns - 1, Math.floor((xM + reachM - minXM) / cellM))];
+  const [fromRow, toRow] = [Math.max(0, Math.floor((yM - reachM - minYM) / cellM)), Math.min(rows - 1, Math.floor((yM + reachM - minYM) / cellM))];
+  const step = Math.max(1, Math.floor(Math.max(toColumn - fromColumn, toRow - fromRow) / LOOKS_ACROSS));
+  for (let row = fromRow; row <= toRow; row += step) {
+    for (let column = fromColumn; column <= toColumn; column += step) {
+      if (place[row * columns + column] === outside) continue;
+      if (Math.hypot(minXM + (column + 0.5) * cellM - xM, minYM + (row + 0.5) * cellM - yM) <= reachM) return true;
+    }
+  }
+  return false;
+}
+
+const LOOKS_ACROSS = 32;
 
 /** The place at a point: the smallest zone that holds it (a booth in a hall is the booth), else outside. -1 where the floor has no drawing. */
 export function placeAt(index: VenueIndex, xM: number, yM: number, floor: number): number {

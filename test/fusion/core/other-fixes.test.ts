@@ -27,6 +27,14 @@ describe("a fix by GPS", () => {
     expect(at(10, 12)).toBeNull();
   });
 
+  it("is outside of all zones only where none is within its reach: a wide one in a building lies mostly beside it", () => {
+    const at = (xM: number, accuracy95M: number) => locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, ...lonLatOfVenuePoint({ xM, yM: 5 }, origin), accuracy95M, floor: 0 }, venue, index, 0)?.zoneEvidence;
+    for (const accuracy95M of [40, 400, 40_000]) expect(at(10, accuracy95M), `${accuracy95M} m`).toBeNull();
+    expect(at(60, 45)).toBeNull();
+    expect(at(60, 35)).toMatchObject({ places: [index.outsidePlace.get(0)] });
+    expect(at(-3_000, 400)).toMatchObject({ places: [index.outsidePlace.get(0)] });
+  });
+
   it("is none where nobody has said where on the globe the venue lies", () => {
     expect(locateByGps({ v: 1, source: "gps", tagId: "tag", atMs: 0, lat: 1, lon: 1, accuracy95M: 8, floor: 0 }, twoRooms(), index, 0)).toBeNull();
   });

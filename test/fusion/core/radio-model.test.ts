@@ -3,7 +3,7 @@ import { venueMapSchema, type VenueMap } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
 import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween } from "../../../fusion/src/core/radio-model.ts";
 import { cellNear, newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
-import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
+import { indexVenue, type VenueIndex } from "../../../fusion/src/core/venue-index.ts";
 import { gateway, twoFloors, zone } from "../venues.ts";
 
 /** A room, a corridor of 2 m, a room. */
@@ -39,6 +39,16 @@ describe("expected levels", () => {
       const index = indexVenue({ ...acrossTheCorridor(), walls });
       expect(wallsBetween(index.gateways[0] as never, { xM: 9.5, yM: 2.5, place: 2 }, 0, index)).toBe(1.8);
     }
+  });
+
+  it("nor is the outline of a building beside a yard, or of one so large that its map is drawn in cells wider than a wall", () => {
+    const outline: VenueMap["walls"] = [[0, 0, 12, 0], [12, 0, 12, 10], [12, 10, 0, 10], [0, 10, 0, 0]];
+    const indexOf = (more: VenueMap["zones"], walls = outline) => indexVenue({ ...acrossTheCorridor(), zones: [...acrossTheCorridor().zones, ...more], walls });
+    const wallsAcross = (index: VenueIndex) => wallsBetween(index.gateways[0] as never, { xM: 9.5, yM: 2.5, place: 2 }, 0, index);
+    expect(wallsAcross(indexOf([zone("yard", [12, 0, 40, 10], { kind: "outdoor" })]))).toBe(1.8);
+    const far = zone("far-hall", [1_490, 0, 1_500, 1_000], { kind: "hall" });
+    expect(wallsAcross(indexOf([far]))).toBe(1.8);
+    expect(wallsAcross(indexOf([far], [...outline, [5, 0, 5, 10]]))).toBe(1);
   });
 
   it("a level falls with distance, walls and ceilings as the model says", () => {
