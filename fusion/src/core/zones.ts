@@ -40,7 +40,7 @@ export interface ZoneState {
   outweighedAtMs: number;
   /** What the zones' own gateways say, beside the posterior. */
   leads: GatewayLeads;
-  /** What spots of a survey say that sound like the tag; null without one. */
+  /** What spots of a survey say that sound like the tag; null without one, and while nothing is heard. */
   survey: SurveyWitness | null;
   /** How what is said for places rises and falls. */
   trend: Trend;
@@ -66,10 +66,14 @@ export function zoneStateAt(place: number, atMs: number): ZoneState {
   return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], support: SUPPORT_RESTORED, challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
 }
 
-/** What bears witness beside the fixes: levels at the zones' own gateways, spots of a survey (null: nothing new), and how fast the tag moves. Before detectZones, at every tick. */
+/**
+ * What bears witness beside the fixes: levels at the zones' own gateways, spots of a survey (null: nothing is heard), and how fast
+ * the tag moves. Before detectZones, at every tick. Where a tag sounded from before it fell silent says nothing of where it is now.
+ */
 export function noteWitnesses(state: ZoneState, { links, votes, speedMps }: { links: readonly Link[]; votes: SurveyVotes | null; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
   followLeads(state.leads, links, nowMs, venue, config);
   if (votes !== null) state.survey = followVotes(state.survey, votes, nowMs, config);
+  else if (state.survey !== null) [state.survey, state.trend] = [null, newTrend()];
   state.speedMps = speedMps;
 }
 

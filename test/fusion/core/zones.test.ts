@@ -5,6 +5,7 @@ import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion
 import { prepareVenue } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, zoneStateAt, type WeighedEvidence, type ZoneState } from "../../../fusion/src/core/zones.ts";
+import { followVotes, type SurveyWitness } from "../../../fusion/src/core/survey-votes.ts";
 import { newLink } from "../../../fusion/src/core/window.ts";
 import { office, twoFloors, twoRooms } from "../venues.ts";
 
@@ -239,5 +240,20 @@ describe("zones of a posterior", () => {
     const doubtful = posterior({ [A]: 0.5, [CORRIDOR]: 0.5 });
     expect(ticksToLeave(doubtful, { from: CORRIDOR, gateways: { "gw-a": -60, "gw-b": -75 } })).toBeLessThan(10);
     expect(ticksToLeave(doubtful, { from: CORRIDOR, gateways: { "gw-a": -75, "gw-b": -74 } })).toBe(Infinity);
+  });
+
+  it("spots of a survey that sounded like a tag say nothing any more once it fell silent, and how it rose before says nothing of what comes", () => {
+    const state = newZoneState();
+    const tick = (atTick: number, one: WeighedEvidence, place: number | null) => {
+      noteWitnesses(state, { links: [], votes: place === null ? null : { places: [place], shares: [1], floorIndex: 0, xM: 0, yM: 0 }, speedMps: 0 }, 500 * atTick, index, config);
+      return detectZones(state, "tag", [one], 500 * atTick, index, config);
+    };
+    for (let k = 0; k < 240; k++) tick(k, posterior({ [A]: 1 }), A);
+    // Other technologies go on, and have it in the next room.
+    const after = Array.from({ length: 240 }, (_, k) => tick(240 + k, posterior(k % 20 < 10 ? { [B]: 0.9, [A]: 0.1 } : { [B]: 1 }), null));
+    expect(told(after.flat())).toEqual(["exit a", "enter b", "dwell b"]);
+    // Heard again after two minutes, its first votes have changed nothing yet.
+    tick(480, posterior({ [B]: 1 }), B);
+    expect(state.survey?.churnPerS).toBe(followVotes(null, (state.survey as SurveyWitness).votes, 0, config).churnPerS);
   });
 });
