@@ -42,6 +42,8 @@ const FLOOR_CHANGES_PER_S = 0.005;
 const JUDGED_SCANS = 30;
 const FIRST_WALKED = 9;
 const FIRST_JUMPED = 1;
+/** However long a device only walked, or only jumped: it may do the other. */
+const LEAST_SHARE = 0.001;
 /** Points kept, 28 bytes each: those of less than a hundredth of the heaviest's weight go first. */
 const MAX_POINTS = 150;
 /** Points of one square are one point. */
@@ -53,7 +55,7 @@ export function followScan(before: WifiBelief | null, scan: WifiPosterior, atMs:
   if (before === null) return { ...looks, atMs, walked: FIRST_WALKED, jumped: FIRST_JUMPED, isWalk: false };
   const { walk, vxMps, vyMps } = walkTo(looks, before, Math.max(0, atMs - before.atMs) / 1_000);
   const likelihoodRatio = options.areaM2 * walk.reduce((sum, density, i) => sum + density * (looks.weight[i] as number), 0);
-  const jumpShare = before.jumped / (before.walked + before.jumped);
+  const jumpShare = Math.max(LEAST_SHARE, Math.min(1 - LEAST_SHARE, before.jumped / (before.walked + before.jumped)));
   const walked = ((1 - jumpShare) * likelihoodRatio) / ((1 - jumpShare) * likelihoodRatio + jumpShare);
   const forget = Math.min(1, (JUDGED_SCANS - 1) / (before.walked + before.jumped));
   const judged = { atMs, walked: forget * before.walked + walked, jumped: forget * before.jumped + 1 - walked };

@@ -69,6 +69,13 @@ describe("a device whose scans make no walk", () => {
     expect(belief.jumped).toBeGreaterThan(belief.walked / 2);
   });
 
+  it("is believed to, however long it only walked, and to walk, however long it only jumped", () => {
+    const [here, there] = [scanOf([{ xM: 10 }]), scanOf([{ xM: 90 }, { xM: 10, weight: 1e-4 }])];
+    expect(walkOf([...Array.from({ length: 1_000 }, () => here), there]).isWalk).toBe(false);
+    const jumping = Array.from({ length: 1_200 }, (_, i) => scanOf([{ xM: 10 + 80 * (i % 2) }]));
+    expect(walkOf([...jumping, ...Array.from({ length: 60 }, () => here)]).isWalk).toBe(true);
+  });
+
   it("may have walked anywhere when it was silent for minutes", () => {
     const belief = walkOf([scanOf([{ xM: 10 }]), scanOf([{ xM: 60 }])], 180_000);
     expect(summarise(posteriorOf(belief))?.xM).toBeGreaterThan(50);
