@@ -39,6 +39,13 @@ describe("the reference methods", () => {
     expect(referenceTrace(later, "strongestGateway")?.map(({ atMs }) => atMs - 1_763_700_000_000)).toEqual(referenceTrace(recording, "strongestGateway")?.map(({ atMs }) => atMs));
   });
 
+  it("ask about nobody whose truth is not known: strangers cost them nothing", () => {
+    const recording = recordingAt(standing(3, 3), -55, 3);
+    const strangers = recording.observations.map((row, i) => ({ ...row, tagId: `stranger-${i}` }));
+    const truth = [{ atMs: 1_000, tagId: "t", xM: 3, yM: 3, floor: 0, zoneId: "left" }];
+    expect(referenceTrace({ ...recording, observations: [...recording.observations, ...strangers], truth }, "strongestGateway")).toEqual(referenceTrace(recording, "strongestGateway"));
+  });
+
   it("leave the plain grid filter out where weighing every cell at every step would take minutes", () => {
     const wide = { ...recordingAt(standing(3, 3), -55, 3), venue: { ...venue, zones: [...venue.zones, { ...room("far", 900) }] as typeof venue.zones } };
     expect(referenceTrace(wide, "plainGrid")).toBeNull();

@@ -30,12 +30,15 @@ export function referenceTrace(recording: Recording, method: ReferenceMethod, su
   if (newLocator() === null) return null;
   const byTag = new Map<TagId, RecordedObservation[]>();
   const links: RecordedObservation[] = [];
+  // Strangers who pass are nobody's truth, and may be a hundred thousand.
+  const asked = new Set(recording.truth.map(({ tagId }) => tagId));
   for (const observation of recording.observations) {
     if (!gateways.has(observation.gatewayId) || observation.rssiDbm > MAX_RSSI_DBM || observation.rssiDbm < MIN_RSSI_DBM) continue;
     if (observation.tagId.startsWith("gateway:")) {
       links.push(observation);
       continue;
     }
+    if (asked.size > 0 && !asked.has(observation.tagId)) continue;
     const observations = byTag.get(observation.tagId);
     if (observations === undefined) byTag.set(observation.tagId, [observation]);
     else observations.push(observation);

@@ -230,7 +230,7 @@ export interface FusionConfig {
   proximityEveryMs: number;
   nearHoldMs: number;
   apartHoldMs: number;
-  /** Others that one tag is compared with in a crowd, and is near; further ones are skipped and counted. 1.2 µs a look, 150 B each that is near. */
+  /** Others that one tag is compared with in a crowd, and is near; further ones are skipped and counted. 1 to 2 µs a look, 150 B each that is near. */
   maxPairsPerTag: number;
   /** Couples visited in one look over the whole venue, about 1 µs each: beyond 12,500 people each is compared with fewer others. */
   maxCouplesPerLook: number;
@@ -365,11 +365,11 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   gatewayLeadMemoryMs: 4_000,
   gatewayHandicapDb: 6,
 
-  nearProbability: 0.5,
-  apartProbability: 0.25,
+  nearProbability: 0.6,
+  apartProbability: 0.2,
   proximityEveryMs: 1_000,
-  nearHoldMs: 3_000,
-  apartHoldMs: 4_000,
+  nearHoldMs: 2_000,
+  apartHoldMs: 2_000,
   maxPairsPerTag: 32,
   maxCouplesPerLook: 200_000,
   directMemoryMs: 10_000,

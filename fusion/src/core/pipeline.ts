@@ -7,9 +7,11 @@ import type { Fix } from "./fix.ts";
 import { looksOf } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { copyBelief } from "./grid-filter.ts";
+import { newPresenceLattice, presenceOf } from "./presence.ts";
 import { copyProximity, detectProximity, dropDirectSightings, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import { newRadioLocator, type RadioTag } from "./radio-fix.ts";
 import type { SurveyPoint } from "./radio-map.ts";
+import { followSlowLevels, slowLevelsOf } from "./slow-levels.ts";
 import type { TagOffset } from "./tag-offset.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
 import { advanceTrack, followFix, isLocatedOnlyBy, newTrack, positionOf, trackOfPosition, updateTrack } from "./track.ts";
@@ -170,6 +172,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let tags = new Map<TagId, Tag>();
   let candidates = new Map<TagId, Observation[]>();
   let parted = new Map<TagId, Parted>();
+  const lattice = grid === null ? null : newPresenceLattice(grid);
   const calibration = grid === null ? null : newCalibration(venueMap, venue, grid, options.survey ?? [], config);
   let proximity = newProximityState();
   let activities = planActivities(venueMap, options.schedule ?? EMPTY_SCHEDULE);
@@ -234,9 +237,12 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   }
 
   /** One tag through one tick: window, fix, track, zones. */
-  function tickTag(tag: Tag, nowMs: number, output: FusionOutput): Whereabouts | null {
+  function tickTag(tag: Tag, nowMs: number, output: FusionOutput): Position | null {
     const window = readWindow(tag.tagId, tag.links, nowMs, config);
-    if (window !== null) counts.windows++;
+    if (window !== null) {
+      counts.windows++;
+      followSlowLevels(tag.links, window.readings, config.tickMs);
+    }
     const beaconFix = locateByRadio(tag, window, nowMs);
     const fixes = beaconFix === null ? tag.waiting : [...tag.waiting, beaconFix];
     tag.waiting = [];
@@ -268,7 +274,20 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     const activity = followActivity(tag.activity, { zoneId: verdict.zoneId, hasCompany: isNearSomebody(proximity, tag.tagId) }, activities, nowMs);
     const position = positionOf(tag.track, tag.tagId, { ...verdict, activity }, config);
     output.positions.push(position);
-    return { ...position, heard: window?.readings ?? [] };
+    return position;
+  }
+
+  /** What proximity needs of a tag that has just been ticked. */
+  function whereaboutsOf({ links, belief, lastHeardAtMs }: Tag, position: Position, nowMs: number): Whereabouts {
+    const isSilent = nowMs - lastHeardAtMs >= config.windowMs;
+    const byRadioAlone = position.source === "beacon";
+    return {
+      ...position,
+      // Who was last heard here and is located by other means now may be anywhere.
+      heard: isSilent && !byRadioAlone ? [] : slowLevelsOf(links),
+      isSilent,
+      presence: byRadioAlone && lattice !== null && belief !== null ? presenceOf(belief, lattice) : null,
+    };
   }
 
   /** Keeps how the tag is, when it is its turn, and at its first tick. */
@@ -420,18 +439,19 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       const output: FusionOutput = { positions: [], zoneTransitions: [], proximityTransitions: [], droppedTags: [] };
       tagsInOrder ??= [...tags.values()].sort((a, b) => (a.tagId < b.tagId ? -1 : 1));
       const whereabouts: Whereabouts[] = [];
+      const looksAtPairs = Math.floor(nowMs / config.proximityEveryMs) > Math.floor(proximityAtMs / config.proximityEveryMs);
       for (const tag of tagsInOrder) {
         if (isSilent(tag, nowMs, config)) {
           forget(tag, nowMs, output);
           continue;
         }
-        const where = tickTag(tag, nowMs, output);
-        if (where !== null) whereabouts.push(where);
+        const position = tickTag(tag, nowMs, output);
+        if (position !== null && looksAtPairs) whereabouts.push(whereaboutsOf(tag, position, nowMs));
         if (isRemembering) keepPast(tag, nowMs);
       }
       tickedMs = nowMs;
       // Not push(...): a hall that fills makes more transitions at once than a call takes arguments.
-      if (Math.floor(nowMs / config.proximityEveryMs) > Math.floor(proximityAtMs / config.proximityEveryMs)) {
+      if (looksAtPairs) {
         proximityAtMs = nowMs;
         output.proximityTransitions = output.proximityTransitions.concat(detectProximity(proximity, whereabouts, nowMs, config, pairListener));
       }

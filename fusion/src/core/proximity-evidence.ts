@@ -1,122 +1,96 @@
-import type { Reading } from "./window.ts";
+import { overlapPerM2, type Presence } from "./presence.ts";
+import { UNHEARD_DBM, type GatewayLevel } from "./slow-levels.ts";
 
 /**
- * How likely two people are within 2 m of each other, from what gateways hear of both.
+ * How likely two people are within 2 m of each other. Three things speak, weighed by logistic regression
+ * (docs/decisions/0005-proximity.md):
  *
- * Two badges in one place are heard alike: the same walls, furniture and people stand between them
- * and each gateway, whatever that does to a position. So the likeness of their levels says something
- * that the distance of their positions does not, also where both positions are wrong together.
- * The weights were learned by logistic regression on simulated pairs of 60 buildings whose radio was
- * drawn by dice, positions of two methods pooled (docs/decisions/0005-proximity.md).
+ * - how far their beliefs lie over each other: two who may each be in one of two rooms are likely together
+ *   only if it is the same two, which neither a distance of positions nor its uncertainty tells;
+ * - how alike gateways hear them over some seconds: the same walls, furniture and people stand between two badges
+ *   in one place and each gateway, whatever that does to a position, also where both positions are wrong together;
+ * - whether both are told to be in one zone.
  */
 
-/** One tag's levels, prepared once for all of its pairs. */
+/** One tag's levels and belief, prepared once for all of its pairs. */
 export interface HeardBy {
-  gateways: readonly number[];
-  rssiDbm: readonly number[];
-  varianceDb2: readonly number[];
+  /** In order of gateway; empty for who is located by other means. */
+  levels: readonly GatewayLevel[];
   /** How much a level tells of the place: much near its gateway, where a step changes it by decibels. */
   telling: readonly number[];
   /** The gateway that hears it loudest, or -1. */
   loudest: number;
   loudestDbm: number;
+  /** Null where other than the grid places it. */
+  presence: Presence | null;
 }
 
 /** Ten times as telling every 30 dB. */
 const TELLING_PER_DB = Math.LN10 / 30;
 
-export function evidenceOf(readings: readonly Reading[]): HeardBy {
+export function evidenceOf(levels: readonly GatewayLevel[], presence: Presence | null): HeardBy {
   let loudest = -1;
   let loudestDbm = -Infinity;
-  for (const { gateway, rssiDbm } of readings) {
-    if (rssiDbm <= loudestDbm) continue;
+  for (const { gateway, levelDbm } of levels) {
+    if (levelDbm <= loudestDbm) continue;
     loudest = gateway;
-    loudestDbm = rssiDbm;
+    loudestDbm = levelDbm;
   }
-  return {
-    gateways: readings.map(({ gateway }) => gateway),
-    rssiDbm: readings.map(({ rssiDbm }) => rssiDbm),
-    varianceDb2: readings.map(({ varianceDb2 }) => varianceDb2),
-    telling: readings.map(({ rssiDbm }) => Math.min(4, Math.max(0.2, Math.exp((rssiDbm + 80) * TELLING_PER_DB)))),
-    loudest,
-    loudestDbm,
-  };
+  return { levels, telling: levels.map(({ levelDbm }) => Math.min(4, Math.max(0.2, Math.exp((levelDbm + 80) * TELLING_PER_DB)))), loudest, loudestDbm, presence };
 }
 
-/** False for who is located by other means, or silent. */
-export function isHeard(tag: HeardBy): boolean {
-  return tag.loudest !== -1;
-}
-
-/** The likeness of two level vectors: mean square of their differences, and how much it rests on. */
-export interface Likeness {
-  meanSquareDb2: number;
-  /** Sum of weights; about the number of gateways that hear both well. */
-  weight: number;
-}
-
-/** Levels of one place scatter by this much more than their filters say: bodies and fading; 45 dB2 of both tags together is the usual case. */
-const SCATTER_DB2 = 20;
-const USUAL_VARIANCE_DB2 = 45;
 /** Two tags differ in power by some decibels: their common offset is taken out, a little drawn to 0. */
 const OFFSET_PRIOR_WEIGHT = 1;
 /** A difference above this is a wall or a fault; more of it says no more. */
 const MAX_DIFFERENCE_DB = 18;
-/** A gateway that does not hear a tag would have heard it above this. */
-const UNHEARD_DBM = -90;
-const MAX_UNHEARD_DB = 20;
+/** A gateway counts by how much of the time it heard both, but so much at least. */
 const UNHEARD_WEIGHT = 0.5;
 /** A pair with nothing in common counts as if one gateway heard it with this difference. */
 const PRIOR_MEAN_SQUARE_DB2 = 20;
+const LEAST_WEIGHT = 0.5;
 
+/** Behind the last gateway. */
+const NOBODY: GatewayLevel = { gateway: Infinity, levelDbm: UNHEARD_DBM, heardShare: 0 };
 /** Scratch for one pair at a time; a tag has at most 24 links. */
 const differences = new Float64Array(64);
 const weights = new Float64Array(64);
 
-/** Merges the two lists, which are in order of gateway. */
-export function likenessOf(a: HeardBy, b: HeardBy): Likeness {
-  let heardByBoth = 0;
-  let last = differences.length - 1;
+/** How unlike gateways hear two tags: the mean square of the differences of their levels, dB2. */
+export function unlikenessOf(a: HeardBy, b: HeardBy): number {
+  let count = 0;
   let offsetSum = 0;
   let offsetWeight = OFFSET_PRIOR_WEIGHT;
-  let i = 0;
-  let j = 0;
-  // Common gateways fill the scratch from its front, gateways of one tag alone from its back.
-  while (i < a.gateways.length || j < b.gateways.length) {
-    const ofA = i < a.gateways.length ? (a.gateways[i] as number) : Infinity;
-    const ofB = j < b.gateways.length ? (b.gateways[j] as number) : Infinity;
-    if (heardByBoth > last) break;
-    if (ofA === ofB) {
-      const weight = (Math.max(a.telling[i] as number, b.telling[j] as number) * USUAL_VARIANCE_DB2) / ((a.varianceDb2[i] as number) + (b.varianceDb2[j] as number) + SCATTER_DB2);
-      const differenceDb = (a.rssiDbm[i] as number) - (b.rssiDbm[j] as number);
-      differences[heardByBoth] = differenceDb;
-      weights[heardByBoth] = weight;
-      heardByBoth++;
-      offsetSum += weight * differenceDb;
-      offsetWeight += weight;
-      i++;
-      j++;
-      continue;
+  // Both are in order of gateway.
+  for (let i = 0, j = 0; i < a.levels.length || j < b.levels.length; ) {
+    const ofA = i < a.levels.length ? (a.levels[i] as GatewayLevel) : NOBODY;
+    const ofB = j < b.levels.length ? (b.levels[j] as GatewayLevel) : NOBODY;
+    let weight = 0;
+    let differenceDb = 0;
+    if (ofA.gateway === ofB.gateway) {
+      weight = Math.max(a.telling[i++] as number, b.telling[j++] as number) * (UNHEARD_WEIGHT + (1 - UNHEARD_WEIGHT) * Math.min(ofA.heardShare, ofB.heardShare));
+      differenceDb = ofA.levelDbm - ofB.levelDbm;
+    } else if (ofA.gateway < ofB.gateway) {
+      weight = UNHEARD_WEIGHT * (a.telling[i++] as number);
+      differenceDb = ofA.levelDbm - UNHEARD_DBM;
+    } else {
+      weight = UNHEARD_WEIGHT * (b.telling[j++] as number);
+      differenceDb = UNHEARD_DBM - ofB.levelDbm;
     }
-    const alone = ofA < ofB ? a : b;
-    const at = ofA < ofB ? i++ : j++;
-    const aboveDb = (alone.rssiDbm[at] as number) - UNHEARD_DBM;
-    if (aboveDb <= 0) continue;
-    differences[last] = Math.min(aboveDb, MAX_UNHEARD_DB) * (alone === a ? 1 : -1);
-    weights[last] = (alone.telling[at] as number) * UNHEARD_WEIGHT;
-    last--;
+    differences[count] = differenceDb;
+    weights[count++] = weight;
+    offsetSum += weight * differenceDb;
+    offsetWeight += weight;
   }
   const offsetDb = offsetSum / offsetWeight;
   let sum = PRIOR_MEAN_SQUARE_DB2;
-  let weight = 0;
-  for (let at = 0; at < differences.length; at++) {
-    if (at === heardByBoth) at = last + 1;
-    if (at >= differences.length) break;
-    const differenceDb = Math.min(MAX_DIFFERENCE_DB, Math.abs((differences[at] as number) - offsetDb));
-    sum += (weights[at] as number) * differenceDb * differenceDb;
-    weight += weights[at] as number;
+  let weightSum = 0;
+  for (let i = 0; i < count; i++) {
+    const differenceDb = Math.min(MAX_DIFFERENCE_DB, Math.abs((differences[i] as number) - offsetDb));
+    const weight = weights[i] as number;
+    sum += weight * differenceDb * differenceDb;
+    weightSum += weight;
   }
-  return { meanSquareDb2: sum / (1 + Math.max(weight, 0.5)), weight };
+  return sum / (1 + Math.max(weightSum, LEAST_WEIGHT));
 }
 
 /** What is weighed of one pair. */
@@ -126,6 +100,8 @@ export interface PairEvidence {
   distanceM: number;
   /** Of the difference of the two positions, on each axis. */
   varianceM2: number;
+  /** As told. */
+  isSameZone: boolean;
   /** What a phone heard of the other directly, averaged; null when none did. */
   directDbm: number | null;
 }
@@ -135,42 +111,25 @@ export const NEAR_M = 2;
 
 /** Learned: log-odds of being within 2 m. */
 const NEAR = {
-  bias: 4.896,
-  /** Exponent of (1 + distance2 / width2): a bivariate t-law, because positions err with heavy tails. */
-  distance: -1.252,
-  width: -0.587,
+  bias: 3.566,
+  /** Per natural logarithm of the chance that the beliefs, each by itself, put both within 2 m. */
+  overlap: 1.168,
   /** Per natural logarithm of the mean square difference: half the weight of its root. */
-  meanSquare: -1.2985,
-  weight: 0.102,
-  sameLoudest: 0.352,
+  unlikeness: -0.765,
+  sameZone: 0.775,
 } as const;
+/** Less overlap says no more: a belief may have ruled out the truth. */
+const LEAST_OVERLAP = 0.003;
 
-/** Within this two people are near whatever the positions say; the rest of the width is their uncertainty. */
-const WIDTH_FLOOR_M2 = 2;
-const WIDTH_PER_VARIANCE = 0.25;
-const MAX_WEIGHT = 10;
-
-/**
- * Log-odds of being within 2 m. Where no gateway hears one of them (GPS, check-in, Wi-Fi), the
- * positions' uncertainty alone decides.
- */
-export function logitNear({ a, b, distanceM, varianceM2, directDbm }: PairEvidence): number {
+/** Log-odds of being within 2 m. Where no gateway hears one of them (GPS, check-in, Wi-Fi), the positions' uncertainty alone decides. */
+export function logitNear({ a, b, distanceM, varianceM2, isSameZone, directDbm }: PairEvidence): number {
   const direct = directDbm === null ? 0 : DIRECT_PER_DB * (Math.max(DIRECT_MIN_DBM, directDbm) - DIRECT_EVEN_DBM);
-  if (!isHeard(a) || !isHeard(b)) {
+  if (a.levels.length === 0 || b.levels.length === 0) {
     const chance = Math.min(0.999, Math.max(1e-6, chanceWithin(NEAR_M, distanceM, varianceM2)));
     return Math.log(chance / (1 - chance)) + direct;
   }
-  const { meanSquareDb2, weight } = likenessOf(a, b);
-  const width2M2 = WIDTH_FLOOR_M2 + WIDTH_PER_VARIANCE * varianceM2;
-  return (
-    NEAR.bias +
-    NEAR.distance * Math.log1p((distanceM * distanceM) / width2M2) +
-    NEAR.width * Math.log(width2M2) +
-    NEAR.meanSquare * Math.log(meanSquareDb2) +
-    NEAR.weight * Math.min(MAX_WEIGHT, Math.max(weight, 0.5)) +
-    (a.loudest === b.loudest ? NEAR.sameLoudest : 0) +
-    direct
-  );
+  const overlap = a.presence === null || b.presence === null ? chanceWithin(NEAR_M, distanceM, varianceM2) : Math.PI * NEAR_M ** 2 * overlapPerM2(a.presence, b.presence);
+  return NEAR.bias + NEAR.overlap * Math.log(overlap + LEAST_OVERLAP) + NEAR.unlikeness * Math.log(unlikenessOf(a, b)) + (isSameZone ? NEAR.sameZone : 0) + direct;
 }
 
 /**

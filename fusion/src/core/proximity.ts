@@ -1,10 +1,11 @@
-import type { ProximityTransition, TagId } from "@konferenco/protocol";
+import type { ProximityTransition, TagId, ZoneId } from "@konferenco/protocol";
 import { copyOf } from "./copy-of.ts";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
+import type { Presence } from "./presence.ts";
 import { forEachCandidate } from "./proximity-candidates.ts";
-import { NEAR_M, chanceWithin, evidenceOf, isHeard, logitNear, type HeardBy } from "./proximity-evidence.ts";
-import type { Reading } from "./window.ts";
+import { NEAR_M, chanceWithin, evidenceOf, logitNear, type HeardBy } from "./proximity-evidence.ts";
+import type { GatewayLevel } from "./slow-levels.ts";
 
 /** Where a tag is and who hears it how loud, as far as proximity needs it. */
 export interface Whereabouts {
@@ -13,8 +14,14 @@ export interface Whereabouts {
   yM: number;
   floor: number;
   accuracy95M: number;
-  /** In order of gateway; empty while no gateway hears it. */
-  heard: readonly Reading[];
+  /** As told; null outside of all. */
+  zoneId: ZoneId | null;
+  /** In order of gateway; of before while it is silent. Empty for who is located by other means. */
+  heard: readonly GatewayLevel[];
+  /** No gateway hears it now: what is told of it is of before. */
+  isSilent: boolean;
+  /** Where the grid puts it; null where other than the grid does. */
+  presence: Presence | null;
 }
 
 /** What is known of two tags at one moment. `tagA` sorts before `tagB`. */
@@ -118,12 +125,13 @@ export function detectProximity(
     if (direct !== null) direct.lookedAtMs = nowMs;
     state.looked++;
     const distanceM = Math.hypot(a.xM - b.xM, a.yM - b.yM);
-    const within2M = chanceNear(first, second, distanceM, direct?.rssiDbm ?? null);
+    // The same either way; as they come one is the same many times on end.
+    const within2M = chanceNear(a, b, distanceM, direct?.rssiDbm ?? null);
     const pair = followed(state, first, second, within2M, config);
     if (pair !== null) {
       pair.lookedAtMs = nowMs;
       // Who is not heard for a while is less and less certain to be near; that alone parts nobody.
-      const apartBelow = config.apartProbability * (isHeard(a) && isHeard(b) ? 1 : chanceWithin(NEAR_M, 0, varianceOf(a, b)));
+      const apartBelow = config.apartProbability * (!a.isSilent && !b.isSilent ? 1 : chanceWithin(NEAR_M, 0, varianceOf(a, b)));
       const transition = turn(pair, { within2M, distanceM, apartBelow }, nowMs, config);
       if (transition !== null) transitions.push(transition);
       if (!pair.near && pair.turningSinceMs === null) removePair(state, pair);
@@ -207,21 +215,23 @@ interface Person extends HeardBy {
   xM: number;
   yM: number;
   floor: number;
+  zoneId: ZoneId | null;
+  isSilent: boolean;
   /** On each axis. */
   varianceM2: number;
   /** Its pairs that are followed, looked up once a tick; undefined while there are none. */
   pairs: Map<TagId, Pair> | undefined;
 }
 
-function newPerson({ tagId, xM, yM, floor, accuracy95M, heard }: Whereabouts, state: ProximityState): Person {
-  const { gateways, rssiDbm, varianceDb2, telling, loudest, loudestDbm } = evidenceOf(heard);
-  return { tagId, xM, yM, floor, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, pairs: state.pairsOf.get(tagId), gateways, rssiDbm, varianceDb2, telling, loudest, loudestDbm };
+function newPerson({ tagId, xM, yM, floor, accuracy95M, zoneId, heard, isSilent, presence }: Whereabouts, state: ProximityState): Person {
+  const { levels, telling, loudest, loudestDbm } = evidenceOf(heard, presence);
+  return { tagId, xM, yM, floor, zoneId, isSilent, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, pairs: state.pairsOf.get(tagId), levels, telling, loudest, loudestDbm, presence };
 }
 
 function chanceNear(a: Person, b: Person, distanceM: number, directDbm: number | null): number {
   // Through a ceiling nobody talks; a phone that hears the other says that a floor is wrong.
   if (a.floor !== b.floor && directDbm === null) return 0;
-  return 1 / (1 + Math.exp(-logitNear({ a, b, distanceM, varianceM2: varianceOf(a, b), directDbm })));
+  return 1 / (1 + Math.exp(-logitNear({ a, b, distanceM, varianceM2: varianceOf(a, b), isSameZone: a.zoneId === b.zoneId, directDbm })));
 }
 
 function varianceOf(a: Person, b: Person): number {

@@ -2,6 +2,7 @@ import type { TagId } from "@konferenco/protocol";
 import type { FusionConfig } from "./fusion-config.ts";
 import { levelDbmOf, newRssiFilter, rssiFilterOf, smoothRssi, varianceDb2Of, type RssiFilter, type SmoothedRssi } from "./rssi-filter.ts";
 import type { Observation } from "./accept.ts";
+import { newSlowLevel, type SlowLevel } from "./slow-levels.ts";
 
 /** One gateway's smoothed level of a tag, as of the end of the window. */
 export interface Reading {
@@ -27,31 +28,35 @@ const HEARD_MEMORY = 8;
 export interface Link {
   gateway: number;
   filter: RssiFilter;
+  slow: SlowLevel;
   heardAtMs: number[];
   heardCount: number;
 }
 
 export function newLink(gateway: number, observation: Observation, config: FusionConfig): Link {
-  const link: Link = { gateway, filter: newRssiFilter(observation, config), heardAtMs: [], heardCount: 0 };
+  const link: Link = { gateway, filter: newRssiFilter(observation, config), slow: newSlowLevel(), heardAtMs: [], heardCount: 0 };
   noteHeard(link, observation.heardAtMs);
   return link;
 }
 
-/** Numbers of a packed link: six, and its times. */
-const PACKED = 6 + HEARD_MEMORY;
+/** Numbers of a packed link: eight, and its times. */
+const TIMES_AT = 8;
+const PACKED = TIMES_AT + HEARD_MEMORY;
 
-/** Links as numbers, 112 bytes each instead of 350: to be kept. */
+/** Links as numbers, 128 bytes each instead of 400: to be kept. */
 export function packLinks(links: readonly Link[]): Float64Array {
   const packed = new Float64Array(links.length * PACKED);
   let at = 0;
-  for (const { gateway, filter, heardAtMs, heardCount } of links) {
+  for (const { gateway, filter, slow, heardAtMs, heardCount } of links) {
     packed[at] = gateway;
     packed[at + 1] = levelDbmOf(filter);
     packed[at + 2] = varianceDb2Of(filter);
     packed[at + 3] = filter.heardAtMs;
     packed[at + 4] = filter.heldBackDbm;
     packed[at + 5] = heardCount;
-    for (let i = 0; i < heardAtMs.length; i++) packed[at + 6 + i] = heardAtMs[i] as number;
+    packed[at + 6] = slow.levelDbm;
+    packed[at + 7] = slow.heardShare;
+    for (let i = 0; i < heardAtMs.length; i++) packed[at + TIMES_AT + i] = heardAtMs[i] as number;
     at += PACKED;
   }
   return packed;
@@ -59,8 +64,8 @@ export function packLinks(links: readonly Link[]): Float64Array {
 
 export function unpackLinks(packed: Float64Array): Link[] {
   return Array.from({ length: packed.length / PACKED }, (_, i) => {
-    const [gateway, levelDbm, varianceDb2, heardAtMs, heldBackDbm, heardCount, ...times] = packed.subarray(i * PACKED, (i + 1) * PACKED) as unknown as [number, number, number, number, number, number, ...number[]];
-    return { gateway, filter: rssiFilterOf({ levelDbm, varianceDb2, heardAtMs, heldBackDbm }), heardAtMs: times.slice(0, heardCount), heardCount };
+    const [gateway, levelDbm, varianceDb2, heardAtMs, heldBackDbm, heardCount, slowDbm, heardShare, ...times] = packed.subarray(i * PACKED, (i + 1) * PACKED) as unknown as [number, number, number, number, number, number, number, number, ...number[]];
+    return { gateway, filter: rssiFilterOf({ levelDbm, varianceDb2, heardAtMs, heldBackDbm }), slow: { levelDbm: slowDbm, heardShare }, heardAtMs: times.slice(0, heardCount), heardCount };
   });
 }
 

@@ -2,17 +2,18 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ProximityTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import type { Presence } from "../../../fusion/src/core/presence.ts";
 import { forEachCandidate, type Placed } from "../../../fusion/src/core/proximity-candidates.ts";
-import { chanceWithin, evidenceOf, likenessOf } from "../../../fusion/src/core/proximity-evidence.ts";
+import { chanceWithin, evidenceOf, unlikenessOf } from "../../../fusion/src/core/proximity-evidence.ts";
 import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type PairState, type ProximityState, type Whereabouts } from "../../../fusion/src/core/proximity.ts";
-import type { Reading } from "../../../fusion/src/core/window.ts";
+import type { GatewayLevel } from "../../../fusion/src/core/slow-levels.ts";
 
 /** Gateways at the corners and the middle of a hall of 20 x 20 m, the law of distance without noise. */
 const GATEWAYS = [[0, 0], [20, 0], [20, 20], [0, 20], [10, 10]] as const;
-function heardAt(xM: number, yM: number, offsetDb = 0): Reading[] {
-  return GATEWAYS.map(([gx, gy], gateway) => ({ gateway, rssiDbm: -55 + offsetDb - 25 * Math.log10(Math.max(0.5, Math.hypot(gx - xM, gy - yM))), varianceDb2: 12, samples: 8 }));
+function heardAt(xM: number, yM: number, offsetDb = 0): GatewayLevel[] {
+  return GATEWAYS.map(([gx, gy], gateway) => ({ gateway, levelDbm: -55 + offsetDb - 25 * Math.log10(Math.max(0.5, Math.hypot(gx - xM, gy - yM))), heardShare: 1 }));
 }
-const at = (tagId: string, xM: number, yM = 8, floor = 0, heard = heardAt(xM, yM)): Whereabouts => ({ tagId, xM, yM, floor, accuracy95M: 3, heard });
+const at = (tagId: string, xM: number, yM = 8, floor = 0, heard = heardAt(xM, yM)): Whereabouts => ({ tagId, xM, yM, floor, accuracy95M: 3, zoneId: null, heard, isSilent: false, presence: null });
 
 /** The same whereabouts for some seconds. */
 function stay(state: ProximityState, whereabouts: readonly Whereabouts[], seconds: number, fromS = 0): ProximityTransition[] {
@@ -27,7 +28,7 @@ function look(a: Whereabouts, b: Whereabouts): PairState {
 }
 
 describe("near and apart", () => {
-  it("two people who stand together are near, once, after three seconds", () => {
+  it("two people who stand together are near, once, after two seconds", () => {
     const transitions = stay(newProximityState(), [at("b", 6), at("a", 5)], 20);
     expect(transitions).toHaveLength(1);
     expect(transitions[0]).toMatchObject({ transition: "near", tagA: "a", tagB: "b", atMs: 1_000 + config.nearHoldMs, distanceM: 1 });
@@ -36,7 +37,7 @@ describe("near and apart", () => {
 
   it("two who pass each other are not told", () => {
     const state = newProximityState();
-    expect([...stay(state, [at("a", 4), at("b", 5)], 3), ...stay(state, [at("a", 4), at("b", 12)], 10, 3)]).toEqual([]);
+    expect([...stay(state, [at("a", 4), at("b", 5)], 2), ...stay(state, [at("a", 4), at("b", 12)], 10, 2)]).toEqual([]);
   });
 
   it("who is neither likely near nor likely apart stays what it was, either way", () => {
@@ -50,7 +51,7 @@ describe("near and apart", () => {
     expect(stay(newProximityState(), unsure, 60)).toEqual([]);
   });
 
-  it("two who part are apart after four seconds, once, and nothing is kept of them", () => {
+  it("two who part are apart after two seconds, once, and nothing is kept of them", () => {
     const state = newProximityState();
     stay(state, [at("a", 4), at("b", 5)], 10);
     const transitions = stay(state, [at("a", 4), at("b", 19)], 20, 10);
@@ -113,30 +114,43 @@ describe("how likely two people are within 2 m", () => {
   it("is higher when gateways hear the two alike than when they do not, at the same positions", () => {
     const alike = look(at("a", 5), at("b", 6, 8, 0, heardAt(5.2, 8))).probabilityWithin2M;
     const unlike = look(at("a", 5), at("b", 6, 8, 0, heardAt(14, 3))).probabilityWithin2M;
-    expect(alike).toBeGreaterThan(unlike + 0.3);
+    expect(alike).toBeGreaterThan(unlike + 0.25);
+  });
+
+  it("is higher when both are told to be in one room, at the same positions and levels", () => {
+    const inRoom = (tagId: string, xM: number, zoneId: string): Whereabouts => ({ ...at(tagId, xM), zoneId });
+    const together = look(inRoom("a", 5, "red"), inRoom("b", 7, "red")).probabilityWithin2M;
+    expect(together).toBeGreaterThan(look(inRoom("a", 5, "red"), inRoom("b", 7, "blue")).probabilityWithin2M + 0.1);
+  });
+
+  it("asks where the grid may have them, not only for the distance of the means", () => {
+    // Two who may each be in one of two places, a metre of 1.5 wide: the same two, or two others in between.
+    const places = (...nodes: number[]): Presence => ({ nodes: Int32Array.from(nodes), weight: Float64Array.from(nodes, () => 1 / 1.5 / nodes.length) });
+    const torn = (tagId: string, ...nodes: number[]): Whereabouts => ({ ...at(tagId, 5), presence: places(...nodes) });
+    const alike = look(torn("a", 10, 30), torn("b", 10, 30)).probabilityWithin2M;
+    expect(alike).toBeGreaterThan(0.8);
+    expect(look(torn("a", 10, 30), torn("b", 18, 22)).probabilityWithin2M).toBeLessThan(0.2);
+    expect(look(torn("a", 10, 30), torn("b", 10, 22)).probabilityWithin2M).toBeLessThan(alike);
   });
 
   it("hardly minds a badge that sends 10 dB weaker: what is common to all gateways is the badge", () => {
-    const same = likenessOf(evidenceOf(heardAt(5, 8)), evidenceOf(heardAt(5, 8)));
-    const weaker = likenessOf(evidenceOf(heardAt(5, 8)), evidenceOf(heardAt(5, 8, -10)));
-    expect(weaker.meanSquareDb2 - same.meanSquareDb2).toBeLessThan(10);
-    const elsewhere = likenessOf(evidenceOf(heardAt(5, 8)), evidenceOf(heardAt(14, 3)));
-    expect(elsewhere.meanSquareDb2).toBeGreaterThan(2 * weaker.meanSquareDb2);
+    const unlikeness = (a: GatewayLevel[], b: GatewayLevel[]) => unlikenessOf(evidenceOf(a, null), evidenceOf(b, null));
+    const weaker = unlikeness(heardAt(5, 8), heardAt(5, 8, -10));
+    expect(weaker - unlikeness(heardAt(5, 8), heardAt(5, 8))).toBeLessThan(10);
+    expect(unlikeness(heardAt(5, 8), heardAt(14, 3))).toBeGreaterThan(2 * weaker);
   });
 
   it("counts a gateway that hears one loud and the other not at all", () => {
-    const both = heardAt(5, 8);
-    const all = likenessOf(evidenceOf(both), evidenceOf(both));
-    const one = likenessOf(evidenceOf(both), evidenceOf(both.slice(1)));
-    expect(one.meanSquareDb2).toBeGreaterThan(all.meanSquareDb2 + 3);
+    const both = evidenceOf(heardAt(5, 8), null);
+    expect(unlikenessOf(both, evidenceOf(heardAt(5, 8).slice(1), null))).toBeGreaterThan(unlikenessOf(both, both) + 3);
   });
 
   it("is the same seen from either side", () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: -95, max: -40, noNaN: true }), { minLength: 5, maxLength: 5 }), fc.subarray([0, 1, 2, 3, 4]), fc.subarray([0, 1, 2, 3, 4]), (levels, ofA, ofB) => {
-        const heard = (gateways: number[], shift: number) => evidenceOf(gateways.map((gateway) => ({ gateway, rssiDbm: (levels[gateway] as number) + shift * gateway, varianceDb2: 10, samples: 3 })));
+        const heard = (gateways: number[], shift: number) => evidenceOf(gateways.map((gateway) => ({ gateway, levelDbm: (levels[gateway] as number) + shift * gateway, heardShare: 1 / (1 + gateway) })), null);
         const [a, b] = [heard(ofA, 0), heard(ofB, 1)];
-        expect(likenessOf(a, b).meanSquareDb2).toBeCloseTo(likenessOf(b, a).meanSquareDb2, 9);
+        expect(unlikenessOf(a, b)).toBe(unlikenessOf(b, a));
       }),
     );
   });
@@ -201,7 +215,7 @@ describe("who is silent for a while", () => {
   it("stays near whom it was near, although its position grows uncertain, until it is elsewhere or forgotten", () => {
     const state = newProximityState();
     stay(state, [at("a", 5), at("b", 6)], 10);
-    const silent = (xM: number, accuracy95M: number): Whereabouts => ({ ...at("b", xM, 8, 0, []), accuracy95M });
+    const silent = (xM: number, accuracy95M: number): Whereabouts => ({ ...at("b", xM), isSilent: true, accuracy95M });
     expect(stay(state, [at("a", 5), silent(6, 12)], 20, 10)).toEqual([]);
     expect(stay(state, [at("a", 5), silent(19, 6)], 20, 30)).toMatchObject([{ transition: "apart" }]);
   });
