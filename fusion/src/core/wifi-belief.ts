@@ -42,7 +42,7 @@ const FLOOR_CHANGES_PER_S = 0.005;
 const JUDGED_SCANS = 30;
 const FIRST_WALKED = 9;
 const FIRST_JUMPED = 1;
-/** Points kept, 28 bytes each: those of less than a hundredth of the heaviest's weight go first. */
+/** Points kept, 22 bytes each; the lightest go first. */
 const MAX_POINTS = 150;
 /** Points of one square are one point. */
 const MERGED_M = 1.5;
