@@ -35,6 +35,8 @@ export interface Recording {
   contacts: Contact[];
   /** The radio map of another day, in the folder or its parent; null when there is none. */
   surveyFile: string | null;
+  /** What was heard and cannot be read, a line for each file; missing when all could. */
+  leftOut?: readonly string[];
 }
 
 export interface RecordedObservation {
@@ -71,29 +73,26 @@ export interface Contact {
   distanceM: number;
 }
 
-/** Reads a recording. Throws `ConfigError` naming file, line and remedy. */
+/** Reads a recording. Rows of what was heard that cannot be read are left out while they are few. Throws `ConfigError` naming file, line and remedy. */
 export function loadRecording(dir: string): Recording {
   if (!fs.existsSync(path.join(dir, "venue.json"))) {
     throw new ConfigError(`${dir} holds no venue.json: name the folder of one recording, for example test/fixtures/recordings/kolakowski-flat/robot`);
   }
   const venue = parseVenueMap(fs.readFileSync(path.join(dir, "venue.json"), "utf8"), path.join(dir, "venue.json"));
-  const wifi = readCsv(path.join(dir, "wifi.csv"), ["atMs", "deviceId", "bssid", "rssiDbm"]);
-  const rows = readCsv(path.join(dir, "observations.csv"), ["atMs", "gatewayId", "tagId", "rssiDbm"]) ?? (wifi === null ? null : []);
-  if (rows === null) throw new ConfigError(`${dir} holds no observations.csv (columns atMs,gatewayId,tagId,rssiDbm)`);
+  const wifi = readHeard(path.join(dir, "wifi.csv"), ["atMs", "deviceId", "bssid", "rssiDbm"], (row) => ({ atMs: row.number("atMs"), tagId: row.text("deviceId"), bssid: bssidOf(row.text("bssid")), rssiDbm: row.number("rssiDbm") }));
+  const heard = readHeard(path.join(dir, "observations.csv"), ["atMs", "gatewayId", "tagId", "rssiDbm"], (row) => ({ atMs: row.number("atMs"), gatewayId: row.text("gatewayId"), tagId: row.text("tagId"), rssiDbm: row.number("rssiDbm") }));
+  if (heard === null && wifi === null) throw new ConfigError(`${dir} holds no observations.csv (columns atMs,gatewayId,tagId,rssiDbm)`);
   const truth = readCsv(path.join(dir, "truth.csv"), ["atMs", "tagId", "xM", "yM", "floor", "zoneId"]) ?? [];
   const contacts = readCsv(path.join(dir, "contacts.csv"), ["startMs", "endMs", "tagA", "tagB", "distanceM"]) ?? [];
   const surveyFile = [path.join(dir, "survey.csv"), path.join(dir, "..", "survey.csv")].find((file) => fs.existsSync(file)) ?? null;
-  const { observations, heardWifi } = sortOut(
-    rows.map((row) => ({ atMs: row.number("atMs"), gatewayId: row.text("gatewayId"), tagId: row.text("tagId"), rssiDbm: row.number("rssiDbm") })),
-    surveyFile === null ? null : venue,
-  );
-  const wifiRows = (wifi ?? []).map((row) => ({ atMs: row.number("atMs"), tagId: row.text("deviceId"), bssid: bssidOf(row.text("bssid")), rssiDbm: row.number("rssiDbm") }));
+  const { observations, heardWifi } = sortOut(heard?.rows ?? [], surveyFile === null ? null : venue);
+  const leftOut = [heard?.leftOut, wifi?.leftOut].filter((text) => typeof text === "string");
   return {
     name: path.join(path.basename(path.dirname(path.resolve(dir))), path.basename(path.resolve(dir))),
     dir,
     venue,
     observations: asHeard(observations),
-    scans: scansOfRows([...wifiRows, ...heardWifi].sort(byTime)),
+    scans: scansOfRows([...(wifi?.rows ?? []), ...heardWifi].sort(byTime)),
     truth: truth
       .map((row) => ({
         atMs: row.number("atMs"),
@@ -112,6 +111,7 @@ export function loadRecording(dir: string): Recording {
       distanceM: row.number("distanceM"),
     })),
     surveyFile,
+    ...(leftOut.length === 0 ? {} : { leftOut }),
   };
 }
 
@@ -358,28 +358,54 @@ function readHeader(file: string): string[] {
   return cellsOf(fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "");
 }
 
+/** More rows than this share that cannot be read are not a receiver's slip but another format. */
+const MOST_LEFT_OUT = 0.01;
+
+/** What was heard, without the few rows that cannot be read, and a line about those; null when there is no such file. */
+function readHeard<Row>(file: string, columns: readonly string[], rowOf: (row: CsvRow) => Row): { rows: Row[]; leftOut: string | null } | null {
+  const csv = openCsv(file, columns);
+  if (csv === null) return null;
+  const rows: Row[] = [];
+  let firstFault: ConfigError | null = null;
+  for (const readRow of csv) {
+    try {
+      rows.push(rowOf(readRow()));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      firstFault ??= error;
+    }
+  }
+  const leftOut = csv.length - rows.length;
+  if (firstFault !== null && leftOut > Math.max(1, MOST_LEFT_OUT * csv.length)) throw new ConfigError(`${firstFault.message} (${leftOut} of ${csv.length} rows cannot be read)`);
+  return { rows, leftOut: firstFault === null ? null : `${leftOut} of ${csv.length} rows left out: ${firstFault.message}` };
+}
+
 /** The rows of a file with these columns in any order, or null when there is no such file. */
 function readCsv(file: string, columns: readonly string[]): CsvRow[] | null {
+  return openCsv(file, columns)?.map((readRow) => readRow()) ?? null;
+}
+
+/** A reader for each row, which throws `ConfigError` when it has not as many cells as the first line names. */
+function openCsv(file: string, columns: readonly string[]): (() => CsvRow)[] | null {
   if (!fs.existsSync(file)) return null;
   const lines = fs.readFileSync(file, "utf8").split(/\r?\n/);
   const header = cellsOf(lines[0] ?? "");
   const missing = columns.filter((column) => !header.includes(column));
   if (missing.length > 0) throw new ConfigError(`${file} lacks the column ${missing.join(", ")}: its first line must name ${columns.join(",")}`);
-  return lines.slice(1).flatMap((line, i) => {
-    if (line.trim() === "") return [];
-    const cells = cellsOf(line);
-    if (cells.length !== header.length) throw new ConfigError(`${file} line ${i + 2} has ${cells.length} cells, its first line ${header.length}`);
+  return lines.slice(1).flatMap((line, i) => (line.trim() === "" ? [] : [() => rowOfLine(line, i + 2)]));
+
+  function rowOfLine(row: string, line: number): CsvRow {
+    const cells = cellsOf(row);
+    if (cells.length !== header.length) throw new ConfigError(`${file} line ${line} has ${cells.length} cells, its first line ${header.length}`);
     const text = (column: string): string => cells[header.indexOf(column)] as string;
-    return [
-      {
-        line: i + 2,
-        text,
-        number(column: string): number {
-          const value = Number(text(column));
-          if (text(column) === "" || !Number.isFinite(value)) throw new ConfigError(`${file} line ${i + 2}: ${column} is "${text(column)}", not a number`);
-          return value;
-        },
+    return {
+      line,
+      text,
+      number(column: string): number {
+        const value = Number(text(column));
+        if (text(column) === "" || !Number.isFinite(value)) throw new ConfigError(`${file} line ${line}: ${column} is "${text(column)}", not a number`);
+        return value;
       },
-    ];
-  });
+    };
+  }
 }

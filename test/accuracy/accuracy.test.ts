@@ -158,14 +158,16 @@ describe("the accuracy command", () => {
   it("plays the others when one of many recordings cannot be, and says why at the end", async () => {
     const folder = temporaryFolder();
     fs.cpSync(HALL, path.join(folder, "venue/good"), { recursive: true });
-    fs.cpSync(changedRecording(HALL, observations((rows) => ["0,sensor10,tag1,loud", ...rows])), path.join(folder, "venue/bad"), { recursive: true });
+    fs.cpSync(changedRecording(HALL, observations((rows) => rows.map((row) => row.replace(/[^,]+$/, "loud")))), path.join(folder, "venue/bad"), { recursive: true });
+    fs.cpSync(changedRecording(HALL, observations((rows) => ["0,sensor10,tag1,loud", ...rows])), path.join(folder, "venue/slip"), { recursive: true });
     const json = path.join(folder, "not/yet/there/figures.json");
     const page = await run("--recordings", folder, "--json", json);
     expect(process.exitCode).toBe(1);
     process.exitCode = undefined;
     expect(page).toMatch(/venue\/good +konferenco +\d\.\d\d m/);
+    expect(page).toMatch(/venue\/slip: 1 of \d+ rows left out: .*observations\.csv line 2: rssiDbm is "loud"/);
     expect(page).toMatch(/venue\/bad: not played: .*observations\.csv line 2: rssiDbm is "loud"/);
-    expect(JSON.parse(fs.readFileSync(json, "utf8"))).toMatchObject({ recordings: [{ recording: "venue/good" }], broken: [{ recording: "venue/bad" }] });
+    expect(JSON.parse(fs.readFileSync(json, "utf8"))).toMatchObject({ recordings: [{ recording: "venue/good", leftOut: [] }, { recording: "venue/slip" }], broken: [{ recording: "venue/bad" }] });
   });
 
   it("refuses a file that cannot be written before it plays anything", async () => {

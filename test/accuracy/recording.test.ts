@@ -18,12 +18,24 @@ describe("a recording", () => {
     ["with no venue", { "venue.json": null }, /venue\.json/],
     ["with no observations", { "observations.csv": null }, /observations\.csv/],
     ["that lacks a column", { "observations.csv": (text) => text.replace("rssiDbm", "rssi") }, /lacks the column rssiDbm/],
-    ["with a word for a number", { "observations.csv": editRows((rows) => ["0,A1,tag1,loud", ...rows]) }, /line 2: rssiDbm is "loud"/],
+    ["with words for numbers", { "observations.csv": editRows((rows) => [...Array.from({ length: 50 }, () => "0,A1,tag1,loud"), ...rows]) }, /line 2: rssiDbm is "loud".*50 of 4364 rows cannot be read/],
     ["with a row cut off", { "truth.csv": editRows((rows) => [...rows, "352333,tag1"]) }, /line 721 has 2 cells/],
   ])("%s is refused with the remedy", (_, change, why) => {
     const dir = changedRecording(FLAT, change);
     expect(() => loadRecording(dir)).toThrow(ConfigError);
     expect(() => loadRecording(dir)).toThrow(why);
+  });
+});
+
+describe("a recording with a few rows that cannot be read", () => {
+  it("is played without them, and says so", () => {
+    const { observations, leftOut } = loadRecording(changedRecording(FLAT, { "observations.csv": editRows((rows) => ["0,A1,tag1,loud", ...rows.slice(0, 9), "12,A1", ...rows.slice(9), "400000,A1,tag1,"]) }));
+    expect(observations).toEqual(loadRecording(FLAT).observations);
+    expect(leftOut).toEqual([expect.stringMatching(/^3 of 4317 rows left out: .*observations\.csv line 2: rssiDbm is "loud", not a number$/)]);
+  });
+
+  it("says nothing when there are none", () => {
+    expect(loadRecording(FLAT).leftOut).toBeUndefined();
   });
 });
 

@@ -11,6 +11,7 @@ export function formatResult(result: AccuracyResult): string {
     `${result.recording}: ${result.recordedS.toFixed(0)} s of radio, ${count(funnel.reports)} reports, ${count(funnel.observations)} observations, ${result.tags} ${result.tags === 1 ? "tag" : "tags"}, in ${result.tookS.toFixed(1)} s`,
     `through ${result.through === "mqtt" ? "MQTT, bridge and WebSocket client" : "the service in virtual time"}, store ${result.store}, survey ${result.survey}`,
     ...(refused.length > 0 ? [`refused: ${refused.join(", ")}`] : []),
+    ...result.leftOut,
   ];
   const body = result.figures === null || result.references === null ? outputLines(result) : figureTable(result.figures, result.references);
   return [...head, "", ...body, ...contactLines(result), ...pairLines(result.proximity), ...sameLines(result), ""].join("\n");

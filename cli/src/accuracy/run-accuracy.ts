@@ -31,6 +31,8 @@ export interface AccuracyResult {
   recording: string;
   through: "virtual" | "mqtt";
   store: string;
+  /** What of it could not be read, a line for each file. */
+  leftOut: readonly string[];
   /** Length of the recording, and how long the run took. */
   recordedS: number;
   tookS: number;
@@ -90,6 +92,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const centroid = referenceTraces.find(([method]) => method === "plainCentroid")?.[1] ?? [];
   return {
     recording: recording.name,
+    leftOut: recording.leftOut ?? [],
     through,
     store,
     recordedS: endMs / 1_000,

@@ -69,7 +69,7 @@ export function formatAll(results: readonly AccuracyResult[], pools: readonly Po
           `${recording}: within 2 m, AUC ${auc(pairs.auc)} (centroids ${auc(pairs.centroidAuc)}), held for 5 s ${auc(pairs.aucSteady)} (${auc(pairs.centroidAucSteady)}), F1 ${percent(pairs.f1)} (${percent(pairs.centroidF1)}), false alerts ${pairs.falseAlerts} of ${pairs.alerts} (${pairs.centroidFalseAlerts} of ${pairs.centroidAlerts})`,
         ],
   );
-  const notPlayed = broken.map(({ recording, why }) => `${recording}: not played: ${why}`);
+  const notPlayed = [...results.flatMap(({ recording, leftOut }) => leftOut.map((text) => `${recording}: ${text}`)), ...broken.map(({ recording, why }) => `${recording}: not played: ${why}`)];
   return [...lines, ...(proximity.length > 0 ? ["", ...proximity] : []), ...(notPlayed.length > 0 ? ["", ...notPlayed] : []), ""].join("\n");
 }
 

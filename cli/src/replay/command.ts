@@ -33,6 +33,7 @@ export function registerReplayCommand(program: Command): void {
 async function runReplay(options: ReplayCommandOptions): Promise<void> {
   const recording = loadRecording(options.recording);
   const lengthS = Math.round(Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0) / 1_000);
+  for (const text of recording.leftOut ?? []) process.stderr.write(`${text}\n`);
   // A survey goes to fusion, not over the wire.
   if (recording.surveyFile !== null) process.stderr.write(`${surveyHint(recording.surveyFile)}\n`);
   const progress = newProgress();

@@ -44,7 +44,7 @@ const FIRST_WALKED = 9;
 const FIRST_JUMPED = 1;
 /** However long a device only walked, or only jumped: it may do the other. */
 const LEAST_SHARE = 0.001;
-/** Points kept, 28 bytes each: those of less than a hundredth of the heaviest's weight go first. */
+/** Points kept, 22 bytes each; the lightest go first. */
 const MAX_POINTS = 150;
 /** Points of one square are one point. */
 const MERGED_M = 1.5;

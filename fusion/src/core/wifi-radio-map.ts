@@ -38,7 +38,7 @@ const OFFSET_STEP_DB = 3;
 const OFFSETS_DB = Float64Array.from({ length: 11 }, (_, i) => (i - 5) * OFFSET_STEP_DB);
 const OFFSETS = OFFSETS_DB.length;
 /** A phone is likelier than not like the surveyor's. */
-const OFFSET_SIGMA_DB = 5;
+const OFFSET_SIGMA_DB = 4;
 /**
  * Share of what is known of a device that goes stale from scan to scan: hands and pockets change. Where
  * five boxes are heard the memory is worth 0.3 m of 3.3; where twenty-four are, each scan tells its own offset and it costs 0.1 m.
@@ -60,8 +60,10 @@ const STEADY_PRIOR = 4;
 const STRAY_HEARD = 0.01;
 /** Soft edge of hearing, dB. */
 const EDGE_DB = 6;
-/** Far from where an access point was heard its level is taken to be this much below the edge. */
-const FAR_BELOW_EDGE_DB = 10;
+/** Far from where an access point was heard its level is taken to be this much below the edge: a field that falls off slowly foretells better than one that drops. */
+const FAR_BELOW_EDGE_DB = 5;
+/** No level is taken to be lower than this: below, silence is as sure as it gets. */
+const DEEPEST_BELOW_EDGE_DB = 20;
 
 const FINEST_CELL_M = 0.75;
 /** Per floor: 4,000 cells with 300 access points are 1.2 MB. */
@@ -321,7 +323,7 @@ function imputed(first: Float64Array, heard: Heard, interpolation: Interpolation
       const below = normalBelow(at);
       const belowDbm = levelDbm - EDGE_DB * (normalDensity(at) / Math.max(1e-6, below));
       const isBelow = below / (1 - steadiness * (1 - below));
-      return share * (heard.meanDbm[p] as number) + (1 - share) * Math.max(farDbm - FAR_BELOW_EDGE_DB, isBelow * belowDbm + (1 - isBelow) * levelDbm) - farDbm;
+      return share * (heard.meanDbm[p] as number) + (1 - share) * Math.max(edgeDbm - DEEPEST_BELOW_EDGE_DB, isBelow * belowDbm + (1 - isBelow) * levelDbm) - farDbm;
     });
   }
   return { field, steady: nearestOf(STEADINESS, steadiness) };
