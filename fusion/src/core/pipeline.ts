@@ -127,6 +127,8 @@ interface Tag extends RadioTag {
   pauseMs: number;
   /** When another technology located it last; -Infinity when none did. */
   lastLocatedAtMs: number;
+  /** The tick after which the last such fix came, however late: the next one took it. */
+  locatedAfterTickMs: number;
   /** Which of KEPT_EVERY_TICKS ticks is its turn to be kept, so that they are spread. */
   turn: number;
   /** See `remember`. */
@@ -210,7 +212,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return null;
     }
     const before = parted.get(tagId);
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, locatedAfterTickMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
     parted.delete(tagId);
     tagsInOrder = null;
@@ -386,7 +388,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         const from = past?.kept.findLast(({ atMs }) => atMs <= sinceMs);
         const ticks = from === undefined ? Infinity : Math.round((upToMs - from.atMs) / config.tickMs);
         // Fixes of other technologies are not kept: a tag that had some since cannot be run again without them.
-        if (tag === undefined || past === null || from === undefined || tag.lastLocatedAtMs > from.atMs || reheard.ticks + ticks > mostTicks) {
+        if (tag === undefined || past === null || from === undefined || tag.locatedAfterTickMs >= from.atMs || reheard.ticks + ticks > mostTicks) {
           for (const { observation } of rows) step(observation, upToMs);
           reheard.unplaced.push(...rows);
           continue;
@@ -411,6 +413,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       if (tag === null) return;
       candidates.delete(fix.tagId);
       tag.lastLocatedAtMs = Math.max(tag.lastLocatedAtMs, fix.atMs);
+      tag.locatedAfterTickMs = tickedMs;
       if (tag.waiting.length >= MAX_WAITING_FIXES) tag.waiting.shift();
       tag.waiting.push(fix);
     },

@@ -6,7 +6,7 @@ import type { FusionConfig } from "../../../fusion/src/core/fusion-config.ts";
 import { newPipeline } from "../../../fusion/src/core/pipeline.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt } from "../../../fusion/src/core/tag-past.ts";
 import { newTimeline } from "../../../fusion/src/core/timeline.ts";
-import { twoRooms } from "../venues.ts";
+import { heardAt, twoRooms } from "../venues.ts";
 
 describe("the past of a tag", () => {
   it("has its rows in the order in which they were due, those of one moment as they came", () => {
@@ -95,6 +95,28 @@ describe("tags run again one by one", () => {
     }
     expect([...inside].sort()).toEqual(expected.last.flatMap(({ tagId, zoneId }) => (zoneId === null ? [] : [[tagId, zoneId]])).sort());
   }, 240_000);
+
+  it("a tag that was located meanwhile is not run again without that, however late the fix itself was", () => {
+    for (const ticksBetween of [0, 1, 4]) {
+      const venue = twoRooms();
+      const pipeline = newPipeline(venue);
+      pipeline.remember(true);
+      let nowMs = 0;
+      const tick = () => {
+        nowMs += 500;
+        for (const observation of heardAt(venue, { tagId: "ann", xM: 5, yM: 5 }, nowMs - 400)) pipeline.step(observation, nowMs - 400);
+        return pipeline.tick(nowMs);
+      };
+      while (nowMs < 20_000) tick();
+      // Of six seconds ago, when the tag is kept as it was five seconds ago.
+      pipeline.locate({ tagId: "ann", atMs: 14_000, xM: 15, yM: 5, floor: 0, accuracy95M: 3, source: "check-in", zoneEvidence: { places: [1], probability: [1], certain: true } }, 14_000);
+      for (let k = 0; k < ticksBetween; k++) tick();
+      const observation = heardAt(venue, { tagId: "ann", xM: 5, yM: 5 }, 19_000)[0] as Observation;
+      const { tagIds, unplaced } = pipeline.rehear([{ observation, dueMs: 19_000 }], nowMs, 1_000);
+      expect({ tagIds: tagIds.size, unplaced: unplaced.length }, `${ticksBetween} ticks`).toEqual({ tagIds: 0, unplaced: 1 });
+      expect(tick().positions).toMatchObject([{ source: "fusion" }]);
+    }
+  });
 
   it("runs again no more than was earned: the rest is taken as it comes, and counted", () => {
     const reports = reportsOf(1_000);
