@@ -24,6 +24,8 @@ export interface ZoneState {
   /** The verdict: a place of the venue index, or -1 while nothing is known. */
   place: number;
   enteredAtMs: number;
+  /** When it was certain last; -Infinity when it never was. */
+  certainAtMs: number;
   dwellTold: boolean;
   /** Belief over the few places that are not ruled out; sums to 1. */
   believed: number[];
@@ -54,11 +56,13 @@ const UNNAMED = 0.03;
 
 /** Evidence is averaged over a window for the confidence. */
 const SUPPORT_MEMORY_S = 5;
+/** Who checks in stands at the desk for about so long, whatever radio makes of it. */
+const CERTAIN_FOR_MS = 10_000;
 /** A verdict of an earlier process is as good as a coin until it is confirmed. */
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), survey: null, trend: newTrend(), speedMps: 0 };
+  return { place: -1, enteredAtMs: 0, certainAtMs: -Infinity, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), survey: null, trend: newTrend(), speedMps: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
@@ -84,11 +88,13 @@ export function noteWitnesses(state: ZoneState, { links, votes, speedMps }: { li
  * Enter and exit of a tag strictly alternate: every enter is preceded by the exit of the zone before.
  */
 export function detectZones(state: ZoneState, tagId: TagId, looks: readonly WeighedEvidence[], nowMs: number, venue: VenueIndex, config: FusionConfig): ZoneTransition[] {
-  for (const look of looks) {
+  const certain = looks.findLast((look) => look.evidence.certain);
+  // What is certain has the last word: a belief of the same tick would replace it.
+  for (const look of certain === undefined ? looks : [...looks.filter((one) => one !== certain), certain]) {
     supportVerdict(state, look, nowMs);
     weighEvidence(state, look, nowMs, config);
   }
-  const certain = looks.findLast((look) => look.evidence.certain);
+  if (certain !== undefined) state.certainAtMs = nowMs;
   const standing = looks.some((look) => look.standing === true);
   const nats = standing ? natsOfBelieved(state, nowMs, venue, config) : [];
   const challenger = standing ? weightiest(state, nats) : likeliest(state);
@@ -99,6 +105,7 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   }
   if (challenger === state.place) state.excess = 0;
   if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
+  if (certain === undefined && state.place !== -1 && nowMs - state.certainAtMs < CERTAIN_FOR_MS) return detectDwell(state, tagId, nowMs, venue, config);
   const heldMs = nowMs - state.challengedAtMs;
   const enough = standing
     ? outweighs(state, challenger, nats, { standsForS: Math.max(...looks.map(({ standsForS = 1 }) => standsForS)), nowMs }, venue, config)

@@ -212,6 +212,18 @@ describe("the pipeline", () => {
     expect(zonesTold(outputs).filter((told) => !told.includes("dwell"))).toEqual(["ann enter left", "ann exit left", "ann enter yard", "ann exit yard", "ann enter left"]);
   });
 
+  it("who checks in is told to be there at once, though gateways hear the tag next door, and for as long as one stands at a desk", () => {
+    const venue = twoRooms();
+    const pipeline = newPipeline(venue);
+    const outputs = walk(pipeline, venue, { ann: stand(7, 5) }, 20);
+    pipeline.locate({ tagId: "ann", atMs: 20_100, xM: 15, yM: 5, floor: 0, accuracy95M: 3, source: "check-in", zoneEvidence: { places: [1], probability: [1], certain: true } }, 20_100);
+    const after = walk(pipeline, venue, { ann: stand(7, 5) }, 30, 20_000);
+    expect(zonesTold([...outputs, ...after])).toEqual(["ann enter left", "ann exit left", "ann enter right", "ann exit right", "ann enter left"]);
+    const [entered, left] = [after.find(({ zoneTransitions }) => zoneTransitions.length > 0), after.findLast(({ zoneTransitions }) => zoneTransitions.length > 0)];
+    expect(entered?.zoneTransitions[0]?.atMs).toBe(20_500);
+    expect(left?.zoneTransitions[0]?.atMs).toBeGreaterThanOrEqual(30_000);
+  });
+
   it("a phone at rest that reports once a minute is not forgotten in between", () => {
     const pipeline = newPipeline(twoRooms());
     const desk: Fix = { tagId: "ann", atMs: 0, xM: 5, yM: 5, floor: 0, accuracy95M: 3, source: "check-in", zoneEvidence: { places: [0], probability: [1], certain: true } };
