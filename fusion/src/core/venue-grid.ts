@@ -189,6 +189,7 @@ function hullPoints(gateways: readonly { xM: number; yM: number; floor: number }
 
 /** Monotone chain (Andrew 1979). */
 function convexHull(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  if (points.length < 2) return [...points];
   const sorted = [...points].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   const chain = (ordered: readonly (readonly [number, number])[]): (readonly [number, number])[] => {
     const hull: (readonly [number, number])[] = [];

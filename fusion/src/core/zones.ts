@@ -95,9 +95,9 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
     weighEvidence(state, look, nowMs, config);
   }
   if (certain !== undefined) state.certainAtMs = nowMs;
-  const standing = looks.some((look) => look.standing === true);
-  const nats = standing ? natsOfBelieved(state, nowMs, venue, config) : [];
-  const challenger = standing ? weightiest(state, nats) : likeliest(state);
+  const standing = looks.findLast((look) => look.standing === true);
+  const nats = standing !== undefined ? natsOfBelieved(state, nowMs, venue, config) : [];
+  const challenger = standing !== undefined ? weightiest(state, nats) : likeliest(state);
   if (challenger === -1) return [];
   if (challenger !== state.challenger) {
     state.challenger = challenger;
@@ -107,8 +107,8 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   if (challenger === state.place) return detectDwell(state, tagId, nowMs, venue, config);
   if (certain === undefined && state.place !== -1 && nowMs - state.certainAtMs < CERTAIN_FOR_MS) return detectDwell(state, tagId, nowMs, venue, config);
   const heldMs = nowMs - state.challengedAtMs;
-  const enough = standing
-    ? outweighs(state, challenger, nats, { standsForS: Math.max(...looks.map(({ standsForS = 1 }) => standsForS)), nowMs }, venue, config)
+  const enough = standing !== undefined
+    ? outweighs(state, challenger, nats, { standsForS: standing.standsForS ?? 1, nowMs }, venue, config)
     : beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
   if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
   const left = transitionOf("exit", state, tagId, nowMs, venue, config);

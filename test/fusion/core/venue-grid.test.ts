@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { venueMapSchema } from "@konferenco/protocol";
-import { NEIGHBOURS, cellNear, newVenueGrid, prepareVenue, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
+import { NEIGHBOURS, cellNear, newVenueGrid, prepareVenue, watchedCells, type GridFloor, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
 import { gateway, office, twoFloors, twoRooms, zone } from "../venues.ts";
 
@@ -19,6 +19,19 @@ describe("the grid of a venue", () => {
     const grid = gridOf(venueMapSchema.parse({ venueId: "hall", floors: [{ floor: 0, name: "0" }], zones: [zone("hall", [0, 0, 250, 250], { kind: "hall" })], gateways: [gateway("a", 1, 1, "hall")] }));
     expect(grid.cells).toBeLessThanOrEqual(4_000);
     expect(grid.cells).toBeGreaterThan(3_000);
+  });
+
+  it("what gateways watch is within 6 m of them, be they three or one; of a floor without any, all of it", () => {
+    const watchedOf = (...gateways: ReturnType<typeof gateway>[]): number[] => {
+      const map = venueMapSchema.parse({ venueId: "yard", floors: [{ floor: 0, name: "0" }, { floor: 1, name: "1" }], zones: [zone("room", [0, 0, 10, 10]), zone("yard", [10, 0, 60, 10], { kind: "outdoor" }), zone("attic", [0, 0, 10, 10], { floor: 1 })], gateways });
+      const { venue, grid } = prepareVenue(map);
+      const cells = watchedCells(grid as VenueGrid, (grid as VenueGrid).floors[0] as GridFloor, venue).filter((cell) => cell !== -1);
+      return [...cells].map((cell) => (grid as VenueGrid).xM[cell] as number);
+    };
+    for (const gateways of [[gateway("a", 5, 5, "room")], [gateway("a", 5, 5, "room"), gateway("b", 5, 1, "room")], [gateway("a", 5, 5, "room"), gateway("b", 5, 1, "room"), gateway("c", 1, 1, "room")]]) {
+      expect(Math.max(...watchedOf(...gateways)), `${gateways.length} gateways`).toBeCloseTo(11, 0);
+    }
+    expect(Math.max(...watchedOf(gateway("up", 5, 5, "attic", 1)))).toBeGreaterThan(59);
   });
 
   it("who walks within a room is not held up; through a wall between rooms few get; nobody leaves the building", () => {

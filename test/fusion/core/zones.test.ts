@@ -242,6 +242,23 @@ describe("zones of a posterior", () => {
     expect(ticksToLeave(doubtful, { from: CORRIDOR, gateways: { "gw-a": -75, "gw-b": -74 } })).toBe(Infinity);
   });
 
+  it("a scan beside it does not make one tick of the gateways' belief count for three seconds", () => {
+    const ticksUntilTold = (looks: readonly WeighedEvidence[]) => {
+      const state = newZoneState();
+      watch(times(60, posterior({ [CORRIDOR]: 1 })), state, 0, index);
+      for (let tick = 1; tick <= 60; tick++) {
+        const nowMs = 500 * (60 + tick);
+        if (detectZones(state, "tag", looks, nowMs, index, config).length > 0) return tick;
+      }
+      return Infinity;
+    };
+    const [scan, close] = [look({ [CORRIDOR]: 1 }, { standing: true, standsForS: 3 }), posterior({ [A]: 0.75, [CORRIDOR]: 0.25 })];
+    const alone = ticksUntilTold([close]);
+    expect(alone).toBeGreaterThan(1);
+    expect(alone).toBeLessThan(10);
+    expect(ticksUntilTold([scan, close])).toBe(alone);
+  });
+
   it("spots of a survey that sounded like a tag say nothing any more once it fell silent, and how it rose before says nothing of what comes", () => {
     const state = newZoneState();
     const tick = (atTick: number, one: WeighedEvidence, place: number | null) => {
