@@ -197,14 +197,14 @@ export function newMessageIntake({ config, pipeline, timeline, watch, wifi, isEr
         // A gateway's own scan tells of its surroundings, not of a tag: nothing to locate.
         if (scan.tagId === null) return;
         if (isErased(scan.tagId)) return refuseAs("TAG_ERASED");
-        return locate({ from: `wifi-scan ${scan.tagId}`, measuredAtMs: scan.heardAtMs }, message, (atMs) => locateScan(scan, atMs));
+        return locate({ from: "wifi-scan", tagId: scan.tagId, measuredAtMs: scan.heardAtMs }, message, (atMs) => locateScan(scan, atMs));
       }
       case "position": {
         const parsed = parsePositionReport(message.payload);
         if (!parsed.ok) return refuseAs(parsed.code);
         const report: PositionReport = parsed.value;
         if (isErased(report.tagId)) return refuseAs("TAG_ERASED");
-        return locate({ from: `${report.source} ${report.tagId}`, measuredAtMs: report.atMs }, message, (atMs) =>
+        return locate({ from: report.source, tagId: report.tagId, measuredAtMs: report.atMs }, message, (atMs) =>
           report.source === "gps" ? locateByGps(report, venue, pipeline.venue, atMs) : locateByCheckIn(report, venue, pipeline.venue, atMs),
         );
       }
@@ -238,16 +238,17 @@ export function newMessageIntake({ config, pipeline, timeline, watch, wifi, isEr
   }
 
   /** A location of another technology, on the clock of the device that sent it. The same one twice has the same time. */
-  function locate({ from, measuredAtMs }: { from: string; measuredAtMs: number }, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
+  function locate({ from, tagId, measuredAtMs }: { from: string; tagId: TagId; measuredAtMs: number }, message: FusionMessage, makeFix: (atMs: number) => Fix | null): void {
     const atMs = deviceTime(measuredAtMs, message);
     if (atMs === null) return;
     const apply = (): void => {
+      // Erased since it came: nothing is learned of the device either.
+      if (isErased(tagId)) return;
       const fix = makeFix(atMs);
-      if (fix !== null && isErased(fix.tagId)) return;
       if (fix !== null) pipeline.locate(fix, atMs);
       else if (!timeline.isReplaying) counts.unplaceable++;
     };
-    timeline.take({ dueMs: atMs, from, seq: 0, apply });
+    timeline.take({ dueMs: atMs, from: `${from} ${tagId}`, seq: 0, apply });
   }
 
   /** A device's time on our clock, or null when it is refused and counted: too late, or too far ahead. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sensorTopic } from "@konferenco/protocol";
-import { buildWifiModel, openFusionService, surveyOfRows } from "@konferenco/fusion";
+import { KeyRing, buildWifiModel, openFusionService, surveyOfRows, tagSubject } from "@konferenco/fusion";
 import { newWifiFloor } from "@konferenco/simulators";
 import { fakeStore } from "./fake-store.ts";
 
@@ -23,6 +23,31 @@ describe("a venue with a Wi-Fi survey", () => {
     await service.flush();
     expect(service.stats()).toMatchObject({ unplaceable: 1, tags: 1 });
     expect(service.stats().positions).toBeGreaterThan(50);
+    await service.close();
+  });
+
+  it("learns nothing of a phone that is erased between its scan and the tick", async () => {
+    const floor = newWifiFloor({ seed: "service", boxes: 8, roomsPerSide: 3, orientations: 2 });
+    const model = buildWifiModel(surveyOfRows(floor.survey));
+    let located = 0;
+    const keys = KeyRing.inMemory();
+    const counted = { ...model, locate: (...told: Parameters<typeof model.locate>) => (located++, model.locate(...told)) };
+    const service = openFusionService({ eventId: "demo", venue: floor.venue, store: fakeStore(), keys, nowMs: () => 0, time: "report", log: () => {}, wifiSurvey: counted });
+    const scan = floor.walk({ seed: 1, phone: { offsetDb: 0, slope: 1 }, scans: 1 })[0]?.scan ?? [];
+    const send = (tagId: string, heardAtMs: number) =>
+      service.ingest({
+        topic: sensorTopic("demo", "wifi-scan"),
+        payload: new TextEncoder().encode(JSON.stringify({ v: 1, tagId, heardAtMs, bssid: scan.map((row) => row.bssid), rssiDbm: scan.map((row) => row.rssiDbm) })),
+        gatewayId: null,
+        receivedAtMs: heardAtMs,
+      });
+    keys.keyFor(tagSubject("ann"));
+    await send("ann", 60_100);
+    await keys.erase([tagSubject("ann")], { forGood: true });
+    await send("ben", 60_600);
+    await send("ben", 61_600);
+    await service.flush();
+    expect(located).toBe(1);
     await service.close();
   });
 });
