@@ -97,6 +97,8 @@ const settings = {
   gridRadiusFloorM: z.number().min(0).max(100),
   closeCallNats: z.number().min(0).max(20),
   doorCallNats: z.number().min(0).max(20),
+  standingCallNats: z.number().min(0).max(20),
+  doorHoldMs: z.number().min(0).max(600_000),
   wallCallNats: z.number().min(0).max(20),
   strideMps: positive(10),
   youngVerdictMs: ms(1, 600_000),

@@ -194,6 +194,10 @@ export interface FusionConfig {
   closeCallNats: number;
   /** …into a room, whose walls make levels clear, by less than this… */
   doorCallNats: number;
+  /** …and so much more for one who stands: nobody goes in without walking (docs/decisions/0162)… */
+  standingCallNats: number;
+  /** …unless it is the same room for so long… */
+  doorHoldMs: number;
   /** …out of a room while one stands in it, and straight into the next one past the corridor between, by less than this… */
   wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
@@ -352,6 +356,8 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   floorHoldMs: 2_000,
   closeCallNats: 1,
   doorCallNats: 0.8,
+  standingCallNats: 2,
+  doorHoldMs: 4_000,
   wallCallNats: 2.5,
   strideMps: 1,
   youngVerdictMs: 5_000,

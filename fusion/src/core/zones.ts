@@ -178,17 +178,20 @@ function outweighs(state: ZoneState, challenger: number, nats: readonly number[]
 }
 
 /**
- * How clear a case must be, by what lies between. Nobody goes through walls: who stands in a room has not left it, and
- * who is in the next room has passed the corridor, unless the verdict is young and was itself mistaken. What is
- * said for long enough is believed even so.
+ * How clear a case must be, by what lies between. Nobody goes through walls: who stands has gone neither into a room nor
+ * out of it, and who is in the next room has passed the corridor, unless the verdict is young and was itself mistaken.
+ * What is said for long enough is believed even so.
  */
 function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
-  const { closeCallNats, doorCallNats, wallCallNats } = config;
+  const { closeCallNats, doorCallNats, standingCallNats, wallCallNats } = config;
+  const standing = Math.max(0, 1 - state.speedMps / config.strideMps);
+  const heldMs = nowMs - state.challengedAtMs;
   const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
-  if (!leavesRoom) return entersRoom ? doorCallNats : closeCallNats;
+  if (!leavesRoom && !entersRoom) return closeCallNats;
+  if (!leavesRoom) return doorCallNats + (heldMs < config.doorHoldMs ? standingCallNats * standing : 0);
   const isBehindWall = !entersRoom || (venue.onHallway[state.place] === true && venue.onHallway[challenger] === true);
-  if (!isBehindWall || nowMs - state.challengedAtMs >= config.wallHoldMs) return closeCallNats;
-  if (!entersRoom) return wallCallNats * Math.max(0, 1 - state.speedMps / config.strideMps);
+  if (!isBehindWall || heldMs >= config.wallHoldMs) return closeCallNats;
+  if (!entersRoom) return wallCallNats * standing;
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
