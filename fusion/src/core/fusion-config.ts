@@ -208,6 +208,12 @@ export interface FusionConfig {
   youngVerdictMs: number;
   /** Who is challenged by one place for so long is there after all, however they came. */
   wallHoldMs: number;
+  /** A verdict that goes back to the place before has flapped: so much more is asked of the next ones, after a stay of nothing… */
+  flapNats: number;
+  /** …a third of it after a stay of this… */
+  flapStayMs: number;
+  /** …and a third of it when this has passed. */
+  flapMemoryMs: number;
   /** Times so much across floors. */
   floorNatShare: number;
   /** The same across floors, where a mistake is dearer. */
@@ -362,6 +368,9 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   strideMps: 1,
   youngVerdictMs: 5_000,
   wallHoldMs: 15_000,
+  flapNats: 2,
+  flapStayMs: 10_000,
+  flapMemoryMs: 30_000,
   enterNatS: 0.4,
   floorNatShare: 6,
   dwellMs: 60_000,
