@@ -14,7 +14,7 @@ import type { SurveyPoint } from "./radio-map.ts";
 import { followSlowLevels, slowLevelsOf } from "./slow-levels.ts";
 import type { TagOffset } from "./tag-offset.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
-import { advanceTrack, followFix, isLocatedOnlyBy, newTrack, positionOf, trackOfPosition, updateTrack } from "./track.ts";
+import { advanceTrack, followFix, isLocatedOnlyBy, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { prepareVenue } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
 import { addToLinks, packLinks, readWindow, unpackLinks } from "./window.ts";
@@ -121,6 +121,8 @@ export interface Reheard {
 interface Tag extends RadioTag {
   /** Fixes of other technologies since the last tick; a tag has few, at most MAX_WAITING_FIXES. */
   waiting: Fix[];
+  /** Its motion by gateways alone, while other technologies speak too; else null, and the track is it. */
+  gait: Track | null;
   zones: ZoneState;
   activity: ActivityState;
   /** The longest pause between two packets of late: long for a tag that is weak or sends rarely. */
@@ -212,7 +214,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return null;
     }
     const before = parted.get(tagId);
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, locatedAfterTickMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
+    const tag: Tag = { tagId, links: [], waiting: [], track: null, gait: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, locatedAfterTickMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
     parted.delete(tagId);
     tagsInOrder = null;
@@ -262,9 +264,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       else updateTrack(tag.track, fix, nowMs, config);
     }
     if (tag.track === null) return null;
+    followGait(tag, alone ? null : beaconFix, nowMs);
 
     const looks = looksOf(fixes, nowMs, config);
-    noteWitnesses(tag.zones, { links: tag.links, votes: beaconFix?.votes ?? null, speedMps: Math.hypot(tag.track.vxMps, tag.track.vyMps) }, nowMs, venue, config);
+    noteWitnesses(tag.zones, { links: tag.links, votes: beaconFix?.votes ?? null, speedMps: speedOf(tag.gait ?? tag.track) }, nowMs, venue, config);
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];
@@ -549,6 +552,20 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
 /** A scan that was taken up into what the device's earlier ones told. */
 function isFollowedScan({ source, filtered }: Fix): boolean {
   return source === "wifi" && filtered === true;
+}
+
+/**
+ * What is averaged from several technologies learns late that somebody walks, and zones wait for that: whoever leaves a room
+ * is told 0.5 s later where a phone scans beside the badge. So speed is told by the gateways' own filter wherever it speaks.
+ */
+function followGait(tag: Tag, fix: Fix | null, nowMs: number): void {
+  if (fix?.filtered !== true || tag.track === null) tag.gait = null;
+  else if (tag.gait === null) tag.gait = copyOf(tag.track);
+  else followFix(tag.gait, fix, nowMs - tag.gait.atMs, nowMs);
+}
+
+function speedOf({ vxMps, vyMps }: Track): number {
+  return Math.hypot(vxMps, vyMps);
 }
 
 /** A long pause is remembered for about so long. */
