@@ -97,7 +97,10 @@ export interface FusionService {
 
 /** A position is stored when the tag moved this far since the last stored one… */
 const MOVED_M = 0.2;
-/** …or a new second has begun, so that nobody looks stale. By the clock, so that what was stored before does not decide what is. */
+/**
+ * …or a new second has begun, so that nobody looks stale: by the clock, so that what was stored before does not decide what is.
+ * A scan's position carries its scan's time, off the grid of ticks: then also when the next tick would be more than a second after the one before.
+ */
 const RESTATE_MS = 1_000;
 /** In report time a pause of the recording runs all its ticks at once, and none may be merged: 40 min of them. */
 const MAX_REPORT_TIME_COMMITS = 5_000;
@@ -173,7 +176,7 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
     config.rotatingTags?.prepare(nowMs);
     dropErased();
     const output = timeline.tick(nowMs);
-    const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId)));
+    const positions = output.positions.filter((position) => isWorthStoring(position, stored.get(position.tagId), tickMs));
     for (const position of positions) stored.set(position.tagId, position);
     for (const tagId of output.droppedTags) {
       stored.delete(tagId);
@@ -334,8 +337,8 @@ function rounded(db: number): number {
   return Math.round(10 * db) / 10;
 }
 
-function isWorthStoring(position: Position, before: Position | undefined): boolean {
+function isWorthStoring(position: Position, before: Position | undefined, tickMs: number): boolean {
   if (before === undefined || position.zoneId !== before.zoneId || position.floor !== before.floor) return true;
-  if (Math.floor(position.atMs / RESTATE_MS) > Math.floor(before.atMs / RESTATE_MS)) return true;
+  if (Math.floor(position.atMs / RESTATE_MS) > Math.floor(before.atMs / RESTATE_MS) || position.atMs + tickMs > before.atMs + RESTATE_MS) return true;
   return Math.hypot(position.xM - before.xM, position.yM - before.yM) >= MOVED_M;
 }

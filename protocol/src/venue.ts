@@ -23,8 +23,9 @@ export type Zone = z.infer<typeof zoneSchema>;
 
 const gatewaySchema = z.object({
   gatewayId: idSchema,
-  xM: metre,
-  yM: metre,
+  /** Absent where nothing is drawn: zones need no place. */
+  xM: metre.optional(),
+  yM: metre.optional(),
   /** Height above its floor. */
   zM: metre.optional(),
   floor: floorNumber,
@@ -55,7 +56,10 @@ const venueFileSchema = z.object({
 export const venueMapSchema = z
   .preprocess(withoutNulls, venueFileSchema)
   .transform((venue, context) => {
-    const gateways = venue.gateways.map((gateway) => {
+    const isDrawn = venue.zones.some(({ polygons }) => polygons.length > 0);
+    const gateways = venue.gateways.map(({ xM, yM, ...rest }) => {
+      if (isDrawn && (xM === undefined || yM === undefined)) context.addIssue({ code: "custom", path: ["gateways"], message: `gateway "${rest.gatewayId}" needs xM and yM: only a map without polygons does without` });
+      const gateway = { ...rest, xM: xM ?? 0, yM: yM ?? 0 };
       const zoneId = gateway.zoneId ?? zoneAround(venue.zones, gateway);
       if (zoneId === null) context.addIssue({ code: "custom", path: ["gateways"], message: `gateway "${gateway.gatewayId}" hangs in no zone of floor ${gateway.floor}: name its zoneId` });
       return { ...gateway, zoneId: zoneId ?? "" };

@@ -26,6 +26,24 @@ describe("a venue with a Wi-Fi survey", () => {
     await service.close();
   });
 
+  it("tells of a phone that lies on a table at least once a second, whenever it scans", async () => {
+    const floor = newWifiFloor({ seed: "service", boxes: 8, roomsPerSide: 3, orientations: 2 });
+    const store = fakeStore();
+    const service = openFusionService({ eventId: "demo", venue: floor.venue, store, nowMs: () => 0, time: "report", log: () => {}, wifiSurvey: buildWifiModel(surveyOfRows(floor.survey)) });
+    const scan = floor.walk({ seed: 1, phone: { offsetDb: 0, slope: 1 }, scans: 1 })[0]?.scan ?? [];
+    for (let i = 0; i < 25; i++) {
+      const heardAtMs = 60_000 + 4_187 * i;
+      const payload = new TextEncoder().encode(JSON.stringify({ v: 1, tagId: "phone", heardAtMs, bssid: scan.map((row) => row.bssid), rssiDbm: scan.map((row) => row.rssiDbm) }));
+      await service.ingest({ topic: sensorTopic("demo", "wifi-scan"), payload, gatewayId: null, receivedAtMs: heardAtMs });
+    }
+    await service.flush();
+    const times = store.commits.flatMap(({ batch }) => batch.positions.map(({ atMs }) => atMs));
+    const pausesMs = times.slice(1).map((atMs, i) => atMs - (times[i] as number));
+    expect(times.length).toBeGreaterThan(95);
+    expect(Math.max(...pausesMs)).toBeLessThanOrEqual(1_000);
+    await service.close();
+  });
+
   it("learns nothing of a phone that is erased between its scan and the tick", async () => {
     const floor = newWifiFloor({ seed: "service", boxes: 8, roomsPerSide: 3, orientations: 2 });
     const model = buildWifiModel(surveyOfRows(floor.survey));

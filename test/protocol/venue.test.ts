@@ -29,6 +29,12 @@ describe("a venue map", () => {
     expect(bare.walls).toEqual([]);
   });
 
+  it("without a plan needs no places of gateways", () => {
+    const bare = { zones: [{ zoneId: "stand", floor: 0 }], gateways: [{ gatewayId: "gw-1", floor: 0, zoneId: "stand" }] };
+    expect(parse(bare).gateways).toEqual([{ gatewayId: "gw-1", xM: 0, yM: 0, floor: 0, zoneId: "stand" }]);
+    expect(() => parse({ gateways: [{ gatewayId: "gw-1", xM: 1, floor: 0, zoneId: "hall" }] })).toThrow(/"gw-1" needs xM and yM/);
+  });
+
   it("takes walls of four and of five numbers", () => expect(parse({ walls: [[0, 0, 1, 1], [0, 0, 1, 1, 0]] }).walls).toHaveLength(2));
 
   it.each([

@@ -98,7 +98,13 @@ export function acceptReport(acceptor: Acceptor, report: BeaconReport, { receive
       });
     }
   }
+  observations.sort(asHeard);
   return { ok: true, value: { observations, dueMs, refusedRows } };
+}
+
+/** A gateway may list its rows in any order: filters take them as they were heard, and those of one instant always the same way. */
+function asHeard(a: Observation, b: Observation): number {
+  return a.heardAtMs - b.heardAtMs || (a.tagId < b.tagId ? -1 : a.tagId > b.tagId ? 1 : a.rssiDbm - b.rssiDbm);
 }
 
 /** When an observation of a report was due: with its report, or before it when it waited in a gateway's spool. */

@@ -30,7 +30,7 @@ export function locateByBeacons(window: ReadingWindow, venue: VenueIndex, config
   yM /= total;
   // Mean square less squared mean; rounding may take it a hair below nothing.
   const spreadM2 = Math.max(0, squaresM2 / total - xM ** 2 - yM ** 2);
-  const accuracy95M = accuracyOf(spreadM2, readings.length, config);
+  const accuracy95M = accuracyOf(spreadM2, inOnePoint(readings, venue) ? 1 : readings.length, config);
   return {
     tagId: window.tagId,
     atMs: window.atMs,
@@ -87,6 +87,12 @@ function loudestFloor(readings: readonly Reading[], venue: VenueIndex, config: F
     if (score > best.score || (score === best.score && floor < best.floor)) best = { floor, score };
   }
   return best.floor;
+}
+
+/** As on a map that has no places for them: they are no better than one. */
+function inOnePoint(readings: readonly Reading[], venue: VenueIndex): boolean {
+  const first = gatewayOf(readings[0] as Reading, venue);
+  return readings.every((reading) => gatewayOf(reading, venue).xM === first.xM && gatewayOf(reading, venue).yM === first.yM);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { SIGMAS_OF_95 } from "./fix.ts";
 import { overlapPerM2, type Presence } from "./presence.ts";
 import { UNHEARD_DBM, type GatewayLevel } from "./slow-levels.ts";
 
@@ -118,6 +119,10 @@ const NEAR = {
   unlikeness: -0.765,
   sameZone: 0.775,
 } as const;
+/** Two who are each known to 10 m, as on a map that has no places for its gateways. */
+const NO_PLACE_M2 = 2 * (10 / SIGMAS_OF_95) ** 2;
+/** Then the zone says more: two in a room of 40 m2 are within 2 m so often. */
+const WITHIN_A_ROOM = (Math.PI * NEAR_M ** 2) / 40;
 /** Less overlap says no more: a belief may have ruled out the truth. */
 const LEAST_OVERLAP = 0.003;
 
@@ -128,8 +133,12 @@ export function logitNear({ a, b, distanceM, varianceM2, isSameZone, directDbm }
     const chance = Math.min(0.999, Math.max(1e-6, chanceWithin(NEAR_M, distanceM, varianceM2)));
     return Math.log(chance / (1 - chance)) + direct;
   }
-  const overlap = a.presence === null || b.presence === null ? chanceWithin(NEAR_M, distanceM, varianceM2) : Math.PI * NEAR_M ** 2 * overlapPerM2(a.presence, b.presence);
+  const overlap = a.presence === null || b.presence === null ? chanceByPlaces(distanceM, varianceM2, isSameZone) : Math.PI * NEAR_M ** 2 * overlapPerM2(a.presence, b.presence);
   return NEAR.bias + NEAR.overlap * Math.log(overlap + LEAST_OVERLAP) + NEAR.unlikeness * Math.log(unlikenessOf(a, b)) + (isSameZone ? NEAR.sameZone : 0) + direct;
+}
+
+function chanceByPlaces(distanceM: number, varianceM2: number, isSameZone: boolean): number {
+  return isSameZone && varianceM2 >= NO_PLACE_M2 ? WITHIN_A_ROOM : chanceWithin(NEAR_M, distanceM, varianceM2);
 }
 
 /**

@@ -27,6 +27,15 @@ describe("accepting reports", () => {
     expect(accept(acceptor, report({ seq: 1 })).ok).toBe(true);
   });
 
+  it("rows in any order are the same observations in the order of hearing", () => {
+    const rows = [["tag-1", -60, 700], ["tag-2", -70, 900], ["tag-1", -63, 900], ["tag-1", -61, 900], ["tag-3", -80, 950]] as const;
+    const taken = (order: readonly (typeof rows)[number][]) => accept(newAcceptor(), report({ tagId: order.map(([tagId]) => tagId), rssiDbm: order.map(([, rssiDbm]) => rssiDbm), heardAtMs: order.map(([, , heardAtMs]) => heardAtMs) }));
+    expect(taken(rows)).toMatchObject({ value: { observations: [{ heardAtMs: 700 }, { tagId: "tag-1", rssiDbm: -63 }, { tagId: "tag-1", rssiDbm: -61 }, { tagId: "tag-2" }, { tagId: "tag-3" }] } });
+    fc.assert(fc.property(fc.shuffledSubarray([...rows], { minLength: rows.length }), (order) => {
+      expect(taken(order)).toEqual(taken(rows));
+    }));
+  });
+
   it("each sequence number is accepted exactly once, in whatever order and however often they come", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 900 }), { maxLength: 300 }), (seqs) => {

@@ -38,6 +38,14 @@ describe("a fix from beacons", () => {
     expect(weak.accuracy95M).toBeCloseTo(strong.accuracy95M);
   });
 
+  it("of gateways that a map has no places for is a neighbourhood, however many hear the tag", () => {
+    const unplaced = venueMapSchema.parse({ venueId: "v", zones: ["a", "b", "c"].map((zoneId) => ({ zoneId, floor: 0 })), gateways: ["a", "b", "c"].map((zoneId) => ({ gatewayId: `gw-${zoneId}`, floor: 0, zoneId })) });
+    const venue = indexVenue(unplaced);
+    const fix = fixOf({ "gw-a": -50, "gw-b": -70, "gw-c": -75 }, venue);
+    expect(fix).toMatchObject({ xM: 0, yM: 0, accuracy95M: 10 });
+    expect(evidenceFor("a", fix, venue)).toBeGreaterThan(0.8);
+  });
+
   it("with one or two gateways is a neighbourhood of ten metres, no better", () => {
     expect(fixOf({ "left-middle": -40 }).accuracy95M).toBe(10);
     expect(fixOf({ "left-middle": -40, "left-corner": -42 }).accuracy95M).toBe(10);

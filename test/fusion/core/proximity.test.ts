@@ -35,6 +35,13 @@ describe("near and apart", () => {
     expect(transitions[0]?.confidence).toBeGreaterThan(config.nearProbability);
   });
 
+  it("where no gateway has a place, two are near in one zone if gateways hear them alike, and not because both are in the same point of a map", () => {
+    const somewhere = (tagId: string, zoneId: string, xM: number): Whereabouts => ({ ...at(tagId, 0, 0, 0, heardAt(xM, 8)), accuracy95M: 10, zoneId });
+    expect(look(somewhere("a", "left", 4), somewhere("b", "left", 5)).probabilityWithin2M).toBeGreaterThan(config.nearProbability);
+    expect(look(somewhere("a", "left", 4), somewhere("b", "left", 18)).probabilityWithin2M).toBeLessThan(config.nearProbability);
+    expect(look(somewhere("a", "left", 4), somewhere("b", "right", 18)).probabilityWithin2M).toBeLessThan(config.apartProbability);
+  });
+
   it("two who pass each other are not told", () => {
     const state = newProximityState();
     expect([...stay(state, [at("a", 4), at("b", 5)], 2), ...stay(state, [at("a", 4), at("b", 12)], 10, 2)]).toEqual([]);
