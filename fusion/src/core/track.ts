@@ -96,8 +96,7 @@ export function updateTrack(track: Track, fix: Fix, nowMs: number, config: Fusio
     return;
   }
   track.heldBackSinceMs = null;
-  // Consecutive fixes of one window are nearly the same measurement: each counts as a share of one.
-  const noiseM2 = sigmaM ** 2 * (fix.source === "beacon" ? config.fixCorrelation : 1);
+  const noiseM2 = sigmaM ** 2 * noiseShareOf(track, fix, nowMs, config);
   const innovationM2 = track.placeVarianceM2 + noiseM2;
   const placeGain = track.placeVarianceM2 / innovationM2;
   const velocityGain = track.placeVelocityM2ps / innovationM2;
@@ -110,6 +109,16 @@ export function updateTrack(track: Track, fix: Fix, nowMs: number, config: Fusio
   track.placeVarianceM2 *= 1 - placeGain;
   track.bias95M += placeGain * (biasOf(fix) - track.bias95M);
   noteSource(track, fix, nowMs);
+}
+
+/**
+ * How much of a fix's variance the next fix shares no more. Consecutive fixes of one window are nearly the same measurement:
+ * each counts as a share of one. A GPS receiver errs alike from fix to fix, so where nothing else speaks it is followed
+ * rather than averaged; against others all of its error counts.
+ */
+function noiseShareOf(track: Track, { source }: Fix, nowMs: number, config: FusionConfig): number {
+  if (source === "beacon") return config.fixCorrelation;
+  return source === "gps" && isLocatedOnlyBy(track, "gps", config.windowMs, nowMs) ? 1 - GPS_BIAS_SHARE ** 2 : 1;
 }
 
 function noteSource(track: Track, { source }: Fix, nowMs: number): void {
@@ -144,12 +153,14 @@ export function followFix(track: Track, fix: Fix, elapsedMs: number, nowMs: numb
 
 const FOLLOWED_VELOCITY_S = 1.5;
 
-/** Radio fixes err alike for as long as a person stands there: their bias is most of their error. GPS and check-ins average out. */
-function biasOf(fix: Fix): number {
-  return fix.source === "beacon" || fix.source === "wifi" ? BIAS_SHARE * fix.accuracy95M : 0;
+/** Radio fixes err alike for as long as a person stands there, and GPS while its satellites do: their bias is most of their error. A check-in has none. */
+function biasOf({ source, accuracy95M }: Fix): number {
+  if (source === "check-in") return 0;
+  return (source === "gps" ? GPS_BIAS_SHARE : BIAS_SHARE) * accuracy95M;
 }
 
 const BIAS_SHARE = 0.9;
+const GPS_BIAS_SHARE = 0.85;
 
 /** The radius that holds the truth in 95 of 100 cases: what the filter does not know and what its fixes share. */
 export function accuracy95MOf(track: Track): number {

@@ -34,6 +34,16 @@ describe("a track", () => {
     expect(5 + 59 * 0.5 - track.xM).toBeLessThan(3);
   });
 
+  it("of GPS alone stays as unsure as the receiver is, and follows who walks; beside gateways GPS counts by all of its error", () => {
+    const gps = (xM: number) => fixAt(xM, 5, { source: "gps", accuracy95M: 8 });
+    const stands = follow(Array.from({ length: 120 }, () => gps(5)));
+    expect(accuracy95MOf(stands)).toBeGreaterThan(0.8 * 8);
+    expect(accuracy95MOf(stands)).toBeLessThan(1.1 * 8);
+    const walks = Array.from({ length: 60 }, (_, i) => gps(5 + i * 0.6));
+    expect(5 + 59 * 0.6 - follow(walks).xM).toBeLessThan(1);
+    expect(follow([...still(40), gps(9)]).xM).toBeLessThan(6);
+  });
+
   it("of somebody who falls silent coasts a few metres and stops, ever less sure of the place", () => {
     const track = follow(Array.from({ length: 60 }, (_, i) => fixAt(5 + i * 0.5, 5)));
     const [atM, sureM] = [track.xM, accuracy95MOf(track)];
