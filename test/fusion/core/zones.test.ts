@@ -254,8 +254,7 @@ describe("zones of a posterior", () => {
     rest(inCorridor, 60_000);
     const calm = ticksToTell(doubtful);
     expect(calm).toBeLessThan(5);
-    for (let i = 0; i < 2; i++) [ticksToTell(inCorridor), ticksToTell(inA)];
-    ticksToTell(inCorridor);
+    for (const next of [inCorridor, inA, inCorridor, inA, inCorridor]) ticksToTell(next);
     expect(ticksToTell(doubtful)).toBe(Infinity);
     rest(inCorridor, 120_000);
     expect(ticksToTell(doubtful)).toBeLessThanOrEqual(calm + 1);
