@@ -8,7 +8,15 @@ import type { VenueGrid } from "./venue-grid.ts";
 export interface Presence {
   nodes: Int32Array;
   weight: Float64Array;
+  /** Its stretch of both arrays, up to before `to`: others share them. */
+  from: number;
+  to: number;
 }
+
+const NOWHERE: Presence = { nodes: new Int32Array(0), weight: new Float64Array(0), from: 0, to: 0 };
+
+/** Presences are made for everybody at once and let go at once, so a thousand share two arrays of 0.8 MB: two small ones each cost more than what is in them. */
+const NODES_AT_ONCE = 65_536;
 
 /**
  * Cells share their mass among the four nodes around them. So the lattice blurs by 0.6 m on each axis, and two who
@@ -27,6 +35,8 @@ export interface PresenceLattice {
   floorOf: Uint8Array;
   /** Scratch, one number a node, zero between calls. */
   mass: Float64Array;
+  /** The presence that was made last: behind it is room. */
+  last: Presence;
 }
 
 export function newPresenceLattice(grid: VenueGrid): PresenceLattice {
@@ -46,7 +56,7 @@ export function newPresenceLattice(grid: VenueGrid): PresenceLattice {
     }
     nodes += (columns[floorIndex] as number) * (Math.ceil((rows * cellM) / spacingM) + 2);
   });
-  return { node, east, north, spacingM, columns, floorOf: grid.floorOf, mass: new Float64Array(nodes) };
+  return { node, east, north, spacingM, columns, floorOf: grid.floorOf, mass: new Float64Array(nodes), last: NOWHERE };
 }
 
 /** Of a belief that is wider than this in cells a sample is looked at. */
@@ -54,7 +64,8 @@ const MOST_CELLS = 300;
 /** Nodes with less than this share of the heaviest do not count: in a wide belief that is most of them. */
 const LEAST_NODE_SHARE = 0.05;
 
-export function presenceOf({ count, cells, standing, walking }: Belief, { node, east, north, columns, spacingM, floorOf, mass }: PresenceLattice): Presence {
+export function presenceOf({ count, cells, standing, walking }: Belief, lattice: PresenceLattice): Presence {
+  const { node, east, north, columns, spacingM, floorOf, mass } = lattice;
   const step = Math.ceil(count / MOST_CELLS);
   let first = mass.length;
   let last = -1;
@@ -84,27 +95,34 @@ export function presenceOf({ count, cells, standing, walking }: Belief, { node, 
     nodes++;
     sum += here;
   }
-  const presence: Presence = { nodes: new Int32Array(nodes), weight: new Float64Array(nodes) };
-  for (let at = first, i = 0; at <= last + 1; at++) {
+  const presence = roomFor(nodes, lattice.last);
+  for (let at = first, i = presence.from; at <= last + 1; at++) {
     const here = mass[at] as number;
     mass[at] = 0;
     if (here < least) continue;
     presence.nodes[i] = at;
     presence.weight[i++] = here / (sum * spacingM);
   }
+  lattice.last = presence;
   return presence;
 }
 
+function roomFor(count: number, { nodes, weight, to }: Presence): Presence {
+  if (to + count <= nodes.length) return { nodes, weight, from: to, to: to + count };
+  const room = Math.max(count, NODES_AT_ONCE);
+  return { nodes: new Int32Array(room), weight: new Float64Array(room), from: 0, to: count };
+}
+
 /** Scratch: the weights of the presence that was laid out last, by node. In a crowd that is one person beside thirty others. */
-let laidOut: Presence = { nodes: new Int32Array(0), weight: new Float64Array(0) };
+let laidOut = NOWHERE;
 let laidWeight = new Float64Array(0);
 
 /** How likely two are at one point, per m2, if their beliefs had nothing to do with each other. The same from either side, to the last bit. */
 export function overlapPerM2(a: Presence, b: Presence): number {
   if (laidOut !== a && laidOut !== b) layOut(a);
-  const { nodes, weight } = laidOut === a ? b : a;
+  const { nodes, weight, from, to } = laidOut === a ? b : a;
   let sum = 0;
-  for (let i = 0; i < nodes.length; i++) {
+  for (let i = from; i < to; i++) {
     const at = nodes[i] as number;
     if (at < laidWeight.length) sum += (weight[i] as number) * (laidWeight[at] as number);
   }
@@ -112,9 +130,10 @@ export function overlapPerM2(a: Presence, b: Presence): number {
 }
 
 function layOut(presence: Presence): void {
-  for (const at of laidOut.nodes) laidWeight[at] = 0;
-  const length = 1 + (presence.nodes.at(-1) ?? 0);
+  for (let i = laidOut.from; i < laidOut.to; i++) laidWeight[laidOut.nodes[i] as number] = 0;
+  const { nodes, weight, from, to } = presence;
+  const length = 1 + (to === from ? 0 : (nodes[to - 1] as number));
   if (laidWeight.length < length) laidWeight = new Float64Array(2 * length);
-  for (let i = 0; i < presence.nodes.length; i++) laidWeight[presence.nodes[i] as number] = presence.weight[i] as number;
+  for (let i = from; i < to; i++) laidWeight[nodes[i] as number] = weight[i] as number;
   laidOut = presence;
 }

@@ -35,8 +35,12 @@ export interface RadioLocatorOptions {
   isRehearing: () => boolean;
 }
 
-/** What the tag's beacons say at a tick. Null when too little was heard. */
-export type RadioLocator = (tag: RadioTag, window: ReadingWindow | null, nowMs: number) => Fix | null;
+export interface RadioLocator {
+  /** What the tag's beacons say at a tick. Null when too little was heard. */
+  locate(tag: RadioTag, window: ReadingWindow | null, nowMs: number): Fix | null;
+  /** Lets the radio model learn from the tag before its tick, if it wants to learn now and the tag has something new to tell. */
+  learnFrom(tag: RadioTag, nowMs: number): void;
+}
 
 /** A first window is worth a look of this length. */
 const FIRST_LOOK_S = 2;
@@ -47,17 +51,24 @@ const LEARN_EVERY_M = 1.5;
 
 /** By the grid, which knows the radio; by the centroid where there is no plan to have one on. */
 export function newRadioLocator({ venue, grid, calibration, config, isRehearing }: RadioLocatorOptions): RadioLocator {
-  if (grid === null || calibration === null) return (_tag, window) => (window === null ? null : locateByBeacons(window, venue, config));
+  if (grid === null || calibration === null) return { locate: (_tag, window) => (window === null ? null : locateByBeacons(window, venue, config)), learnFrom: () => {} };
   return newGridLocator({ venue, grid, calibration, config, isRehearing });
 }
 
 function newGridLocator({ venue, grid, calibration, config, isRehearing }: RadioLocatorOptions & { grid: VenueGrid; calibration: Calibration }): RadioLocator {
   const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue, config);
 
-  function locateByRadio(tag: RadioTag, window: ReadingWindow | null, nowMs: number): Fix | null {
+  // Where nothing can be said by centroid, one reading still moves a belief; without any it only gets vaguer.
+  const isHeardNow = (tag: RadioTag, nowMs: number): boolean => tag.links.length > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
+
+  function learnFrom(tag: RadioTag, nowMs: number): void {
+    if (!calibration.wantsSnapshot(nowMs) || tag.belief === null || !isHeardNow(tag, nowMs) || !hasMoved(tag)) return;
+    calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
+  }
+
+  function locate(tag: RadioTag, window: ReadingWindow | null, nowMs: number): Fix | null {
     let hearings: Hearing[] = [];
-    // Where nothing can be said by centroid, one reading still moves a belief; without any it only gets vaguer.
-    const isHeard = tag.links.length > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
+    const isHeard = isHeardNow(tag, nowMs);
     const scarcity = scarcityOf(tag.links, calibration, nowMs, config);
     if (tag.belief === null) {
       if (!isHeard) return null;
@@ -68,9 +79,6 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
     } else {
       const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
       if (isHeard) {
-        if (!isRehearing() && calibration.wantsSnapshot(nowMs) && hasMoved(tag)) {
-          calibration.learn({ xM: tag.track?.xM ?? 0, yM: tag.track?.yM ?? 0, hearings: hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config), offsetDb: tag.belief.offsetDb }, nowMs);
-        }
         if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
         hearings = hearingsOf(tag.links, venue, calibration, dtS / scarcity, nowMs, config);
       }
@@ -118,5 +126,5 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
     return offsetOf(offset);
   }
 
-  return locateByRadio;
+  return { locate, learnFrom };
 }

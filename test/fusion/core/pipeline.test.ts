@@ -43,6 +43,15 @@ describe("the pipeline", () => {
     expect(outputs.map(({ positions }) => positions.map(({ atMs }) => atMs))).toEqual(Array.from({ length: 20 }, (_, i) => [(i + 1) * 500]));
   });
 
+  it("what a tick tells comes by tag id, wherever the tags are", () => {
+    const venue = twoRooms();
+    const people = { ann: stand(15, 8), bob: stand(2, 2), cat: stand(12, 3), dan: stand(5, 5) };
+    for (const { positions, zoneTransitions } of walk(newPipeline(venue), venue, people, 20)) {
+      expect(positions.map(({ tagId }) => tagId)).toEqual(["ann", "bob", "cat", "dan"]);
+      expect(zoneTransitions.map(({ tagId }) => tagId)).toEqual(zoneTransitions.map(({ tagId }) => tagId).toSorted());
+    }
+  });
+
   it("a tag silent for 30 s leaves its zone and its company, and is dropped", () => {
     const venue = twoRooms();
     const pipeline = newPipeline(venue);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { VenueMap } from "@konferenco/protocol";
 import type { Belief } from "../../../fusion/src/core/grid-filter.ts";
-import { newPresenceLattice, overlapPerM2, presenceOf } from "../../../fusion/src/core/presence.ts";
+import { newPresenceLattice, overlapPerM2, presenceOf, type Presence } from "../../../fusion/src/core/presence.ts";
 import { newTagOffset } from "../../../fusion/src/core/tag-offset.ts";
 import { cellNear, newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
@@ -20,14 +20,29 @@ function prepared(map: VenueMap = openHall(4)) {
   return { at };
 }
 
+function written({ nodes, weight, from, to }: Presence): { nodes: number[]; weight: number[] } {
+  return { nodes: [...nodes.subarray(from, to)], weight: [...weight.subarray(from, to)] };
+}
+
 describe("where two may be, laid over each other", () => {
   it("holds all of the mass, on nodes that ascend, each time anew", () => {
     const { at } = prepared();
     const presence = at([3.3, 4.1], [9.2, 6.7], [9.7, 6.7]);
-    expect(presence.weight.reduce((sum, weight) => sum + weight, 0) * 1.5).toBeCloseTo(1, 9);
-    expect([...presence.nodes]).toEqual([...new Set(presence.nodes)].sort((a, b) => a - b));
+    const { nodes, weight } = written(presence);
+    expect(weight.reduce((sum, each) => sum + each, 0) * 1.5).toBeCloseTo(1, 9);
+    expect(nodes).toEqual([...new Set(nodes)].sort((a, b) => a - b));
     at([1, 1]);
-    expect(at([3.3, 4.1], [9.2, 6.7], [9.7, 6.7])).toEqual(presence);
+    expect(written(at([3.3, 4.1], [9.2, 6.7], [9.7, 6.7]))).toEqual({ nodes, weight });
+  });
+
+  it("stays as it is while a hundred thousand nodes of others are made: they share arrays of bounded length", () => {
+    const { at } = prepared();
+    const first = at([3.3, 4.1], [9.2, 6.7]);
+    const asMade = written(first);
+    const others = Array.from({ length: 15_000 }, (_, i) => at([3 + (i % 10) / 10, 4], [9, 6.7]));
+    expect(written(first)).toEqual(asMade);
+    expect(new Set([first, ...others].map(({ nodes }) => nodes)).size).toBe(2);
+    for (const { nodes, from, to } of others) expect(to - from).toBeLessThanOrEqual(nodes.length);
   });
 
   it("falls as people are farther apart, and is nothing beyond two nodes", () => {

@@ -132,7 +132,7 @@ describe("how likely two people are within 2 m", () => {
 
   it("asks where the grid may have them, not only for the distance of the means", () => {
     // Two who may each be in one of two places, a metre of 1.5 wide: the same two, or two others in between.
-    const places = (...nodes: number[]): Presence => ({ nodes: Int32Array.from(nodes), weight: Float64Array.from(nodes, () => 1 / 1.5 / nodes.length) });
+    const places = (...nodes: number[]): Presence => ({ nodes: Int32Array.from(nodes), weight: Float64Array.from(nodes, () => 1 / 1.5 / nodes.length), from: 0, to: nodes.length });
     const torn = (tagId: string, ...nodes: number[]): Whereabouts => ({ ...at(tagId, 5), presence: places(...nodes) });
     const alike = look(torn("a", 10, 30), torn("b", 10, 30)).probabilityWithin2M;
     expect(alike).toBeGreaterThan(0.8);
