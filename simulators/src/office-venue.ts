@@ -150,6 +150,8 @@ export interface OfficeRecordingOptions {
   gatewaysAdvertise?: boolean;
   /** How long a visit to a room lasts: anything between. */
   staysMs?: readonly [leastMs: number, mostMs: number];
+  /** So often, instead of to a room, people go to stand in the corridor: 0.15 makes it a quarter of the time, 0.4 nearly half. */
+  corridorShare?: number;
   /** Somebody walks the building before: spots about this far apart, four times turned round at each. */
   surveyEveryM?: number;
 }
@@ -167,7 +169,7 @@ export interface SimulatedRecording {
 
 /** People who visit rooms and meet in a building by dice, whose radio is by dice too: exponent, walls, shadowing, losses. Same seed: same bytes. */
 export function officeRecording(seed: string | number, options: OfficeRecordingOptions = {}): SimulatedRecording {
-  const { kind = "office", people = 1, forMs = 280_000, powerDbm = 3, gatewaysAdvertise = true, staysMs = [4_000, 30_000] } = options;
+  const { kind = "office", people = 1, forMs = 280_000, powerDbm = 3, gatewaysAdvertise = true, staysMs = [4_000, 30_000], corridorShare = 0 } = options;
   const { map, built } = buildingOf(kind, seed);
   const dice = newRandom(`office-recording/${kind}/${seed}`);
   const radio = newRadio(built, seed, {
@@ -185,7 +187,7 @@ export function officeRecording(seed: string | number, options: OfficeRecordingO
     ...rangesOf(options.ranges ?? {}, powerDbm, dice.fork("ranges")),
     ...options.radio,
   });
-  const crowd = visitors(built, { people, forMs, staysMs }, dice.fork("visitors"));
+  const crowd = visitors(built, { people, forMs, staysMs, corridorShare }, dice.fork("visitors"));
   const world = newWorld({ venue: built, crowd, radio });
   const truth: TruthPoint[] = [];
   const observations: RecordedObservation[] = [];
@@ -238,9 +240,10 @@ interface Knot extends FloorPoint {
 const STAIRS_MS = 12_000;
 
 /** Everybody visits one room after the other, half of the time one where somebody else is going. */
-function visitors(venue: VenueMap, { people, forMs, staysMs }: Required<Pick<OfficeRecordingOptions, "people" | "forMs" | "staysMs">>, dice: Random): Crowd {
+function visitors(venue: VenueMap, { people, forMs, staysMs, corridorShare }: Required<Pick<OfficeRecordingOptions, "people" | "forMs" | "staysMs" | "corridorShare">>, dice: Random): Crowd {
   const navigation: Navigation = newNavigation(venue);
   const rooms = navigation.reachableZoneIds.filter((zoneId) => venue.zones.some((zone) => zone.zoneId === zoneId && zone.kind !== "stairs"));
+  const corridors = rooms.filter((zoneId) => venue.zones.some((zone) => zone.zoneId === zoneId && zone.kind === "corridor"));
   const tagIds = Array.from({ length: people }, (_, i) => `person-${i + 1}`);
   const plans = new Map<TagId, Knot[]>();
   const meetings: { zoneId: string; atMs: number; spot: FloorPoint }[] = [];
@@ -250,7 +253,7 @@ function visitors(venue: VenueMap, { people, forMs, staysMs }: Required<Pick<Off
     while ((knots.at(-1) as Knot).atMs < forMs) {
       const last = knots.at(-1) as Knot;
       const meeting = meetings.find(({ atMs }) => Math.abs(atMs - last.atMs) < 10_000 && own.next() < 0.5);
-      const zoneId = meeting?.zoneId ?? own.pick(rooms);
+      const zoneId = meeting?.zoneId ?? own.pick(corridors.length > 0 && corridorShare > 0 && own.next() < corridorShare ? corridors : rooms);
       const spot = navigation.spot(zoneId, own, meeting?.spot) as FloorPoint;
       const speedMps = own.between(0.6, 1.3);
       let atMs = last.atMs + own.between(...staysMs);

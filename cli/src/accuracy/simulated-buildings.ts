@@ -34,6 +34,7 @@ const CASES: Readonly<Record<string, OfficeRecordingOptions>> = {
   "as published -6 dBm": { powerDbm: -6, ...AS_PUBLISHED },
   "as published -18 dBm": { powerDbm: -18, ...AS_PUBLISHED },
   "as published, three people": { powerDbm: -6, people: 3, ...AS_PUBLISHED },
+  "as published, half of the time in the corridor": { powerDbm: -6, people: 3, corridorShare: 0.4, ...AS_PUBLISHED },
   "mute gateways": { gatewaysAdvertise: false },
   "open room": { kind: "open-room", radio: { bodyLossDb: 10 } },
   "two floors": { kind: "two-floors" },

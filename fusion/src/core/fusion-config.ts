@@ -196,6 +196,10 @@ export interface FusionConfig {
   closeCallNats: number;
   /** …into a room, whose walls make levels clear, by less than this… */
   doorCallNats: number;
+  /** …and so much more for one who stands: nobody goes in without walking (docs/decisions/0162)… */
+  standingCallNats: number;
+  /** …unless it is the same room for so long… */
+  doorHoldMs: number;
   /** …out of a room while one stands in it, and straight into the next one past the corridor between, by less than this… */
   wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
@@ -206,6 +210,12 @@ export interface FusionConfig {
   youngVerdictMs: number;
   /** Who is challenged by one place for so long is there after all, however they came. */
   wallHoldMs: number;
+  /** A verdict that goes back to the place before has flapped: so much more is asked of the next ones, after a stay of nothing… */
+  flapNats: number;
+  /** …a third of it after a stay of this… */
+  flapStayMs: number;
+  /** …and a third of it when this has passed. */
+  flapMemoryMs: number;
   /** Times so much across floors. */
   floorNatShare: number;
   /** The same across floors, where a mistake is dearer. */
@@ -355,10 +365,15 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   floorHoldMs: 2_000,
   closeCallNats: 1,
   doorCallNats: 0.8,
+  standingCallNats: 2,
+  doorHoldMs: 4_000,
   wallCallNats: 2.5,
   strideMps: 1,
   youngVerdictMs: 5_000,
   wallHoldMs: 15_000,
+  flapNats: 2,
+  flapStayMs: 10_000,
+  flapMemoryMs: 30_000,
   enterNatS: 0.4,
   floorNatShare: 6,
   dwellMs: 60_000,

@@ -559,6 +559,7 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
     silenceMemoryMs: config.silenceMemoryMs * config.surveyMemoryShare,
     closeCallNats: config.closeCallNats * config.surveyCallShare,
     doorCallNats: config.doorCallNats * config.surveyCallShare,
+    standingCallNats: config.standingCallNats * config.surveyCallShare,
     wallCallNats: config.wallCallNats * config.surveyCallShare,
     enterNatS: config.enterNatS * config.surveyCallShare,
   };

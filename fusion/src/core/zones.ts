@@ -1,5 +1,6 @@
 import type { TagId, ZoneTransition } from "@konferenco/protocol";
 import type { ZoneEvidence } from "./fix.ts";
+import { flapNatsOf, newFlaps, noteChange, type Flaps } from "./flap-damping.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { followLeads, leadNats, newGatewayLeads, type GatewayLeads } from "./gateway-leads.ts";
 import type { VenueIndex } from "./venue-index.ts";
@@ -40,6 +41,8 @@ export interface ZoneState {
   outweighs: number;
   excess: number;
   outweighedAtMs: number;
+  /** How the verdict has gone to and fro of late. */
+  flaps: Flaps;
   /** What the zones' own gateways say, beside the posterior. */
   leads: GatewayLeads;
   /** What spots of a survey say that sound like the tag; null without one, and while nothing is heard. */
@@ -62,7 +65,7 @@ const CERTAIN_FOR_MS = 10_000;
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, certainAtMs: -Infinity, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, leads: newGatewayLeads(), survey: null, trend: newTrend(), speedMps: 0 };
+  return { place: -1, enteredAtMs: 0, certainAtMs: -Infinity, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, flaps: newFlaps(), leads: newGatewayLeads(), survey: null, trend: newTrend(), speedMps: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
@@ -112,6 +115,7 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
     : beliefIn(state, challenger) >= config.enterBelief && heldMs >= holdMs(state, challenger, venue, config);
   if (!enough && certain === undefined) return detectDwell(state, tagId, nowMs, venue, config);
   const left = transitionOf("exit", state, tagId, nowMs, venue, config);
+  noteChange(state.flaps, { from: state.place, to: challenger, stayedMs: nowMs - state.enteredAtMs }, nowMs, config);
   state.place = challenger;
   state.excess = 0;
   state.support = Math.max(...looks.map(({ evidence }) => probabilityOf(evidence, challenger)), beliefIn(state, challenger) / 2);
@@ -172,23 +176,26 @@ function outweighs(state: ZoneState, challenger: number, nats: readonly number[]
     state.outweighs = challenger;
     state.excess = 0;
   }
-  state.excess += elapsedS * (ahead - callNats(state, challenger, nowMs, venue, config));
+  state.excess += elapsedS * (ahead - callNats(state, challenger, nowMs, venue, config) - flapNatsOf(state.flaps, nowMs, config));
   if (state.excess < 0) state.excess = 0;
   return state.excess >= config.enterNatS * (floorOf(venue, state.place) === floorOf(venue, challenger) ? 1 : config.floorNatShare);
 }
 
 /**
- * How clear a case must be, by what lies between. Nobody goes through walls: who stands in a room has not left it, and
- * who is in the next room has passed the corridor, unless the verdict is young and was itself mistaken. What is
- * said for long enough is believed even so.
+ * How clear a case must be, by what lies between. Nobody goes through walls: who stands has gone neither into a room nor
+ * out of it, and who is in the next room has passed the corridor, unless the verdict is young and was itself mistaken.
+ * What is said for long enough is believed even so.
  */
 function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
-  const { closeCallNats, doorCallNats, wallCallNats } = config;
+  const { closeCallNats, doorCallNats, standingCallNats, wallCallNats } = config;
+  const standing = Math.max(0, 1 - state.speedMps / config.strideMps);
+  const heldMs = nowMs - state.challengedAtMs;
   const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
-  if (!leavesRoom) return entersRoom ? doorCallNats : closeCallNats;
+  if (!leavesRoom && !entersRoom) return closeCallNats;
+  if (!leavesRoom) return doorCallNats + (heldMs < config.doorHoldMs ? standingCallNats * standing : 0);
   const isBehindWall = !entersRoom || (venue.onHallway[state.place] === true && venue.onHallway[challenger] === true);
-  if (!isBehindWall || nowMs - state.challengedAtMs >= config.wallHoldMs) return closeCallNats;
-  if (!entersRoom) return wallCallNats * Math.max(0, 1 - state.speedMps / config.strideMps);
+  if (!isBehindWall || heldMs >= config.wallHoldMs) return closeCallNats;
+  if (!entersRoom) return wallCallNats * standing;
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
