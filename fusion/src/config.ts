@@ -41,6 +41,7 @@ const settings = {
   leastPathLossExponent: z.number().min(0.5).max(4),
   priorWallLossDb: z.number().min(0).max(30),
   priorWallLossSigmaDb: positive(20),
+  unheardWallDb: z.number().min(0).max(20),
   gatewayOffsetSigmaDb: positive(20),
   linkSigmaDb: positive(30),
   surveySigmaDb: positive(30),

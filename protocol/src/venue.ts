@@ -23,7 +23,7 @@ export type Zone = z.infer<typeof zoneSchema>;
 
 const gatewaySchema = z.object({
   gatewayId: idSchema,
-  /** Absent where nothing is drawn: zones need no place. */
+  /** Absent where nothing is drawn and no gateway has one: zones need no place. */
   xM: metre.optional(),
   yM: metre.optional(),
   /** Height above its floor. */
@@ -56,9 +56,9 @@ const venueFileSchema = z.object({
 export const venueMapSchema = z
   .preprocess(withoutNulls, venueFileSchema)
   .transform((venue, context) => {
-    const isDrawn = venue.zones.some(({ polygons }) => polygons.length > 0);
+    const isPlaced = venue.zones.some(({ polygons }) => polygons.length > 0) || venue.gateways.some(({ xM, yM }) => xM !== undefined || yM !== undefined);
     const gateways = venue.gateways.map(({ xM, yM, ...rest }) => {
-      if (isDrawn && (xM === undefined || yM === undefined)) context.addIssue({ code: "custom", path: ["gateways"], message: `gateway "${rest.gatewayId}" needs xM and yM: only a map without polygons does without` });
+      if (isPlaced && (xM === undefined || yM === undefined)) context.addIssue({ code: "custom", path: ["gateways"], message: `gateway "${rest.gatewayId}" needs xM and yM: a map without polygons does without, if no gateway has any` });
       const gateway = { ...rest, xM: xM ?? 0, yM: yM ?? 0 };
       const zoneId = gateway.zoneId ?? zoneAround(venue.zones, gateway);
       if (zoneId === null) context.addIssue({ code: "custom", path: ["gateways"], message: `gateway "${gateway.gatewayId}" hangs in no zone of floor ${gateway.floor}: name its zoneId` });

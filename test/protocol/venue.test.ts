@@ -35,6 +35,13 @@ describe("a venue map", () => {
     expect(() => parse({ gateways: [{ gatewayId: "gw-1", xM: 1, floor: 0, zoneId: "hall" }] })).toThrow(/"gw-1" needs xM and yM/);
   });
 
+  it("without a plan has places of all gateways or of none: one that was forgotten does not hang in (0, 0)", () => {
+    const stands = (...places: object[]) => parse({ zones: [{ zoneId: "stand", floor: 0 }], gateways: places.map((place, i) => ({ gatewayId: `gw-${i}`, floor: 0, zoneId: "stand", ...place })) });
+    expect(stands({ xM: 3, yM: 4 }, { xM: 9, yM: 4 }).gateways).toMatchObject([{ xM: 3, yM: 4 }, { xM: 9, yM: 4 }]);
+    expect(() => stands({ xM: 3, yM: 4 }, {})).toThrow(/"gw-1" needs xM and yM/);
+    expect(() => stands({ xM: 3 })).toThrow(/"gw-0" needs xM and yM/);
+  });
+
   it("takes walls of four and of five numbers", () => expect(parse({ walls: [[0, 0, 1, 1], [0, 0, 1, 1, 0]] }).walls).toHaveLength(2));
 
   it.each([

@@ -34,14 +34,16 @@ const SIGMA_PRIOR_LINKS = 8;
  * and an offset per gateway, as the most probable values under their priors. Unheard links are
  * censored, not missing: their level is below what the gateway hears, so in each round they stand
  * with the level expected there (EM for a censored Gaussian). A regression on heard links alone
- * gave exponents of 1.1-1.5 where 2-3 was right.
+ * gave exponents of 1.1-1.5 where 2-3 was right. Where most are unheard the few others are those that shadows favour, and
+ * hardly any leads through more than one wall: the prior decides, and it is that of a whole wall (`unheardWallDb`).
  */
 export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: number, sensitivityDbm: Float64Array, config: FusionConfig): LinkFit {
   // How far links scatter is learned as well: too much of it makes unheard links weaker than they are.
   let sigmaDb = config.linkSigmaDb;
   const transmitDb = new Float64Array(gateways);
   const receiveDb = new Float64Array(gateways);
-  const prior = [config.priorRssiAt1mDbm, config.priorPathLossExponent, config.priorWallLossDb] as const;
+  const unheardShare = links.filter(({ rssiDbm }) => Number.isNaN(rssiDbm)).length / Math.max(1, links.length);
+  const prior = [config.priorRssiAt1mDbm, config.priorPathLossExponent, config.priorWallLossDb + config.unheardWallDb * unheardShare] as const;
   const priorSigma = [config.priorRssiAt1mSigmaDb, config.priorPathLossExponentSigma, config.priorWallLossSigmaDb] as const;
   let [rssiAt1mDbm, exponent, wallLossDb]: readonly [number, number, number] = prior;
   const level = new Float64Array(links.length);

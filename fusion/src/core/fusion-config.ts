@@ -69,6 +69,8 @@ export interface FusionConfig {
   /** COST 231 (4.7.2): 3.4 dB a light wall, 6.9 dB a heavy one. */
   priorWallLossDb: number;
   priorWallLossSigmaDb: number;
+  /** …and so much more if none of the gateways' links were heard, in proportion if some are (docs/decisions/0160). */
+  unheardWallDb: number;
   /** Receivers of one kind differ by a few dB (5 dB between extremes in the hall of Danis et al. 2022). */
   gatewayOffsetSigmaDb: number;
   /** What furniture makes of a fixed link, beyond the model. */
@@ -293,6 +295,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   leastPathLossExponent: 1.6,
   priorWallLossDb: 5,
   priorWallLossSigmaDb: 2,
+  unheardWallDb: 4,
   gatewayOffsetSigmaDb: 2.5,
   linkSigmaDb: 6,
   surveySigmaDb: 5,

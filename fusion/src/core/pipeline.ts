@@ -576,8 +576,11 @@ function isFollowedScan({ source, filtered }: Fix): boolean {
  */
 function followGait(tag: Tag, fix: Fix | null, nowMs: number): void {
   if (fix?.filtered !== true || tag.track === null) tag.gait = null;
-  else if (tag.gait === null) tag.gait = copyOf(tag.track);
-  else followFix(tag.gait, fix, nowMs - tag.gait.atMs, nowMs);
+  else {
+    // From where the gateways have it: from where others have drawn the track it would run back.
+    tag.gait ??= copyOf(tag.track);
+    followFix(tag.gait, fix, nowMs - tag.gait.atMs, nowMs);
+  }
 }
 
 function speedOf({ vxMps, vyMps }: Track): number {

@@ -119,7 +119,8 @@ const NEAR = {
   unlikeness: -0.765,
   sameZone: 0.775,
 } as const;
-/** Two who are each known to 10 m, as on a map that has no places for its gateways. */
+/** On a map that has no places for its gateways all are in one point, each known to 10 m. Where GPS or Wi-Fi knows no better, their distance still tells. */
+const ONE_POINT_M = 0.01;
 const NO_PLACE_M2 = 2 * (10 / SIGMAS_OF_95) ** 2;
 /** Then the zone says more: two in a room of 40 m2 are within 2 m so often. */
 const WITHIN_A_ROOM = (Math.PI * NEAR_M ** 2) / 40;
@@ -138,7 +139,7 @@ export function logitNear({ a, b, distanceM, varianceM2, isSameZone, directDbm }
 }
 
 function chanceByPlaces(distanceM: number, varianceM2: number, isSameZone: boolean): number {
-  return isSameZone && varianceM2 >= NO_PLACE_M2 ? WITHIN_A_ROOM : chanceWithin(NEAR_M, distanceM, varianceM2);
+  return isSameZone && distanceM < ONE_POINT_M && varianceM2 >= NO_PLACE_M2 ? WITHIN_A_ROOM : chanceWithin(NEAR_M, distanceM, varianceM2);
 }
 
 /**

@@ -114,11 +114,11 @@ export function updateTrack(track: Track, fix: Fix, nowMs: number, config: Fusio
 /**
  * How much of a fix's variance the next fix shares no more. Consecutive fixes of one window are nearly the same measurement:
  * each counts as a share of one. A GPS receiver errs alike from fix to fix, so where nothing else speaks it is followed
- * rather than averaged; against others all of its error counts.
+ * rather than averaged; against others all of its error counts, also between two scans of a phone.
  */
 function noiseShareOf(track: Track, { source }: Fix, nowMs: number, config: FusionConfig): number {
   if (source === "beacon") return config.fixCorrelation;
-  return source === "gps" && isLocatedOnlyBy(track, "gps", config.windowMs, nowMs) ? 1 - GPS_BIAS_SHARE ** 2 : 1;
+  return source === "gps" && isLocatedOnlyBy(track, "gps", config.forgetAfterMs, nowMs) ? 1 - GPS_BIAS_SHARE ** 2 : 1;
 }
 
 function noteSource(track: Track, { source }: Fix, nowMs: number): void {

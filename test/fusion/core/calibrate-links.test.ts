@@ -58,6 +58,15 @@ describe("calibration by links between gateways", () => {
     expect(levelOfAllPackets(-70, 0.2, -94)).toBe(-70);
   });
 
+  it("where most links are unheard a wall is a whole one, and where all are heard nothing is assumed", () => {
+    const wallDb = (powerDb: number, unheardWallDb: number) => {
+      const links = building(1).map((link) => ({ ...link, rssiDbm: link.rssiDbm + powerDb < -92 ? NaN : link.rssiDbm + powerDb }));
+      return calibrateByLinks(powerDb > 0 ? links.filter(({ rssiDbm }) => !Number.isNaN(rssiDbm)) : links, 10, deafBelow, { ...config, unheardWallDb }).wallLossDb;
+    };
+    expect(wallDb(-18, 4)).toBeGreaterThan(wallDb(-18, 0) + 1);
+    expect(wallDb(3, 4)).toBe(wallDb(3, 0));
+  });
+
   it("without a single link the priors stand", () => {
     const fit = calibrateByLinks([], 10, deafBelow, config);
     expect(fit).toMatchObject({ rssiAt1mDbm: config.priorRssiAt1mDbm, pathLossExponent: expect.closeTo(config.priorPathLossExponent), heardLinks: 0, unheardLinks: 0, residualDb: 0 });

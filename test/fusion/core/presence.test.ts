@@ -52,6 +52,13 @@ describe("where two may be, laid over each other", () => {
     expect(overlaps.at(-1)).toBe(0);
   });
 
+  it("says nothing of those who were laid over each other before", () => {
+    const { at } = prepared();
+    const [here, there] = [at([4.25, 4.25]), at([9.25, 6.25])];
+    expect(overlapPerM2(here, here)).toBeGreaterThan(0);
+    expect(overlapPerM2(there, at([4.25, 4.25]))).toBe(0);
+  });
+
   it("is half of it for two who are each in the same one of two places or the other", () => {
     const { at } = prepared();
     const surely = overlapPerM2(at([3.25, 3.25]), at([3.25, 3.25]));

@@ -42,6 +42,12 @@ describe("near and apart", () => {
     expect(look(somewhere("a", "left", 4), somewhere("b", "right", 18)).probabilityWithin2M).toBeLessThan(config.apartProbability);
   });
 
+  it("two whom others than gateways locate badly, far apart in one large zone, are not near for the zone", () => {
+    const inYard = (tagId: string, xM: number): Whereabouts => ({ ...at(tagId, xM, 8, 0, heardAt(4, 8)), accuracy95M: 12, zoneId: "yard" });
+    expect(look(inYard("a", 0), inYard("b", 60)).probabilityWithin2M).toBeLessThan(config.apartProbability);
+    expect(look(inYard("a", 0), inYard("b", 20)).probabilityWithin2M).toBeLessThan(config.apartProbability);
+  });
+
   it("two who pass each other are not told", () => {
     const state = newProximityState();
     expect([...stay(state, [at("a", 4), at("b", 5)], 2), ...stay(state, [at("a", 4), at("b", 12)], 10, 2)]).toEqual([]);

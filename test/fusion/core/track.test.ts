@@ -44,6 +44,14 @@ describe("a track", () => {
     expect(follow([...still(40), gps(9)]).xM).toBeLessThan(6);
   });
 
+  it("of a phone whose scans are some seconds apart goes no further to a GPS that is off than by all of its error", () => {
+    const [scan, far] = [fixAt(5, 5, { source: "wifi" }), fixAt(25, 5, { source: "gps", accuracy95M: 25 })];
+    const eightSeconds = Array.from({ length: 16 }, () => far);
+    const track = follow([scan, ...eightSeconds, scan, ...eightSeconds]);
+    const averaged = follow([scan, ...eightSeconds, scan, ...Array.from({ length: 16 }, () => ({ ...far, source: "wifi" as const }))]);
+    expect(track.xM).toBeCloseTo(averaged.xM, 9);
+  });
+
   it("of somebody who falls silent coasts a few metres and stops, ever less sure of the place", () => {
     const track = follow(Array.from({ length: 60 }, (_, i) => fixAt(5 + i * 0.5, 5)));
     const [atM, sureM] = [track.xM, accuracy95MOf(track)];
