@@ -366,7 +366,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   closeCallNats: 1,
   doorCallNats: 0.8,
   standingCallNats: 2,
-  doorHoldMs: 4_000,
+  doorHoldMs: 3_000,
   wallCallNats: 2.5,
   strideMps: 1,
   youngVerdictMs: 5_000,
