@@ -15,10 +15,11 @@ export type TagBelief = Belief | null;
 
 /**
  * What each gateway says of the tag at this tick. Levels that were heard count by how long ago, and by how
- * sure the link's filter is; gateways nearby that listen and do not hear the tag count as silent.
+ * sure the link's filter is; gateways nearby that listen and do not hear the tag count as silent. Overwrites `into`
+ * and the objects in it: 48 of them for every tag and tick are half of all that a tick throws away.
  */
-export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig): Hearing[] {
-  const hearings: Hearing[] = [];
+export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig, into: Hearing[] = []): Hearing[] {
+  let count = 0;
   const heardSinceMs = nowMs - unheardAfterMs(links, nowMs, config);
   const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * lookShare(links, calibration, heardSinceMs, config)));
   const silence = 1 - Math.exp((-dtS * 1_000) / config.silenceMemoryMs);
@@ -34,13 +35,25 @@ export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibratio
       const { filter } = link;
       const rssiDbm = levelDbmOf(filter);
       const aged = varianceDb2Of(filter) + (config.processNoiseDb2PerS * Math.max(0, nowMs - filter.heardAtMs)) / 1_000;
-      hearings.push({ gateway, rssiDbm, weight: (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)) });
+      put(into, count++, gateway, rssiDbm, (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)));
     } else if (isNear) {
       const listening = calibration.listening(gateway, nowMs);
-      if (listening > 0) hearings.push({ gateway, rssiDbm: NaN, weight: silence * listening });
+      if (listening > 0) put(into, count++, gateway, NaN, silence * listening);
     }
   }
-  return hearings;
+  into.length = count;
+  return into;
+}
+
+function put(into: Hearing[], at: number, gateway: number, rssiDbm: number, weight: number): void {
+  const hearing = into[at];
+  if (hearing === undefined) {
+    into[at] = { gateway, rssiDbm, weight };
+    return;
+  }
+  hearing.gateway = gateway;
+  hearing.rssiDbm = rssiDbm;
+  hearing.weight = weight;
 }
 
 /** After how long a gateway's silence speaks: some packets, as the gateway that hears the tag most often counts them. */

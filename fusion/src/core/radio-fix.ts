@@ -46,6 +46,7 @@ export interface RadioLocator {
 const FIRST_LOOK_S = 2;
 /** And a look at the offset. */
 const OFFSET_LOOK_S = 1;
+const NOTHING_HEARD: readonly Hearing[] = [];
 /** Shadowing forgets within a few metres. */
 const LEARN_EVERY_M = 1.5;
 
@@ -57,6 +58,8 @@ export function newRadioLocator({ venue, grid, calibration, config, isRehearing 
 
 function newGridLocator({ venue, grid, calibration, config, isRehearing }: RadioLocatorOptions & { grid: VenueGrid; calibration: Calibration }): RadioLocator {
   const filter = newGridFilter(grid, calibration.levels, calibration.sensitivityDbm, venue, config);
+  /** Scratch: what is heard of one tag, until it is heard of again or of the next. */
+  const scratch: Hearing[] = [];
 
   // Where nothing can be said by centroid, one reading still moves a belief; without any it only gets vaguer.
   const isHeardNow = (tag: RadioTag, nowMs: number): boolean => tag.links.length > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
@@ -67,20 +70,19 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
   }
 
   function locate(tag: RadioTag, window: ReadingWindow | null, nowMs: number): Fix | null {
-    let hearings: Hearing[] = [];
+    let hearings: readonly Hearing[] = NOTHING_HEARD;
     const isHeard = isHeardNow(tag, nowMs);
     const scarcity = scarcityOf(tag.links, calibration, nowMs, config);
     if (tag.belief === null) {
       if (!isHeard) return null;
-      const first = hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config);
       const offset = tag.offset ?? (calibration.basis === "survey" ? newTagOffset(0, config.surveyOffsetSigmaDb, nowMs) : newTagOffset(config.tagOffsetPriorDb, config.tagOffsetSigmaDb, nowMs));
       lookForOffset(offset, tag, nowMs);
-      tag.belief = filter.begin(first, offset, nowMs);
+      tag.belief = filter.begin(hearingsOf(tag.links, venue, calibration, FIRST_LOOK_S, nowMs, config, scratch), offset, nowMs);
     } else {
       const dtS = Math.min(config.windowMs, nowMs - tag.belief.atMs) / 1_000;
       if (isHeard) {
         if (nowMs >= tag.belief.offset.nextLookAtMs) tag.belief.offsetDb = lookForOffset(tag.belief.offset, tag, nowMs);
-        hearings = hearingsOf(tag.links, venue, calibration, dtS / scarcity, nowMs, config);
+        hearings = hearingsOf(tag.links, venue, calibration, dtS / scarcity, nowMs, config, scratch);
       }
       filter.advance(tag.belief, hearings, nowMs, scarcity);
     }
@@ -122,7 +124,7 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
 
   function lookForOffset(offset: TagOffset, tag: RadioTag, nowMs: number): number {
     noteLook(offset, nowMs, config);
-    filter.weighOffsets(offset, hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config));
+    filter.weighOffsets(offset, hearingsOf(tag.links, venue, calibration, OFFSET_LOOK_S, nowMs, config, scratch));
     return offsetOf(offset);
   }
 

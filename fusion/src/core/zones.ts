@@ -258,8 +258,8 @@ function probabilityOf(evidence: ZoneEvidence, place: number): number {
 
 function weighEvidence(state: ZoneState, { evidence, weight, standing }: WeighedEvidence, nowMs: number, config: FusionConfig): void {
   if (evidence.certain || standing === true || state.believed.length === 0) {
-    state.believed = [...evidence.places];
-    state.belief = [...evidence.probability];
+    overwrite(state.believed, evidence.places);
+    overwrite(state.belief, evidence.probability);
     normalise(state);
     state.updatedAtMs = nowMs;
     return;
@@ -279,6 +279,12 @@ function weighEvidence(state: ZoneState, { evidence, weight, standing }: Weighed
     belief[i] = predicted * Math.max(UNNAMED, probabilityOf(evidence, believed[i] as number)) ** weight;
   }
   normalise(state);
+}
+
+/** In place: a new array for each tag and tick would be copied twice by the collector and thrown away when it is old, which costs most. */
+function overwrite(into: number[], from: readonly number[]): void {
+  for (let i = 0; i < from.length; i++) into[i] = from[i] as number;
+  into.length = from.length;
 }
 
 /** Sorts by belief, scales it to 1 and forgets all but the likeliest places. By insertion: there are a handful, nearly sorted. */
