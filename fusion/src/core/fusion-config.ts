@@ -198,7 +198,7 @@ export interface FusionConfig {
   doorCallNats: number;
   /** …and so much more for one who stands: nobody goes in without walking (docs/decisions/0162)… */
   standingCallNats: number;
-  /** …unless it is the same room for so long… */
+  /** …unless the verdict is doubted for so long, be it for one room or for two in turn… */
   doorHoldMs: number;
   /** …out of a room while one stands in it, and straight into the next one past the corridor between, by less than this… */
   wallCallNats: number;

@@ -36,6 +36,8 @@ export interface ZoneState {
   /** Who challenges the verdict, and since when. */
   challenger: number;
   challengedAtMs: number;
+  /** Since when it is challenged, by whichever place. */
+  doubtedAtMs: number;
   updatedAtMs: number;
   /** Of a posterior: who outweighs the verdict, by how much so far, and when that was looked at. */
   outweighs: number;
@@ -65,12 +67,12 @@ const CERTAIN_FOR_MS = 10_000;
 const SUPPORT_RESTORED = 0.5;
 
 export function newZoneState(): ZoneState {
-  return { place: -1, enteredAtMs: 0, certainAtMs: -Infinity, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, flaps: newFlaps(), leads: newGatewayLeads(), survey: null, trend: newTrend(), speedMps: 0 };
+  return { place: -1, enteredAtMs: 0, certainAtMs: -Infinity, dwellTold: false, believed: [], belief: [], support: 0, challenger: -1, challengedAtMs: 0, doubtedAtMs: 0, updatedAtMs: NaN, outweighs: -1, excess: 0, outweighedAtMs: 0, flaps: newFlaps(), leads: newGatewayLeads(), survey: null, trend: newTrend(), speedMps: 0 };
 }
 
 /** The state of a tag that an earlier process left in a place. Its stay counts from there. */
 export function zoneStateAt(place: number, atMs: number): ZoneState {
-  return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], support: SUPPORT_RESTORED, challenger: place, challengedAtMs: atMs, updatedAtMs: atMs };
+  return { ...newZoneState(), place, enteredAtMs: atMs, believed: [place], belief: [1], support: SUPPORT_RESTORED, challenger: place, challengedAtMs: atMs, doubtedAtMs: atMs, updatedAtMs: atMs };
 }
 
 /**
@@ -103,6 +105,7 @@ export function detectZones(state: ZoneState, tagId: TagId, looks: readonly Weig
   const challenger = standing !== undefined ? weightiest(state, nats) : likeliest(state);
   if (challenger === -1) return [];
   if (challenger !== state.challenger) {
+    if (state.challenger === state.place) state.doubtedAtMs = nowMs;
     state.challenger = challenger;
     state.challengedAtMs = nowMs;
   }
@@ -189,10 +192,10 @@ function outweighs(state: ZoneState, challenger: number, nats: readonly number[]
 function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
   const { closeCallNats, doorCallNats, standingCallNats, wallCallNats } = config;
   const standing = Math.max(0, 1 - state.speedMps / config.strideMps);
-  const heldMs = nowMs - state.challengedAtMs;
+  const [heldMs, doubtedMs] = [nowMs - state.challengedAtMs, nowMs - state.doubtedAtMs];
   const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
   if (!leavesRoom && !entersRoom) return closeCallNats;
-  if (!leavesRoom) return doorCallNats + (heldMs < config.doorHoldMs ? standingCallNats * standing : 0);
+  if (!leavesRoom) return doorCallNats + (doubtedMs < config.doorHoldMs ? standingCallNats * standing : 0);
   const isBehindWall = !entersRoom || (venue.onHallway[state.place] === true && venue.onHallway[challenger] === true);
   if (!isBehindWall || heldMs >= config.wallHoldMs) return closeCallNats;
   if (!entersRoom) return wallCallNats * standing;

@@ -237,6 +237,13 @@ describe("zones of a posterior", () => {
     expect(ticksToLeave(posterior({ [CORRIDOR]: 0.02, [A]: 0.98 }), { from: CORRIDOR })).toBe(1);
   });
 
+  it("who stands where two rooms have more for them in turn is told in one of them, not left in the corridor", () => {
+    const state = newZoneState();
+    watch(times(20, posterior({ [CORRIDOR]: 1 })), state, 0, index);
+    const rooms = Array.from({ length: 40 }, (_, i) => posterior({ [A]: i % 4 < 2 ? 0.55 : 0.43, [B]: i % 4 < 2 ? 0.43 : 0.55, [CORRIDOR]: 0.02 }));
+    expect(watch(rooms, state, 10_000, index).find(({ transition }) => transition === "enter")?.atMs).toBeLessThan(10_000 + config.doorHoldMs + 2_000);
+  });
+
   it("who goes to and fro stays where they are on evidence that would otherwise do, and is forgiven after a while", () => {
     const state = newZoneState();
     const [inA, inCorridor, doubtful] = [posterior({ [A]: 0.99, [CORRIDOR]: 0.01 }), posterior({ [A]: 0.01, [CORRIDOR]: 0.99 }), posterior({ [A]: 0.85, [CORRIDOR]: 0.15 })];
