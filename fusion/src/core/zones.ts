@@ -20,7 +20,7 @@ export interface WeighedEvidence {
   standsForS?: number;
 }
 
-/** What fusion holds of one tag's whereabouts by zone, about 300 bytes. */
+/** What fusion holds of one tag's whereabouts by zone. */
 export interface ZoneState {
   /** The verdict: a place of the venue index, or -1 while nothing is known. */
   place: number;
@@ -191,14 +191,14 @@ function outweighs(state: ZoneState, challenger: number, nats: readonly number[]
  */
 function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
   const { closeCallNats, doorCallNats, standingCallNats, wallCallNats } = config;
-  const standing = Math.max(0, 1 - state.speedMps / config.strideMps);
+  const stillness = Math.max(0, 1 - state.speedMps / config.strideMps);
   const [heldMs, doubtedMs] = [nowMs - state.challengedAtMs, nowMs - state.doubtedAtMs];
   const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
   if (!leavesRoom && !entersRoom) return closeCallNats;
-  if (!leavesRoom) return doorCallNats + (doubtedMs < config.doorHoldMs ? standingCallNats * standing : 0);
+  if (!leavesRoom) return doorCallNats + (doubtedMs < config.doorHoldMs ? standingCallNats * stillness : 0);
   const isBehindWall = !entersRoom || (venue.onHallway[state.place] === true && venue.onHallway[challenger] === true);
   if (!isBehindWall || heldMs >= config.wallHoldMs) return closeCallNats;
-  if (!entersRoom) return wallCallNats * standing;
+  if (!entersRoom) return wallCallNats * stillness;
   return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
 }
 
