@@ -1,6 +1,7 @@
 import type { ClientEvent } from "@konferenco/client";
+import { venueMapSchema } from "@konferenco/protocol";
 import { describe, expect, it } from "vitest";
-import { namesByZone, notePresence, sweepPresences, type Presences } from "../../web/src/console/presence.ts";
+import { namesByZone, newCountedElsewhere, notePresence, sweepPresences, type Presence, type Presences } from "../../web/src/console/presence.ts";
 
 const ada = { who: "person", personId: "ada", name: "Ada" } as const;
 const tag = { who: "tag", tagId: "tag-7" } as const;
@@ -12,6 +13,8 @@ function at(atMs: number, subj: typeof ada | typeof tag, zoneId: string | null, 
 function zone(transition: "enter" | "exit", atMs: number, subj: typeof ada | typeof tag, zoneId: string): ClientEvent {
   return { t: `zone.${transition}`, at: atMs, d: { subj, zoneId, floor: 0 } };
 }
+
+const square = (zoneId: string, x0M: number, sizeM: number) => ({ zoneId, name: zoneId, kind: "hall", floor: 0, polygons: [[[x0M, 0], [x0M + sizeM, 0], [x0M + sizeM, sizeM], [x0M, sizeM]]] });
 
 describe("who the operator sees where", () => {
   it("somebody who shows their zone only is counted in it and has no spot", () => {
@@ -68,5 +71,21 @@ describe("who the operator sees where", () => {
     expect(sweepPresences(presences, 60_000)).toBe(false);
     expect(sweepPresences(presences, 152_000)).toBe(true);
     expect(presences.size).toBe(0);
+  });
+
+  it("who is counted in a hall while their spot lies in one of its stands is told apart, as long as they are", () => {
+    const isCountedElsewhere = newCountedElsewhere(venueMapSchema.parse({ venueId: "v", zones: [square("hall", 0, 10), square("stand", 0, 3), { zoneId: "undrawn", floor: 0, polygons: [] }], gateways: [] }));
+    const presences: Presences = new Map();
+    const seen = (zoneId: string | null, xM: number) => {
+      notePresence(presences, at(1, ada, zoneId, xM), 1_000);
+      return isCountedElsewhere(presences.get("ada") as Presence);
+    };
+    expect([seen("stand", 1), seen("hall", 5)]).toEqual([false, false]);
+    expect([seen("hall", 1), seen("stand", 5), seen(null, 5), seen("stand", 50)]).toEqual([true, true, true, true]);
+    // Outside of everything and counted nowhere is no contradiction, and a zone without polygons can be anywhere.
+    expect([seen(null, 50), seen("undrawn", 5)]).toEqual([false, false]);
+    notePresence(presences, at(2, ada, "hall", 1), 2_000);
+    notePresence(presences, zone("enter", 3, ada, "stand"), 3_000);
+    expect(isCountedElsewhere(presences.get("ada") as Presence)).toBe(false);
   });
 });

@@ -66,6 +66,6 @@ function Hint({ hasTag, hasConsent }: { hasTag: boolean; hasConsent: boolean }):
 
 function sceneOf(live: LiveMe): Scene {
   const { place } = live.state.value;
-  const dots = place === null || place.spot === null ? [] : [{ key: "me", look: "me" as const, label: "You", ...place.spot, floor: place.floor, heardAtMs: place.heardAtMs }];
+  const dots = place === null || place.spot === null ? [] : [{ key: "me", look: "me" as const, label: "You", ...place.spot, floor: place.floor, isCountedElsewhere: false, heardAtMs: place.heardAtMs }];
   return { dots, counts: new Map(), hotZones: new Map(), namesByZone: new Map(), gateways: new Map(), markedZoneId: place?.zoneId ?? null };
 }

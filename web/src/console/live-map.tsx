@@ -140,6 +140,9 @@ function Legend({ venue, floor, showPeople }: { venue: VenueMap; floor: number; 
             <span class="mark mark-person" /> Person who shows staff their spot
           </li>
           <li>
+            <span class="mark mark-hollow" /> Counted in another zone than where the dot is
+          </li>
+          <li>
             <span class="mark mark-badge">3</span> People who show staff their area only
           </li>
           <li>

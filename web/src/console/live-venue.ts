@@ -4,7 +4,7 @@ import { batch, signal, type Signal } from "@preact/signals";
 import { openLiveLink, type LiveLink } from "../common/live-link.ts";
 import type { FloorMap } from "../map/floor-map.ts";
 import type { Dot, Scene } from "../map/scene.ts";
-import { keyOf, labelOf, namesByZone, notePresence, sweepPresences, type Presence, type Presences } from "./presence.ts";
+import { keyOf, labelOf, namesByZone, newCountedElsewhere, notePresence, sweepPresences, type Presence, type Presences } from "./presence.ts";
 
 /** A line of the activity list. `subject`: whom it is about, so that it can be forgotten. */
 export type FeedItem = { id: number; atMs: number; subject: string | null } & (
@@ -74,6 +74,8 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     receipts: signal<ReadonlyMap<string, ReceiptCounts>>(new Map()),
     markedZoneId: signal<string | null>(null),
   };
+
+  const isCountedElsewhere = newCountedElsewhere(venue);
 
   const refresh = (): void => {
     refreshTimer = null;
@@ -209,7 +211,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
     ...shown,
     link,
     scene: () => ({
-      dots: dotsOf(presences),
+      dots: dotsOf(presences, isCountedElsewhere),
       counts,
       hotZones,
       namesByZone: names,
@@ -225,8 +227,10 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
   };
 }
 
-function* dotsOf(presences: Presences): Iterable<Dot> {
-  for (const { key, kind, label, spot, floor, heardAtMs } of presences.values()) {
-    if (spot !== null) yield { key, look: kind, label, xM: spot.xM, yM: spot.yM, floor, accuracy95M: spot.accuracy95M, heardAtMs };
+function* dotsOf(presences: Presences, isCountedElsewhere: (presence: Presence) => boolean): Iterable<Dot> {
+  for (const presence of presences.values()) {
+    const { key, kind, label, spot, floor, heardAtMs } = presence;
+    if (spot === null) continue;
+    yield { key, look: kind, label, xM: spot.xM, yM: spot.yM, floor, accuracy95M: spot.accuracy95M, isCountedElsewhere: isCountedElsewhere(presence), heardAtMs };
   }
 }

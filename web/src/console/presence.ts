@@ -1,4 +1,6 @@
 import type { ClientEvent, SubjectView } from "@konferenco/client";
+import type { VenueMap } from "@konferenco/protocol";
+import { newZoneAt } from "../map/zone-at.ts";
 
 /** Somebody (or a tag that nobody carries) as far as the viewer may see: at a spot, or only in a zone. */
 export interface Presence {
@@ -90,6 +92,19 @@ export function namesByZone(presences: Presences): Map<string, string[]> {
     else list.push(presence.label);
   }
   return names;
+}
+
+/** Whether somebody is counted in another zone than the one their spot lies in: zones are decided more calmly than spots. */
+export function newCountedElsewhere(venue: VenueMap): (presence: Presence) => boolean {
+  const zoneAt = newZoneAt(venue);
+  const drawnZoneIds = new Set(venue.zones.flatMap(({ zoneId, polygons }) => (polygons.length > 0 ? [zoneId] : [])));
+  // Asked with every frame, found once for each spot.
+  const zoneOfSpot = new WeakMap<NonNullable<Presence["spot"]>, string | null>();
+  return ({ spot, floor, zoneId }) => {
+    if (spot === null || (zoneId !== null && !drawnZoneIds.has(zoneId))) return false;
+    if (!zoneOfSpot.has(spot)) zoneOfSpot.set(spot, zoneAt(floor, spot.xM, spot.yM));
+    return zoneOfSpot.get(spot) !== zoneId;
+  };
 }
 
 function identity(subject: SubjectView): Pick<Presence, "key" | "kind" | "label"> {

@@ -16,6 +16,8 @@ export interface ShownDot {
 
 /** Rings around dots: one pixel and a half of the ground's colour, so that neighbours stay apart. */
 const RING_PX = 1.5;
+/** Of the radius, what is empty in a hollow dot. */
+const HOLLOW_SHARE = 0.6;
 /** Above this many dots are drawn smaller and without rings: nobody tells 1,000 people apart, and frames stay cheap. */
 const MANY = 1_000;
 
@@ -36,6 +38,7 @@ export function drawDots(ink: CanvasRenderingContext2D, dots: readonly ShownDot[
       ink.globalAlpha = isFaint ? 0.4 : 1;
       if (!areMany) fillDots(ink, group, view, radiusPx + (look === "me" ? 2 * RING_PX : RING_PX), palette.ring);
       fillDots(ink, group, view, radiusPx, palette[look]);
+      fillDots(ink, group.filter(({ dot }) => dot.isCountedElsewhere), view, radiusPx * HOLLOW_SHARE, palette.ring);
     }
   }
   ink.globalAlpha = 1;

@@ -1,9 +1,10 @@
 import type { VenueMap } from "@konferenco/protocol";
 import { drawDots, type ShownDot } from "./draw-dots.ts";
-import { drawFloor, labelPlace } from "./draw-floor.ts";
+import { drawFloor } from "./draw-floor.ts";
 import { readPalette, type Palette } from "./palette.ts";
 import { isSameTarget, type Dot, type Scene, type Target } from "./scene.ts";
 import { extentOfFloor, fitView, panView, toScreen, toVenue, zoomView, type Extent, type Size, type View } from "./view.ts";
+import { newZoneAt } from "./zone-at.ts";
 
 /** A dot covers most of its way to a new position in this time: smooth at two positions a second, and never far behind. */
 const EASE_MS = 220;
@@ -37,6 +38,7 @@ export class FloorMap {
   readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
   readonly #shown = new Map<string, ShownDot>();
   #venue: VenueMap;
+  readonly #zoneAt: ReturnType<typeof newZoneAt>;
   #floor: number;
   #extent: Extent;
   #size: Size = { widthPx: 0, heightPx: 0 };
@@ -52,6 +54,7 @@ export class FloorMap {
   constructor(options: FloorMapOptions) {
     this.#options = options;
     this.#venue = options.venue;
+    this.#zoneAt = newZoneAt(options.venue);
     this.#floor = options.floor;
     this.#extent = extentOfFloor(options.venue, options.floor);
     this.#still = layerIn(options.host);
@@ -292,26 +295,9 @@ export class FloorMap {
       }
     }
     const [xM, yM] = toVenue(this.#view, xPx, yPx);
-    const zones = this.#venue.zones.filter((zone) => zone.floor === this.#floor && zone.polygons.some((polygon) => isInside(xM, yM, polygon)));
-    // Where zones overlap the smaller one is meant: a stand in a hall.
-    const area = (zone: VenueMap["zones"][number]): number => {
-      const place = labelPlace(zone, this.#view);
-      return place === null ? 0 : place.widthPx * place.heightPx;
-    };
-    const zone = zones.toSorted((a, b) => area(a) - area(b))[0];
-    return zone === undefined ? null : { kind: "zone", zoneId: zone.zoneId };
+    const zoneId = this.#zoneAt(this.#floor, xM, yM);
+    return zoneId === null ? null : { kind: "zone", zoneId };
   }
-}
-
-/** Even-odd rule, as the protocol's geometry has it; repeated, for importing that would bring its schema library to the page. */
-function isInside(xM: number, yM: number, polygon: readonly (readonly [number, number])[]): boolean {
-  let inside = false;
-  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
-    const [xiM, yiM] = polygon[i] as readonly [number, number];
-    const [xjM, yjM] = polygon[j] as readonly [number, number];
-    if (yiM > yM !== yjM > yM && xM < ((xjM - xiM) * (yM - yiM)) / (yjM - yiM) + xiM) inside = !inside;
-  }
-  return inside;
 }
 
 function layerIn(host: HTMLElement): HTMLCanvasElement {

@@ -9,6 +9,8 @@ export interface Dot {
   yM: number;
   floor: number;
   accuracy95M: number;
+  /** Counted in another zone than the one that holds the point, or in none: drawn hollow, so that counts and full dots agree. */
+  isCountedElsewhere: boolean;
   /** When its position came, on the page's clock: old ones are drawn faintly. */
   heardAtMs: number;
 }

@@ -50,8 +50,17 @@ export const newPlainGrid: NewLocator = ({ venue, gateways }) => {
   const links = newLinks(gateways);
   let [refDbm, exponent] = [REF_DBM, EXPONENT];
   const isApart = (a: ZoneId | null, b: ZoneId | null): boolean => a !== b && (rooms.has(a ?? "") || rooms.has(b ?? ""));
-  const lossDb = (from: Gateway, xM: number, yM: number, floor: number, zoneId: ZoneId | null): number =>
-    (from.floor === floor && isApart(from.zoneId, zoneId) ? ROOM_LOSS_DB : 0) + FLOOR_LOSS_DB * Math.abs(from.floor - floor) + 10 * exponent * Math.log10(Math.max(1, Math.hypot(from.xM - xM, from.yM - yM)));
+  // What never changes between a cell and a receiver, cell by cell: what walls and floors take, and the logarithm of the range.
+  const paths = floors.map((cells) => {
+    const pairs = cells.zone.flatMap((zoneId, i) => receivers.map((from) => ({ from, zoneId, i })));
+    return {
+      barrierDb: Float64Array.from(pairs, ({ from, zoneId }) => (from.floor === cells.floor && isApart(from.zoneId, zoneId) ? ROOM_LOSS_DB : 0) + FLOOR_LOSS_DB * Math.abs(from.floor - cells.floor)),
+      logRange: Float64Array.from(pairs, ({ from, i }) => {
+        const [xM, yM] = centreOf(cells, i);
+        return Math.log10(Math.max(1, Math.hypot(from.xM - xM, from.yM - yM)));
+      }),
+    };
+  });
 
   return {
     hear: (observation) => window.hear(observation),
@@ -63,19 +72,20 @@ export const newPlainGrid: NewLocator = ({ venue, gateways }) => {
     at(nowMs) {
       const heard = window.levels(nowMs);
       if (heard === null) return null;
-      const levels = new Map(heard.map(({ gatewayId, rssiDbm }) => [gatewayId, rssiDbm]));
+      const levelOf = new Map(heard.map(({ gatewayId, rssiDbm }) => [gatewayId, rssiDbm]));
+      const levels = receivers.map(({ gatewayId }) => levelOf.get(gatewayId));
       const massOf = new Map<ZoneId | null, number>();
       let [total, xM, yM, bestFloor, bestFloorMass] = [0, 0, 0, 0, -1];
-      for (const cells of floors) {
+      for (const [k, cells] of floors.entries()) {
+        const { barrierDb, logRange } = paths[k] as (typeof paths)[number];
         blur(cells);
         let floorMass = 0;
         cells.mass.forEach((mass, i) => {
-          const [cxM, cyM] = centreOf(cells, i);
-          const zoneId = cells.zone[i] as ZoneId | null;
           let log = 0;
-          for (const gateway of receivers) {
-            const expected = refDbm - WEARER_LOSS_DB - lossDb(gateway, cxM, cyM, cells.floor, zoneId);
-            const rssiDbm = levels.get(gateway.gatewayId);
+          for (let receiver = 0; receiver < levels.length; receiver++) {
+            const at = i * levels.length + receiver;
+            const expected = refDbm - WEARER_LOSS_DB - ((barrierDb[at] as number) + 10 * exponent * (logRange[at] as number));
+            const rssiDbm = levels[receiver];
             if (rssiDbm === undefined) log -= LOOK_SHARE * SILENCE_SHARE * Math.log(1 + Math.exp((expected - SENSITIVITY_DBM) / 3));
             else log -= LOOK_SHARE * ((TAIL_DEGREES + 1) / 2) * Math.log(1 + ((rssiDbm - expected) / NOISE_DB) ** 2 / TAIL_DEGREES);
           }

@@ -1,6 +1,6 @@
 import { REFERENCE_METHODS, type ReferenceMethod } from "../references.ts";
 import type { Method, MeasuredMethods } from "../run-accuracy.ts";
-import type { Measured } from "../score.ts";
+import { spread, type Measured, type Spread } from "../score.ts";
 import { COLOURS, DASHES, element, frame, inPercent, legend, path, svg, text, type LegendEntry } from "./svg.ts";
 
 const METHODS: readonly Method[] = ["ours", ...(Object.keys(REFERENCE_METHODS) as ReferenceMethod[])];
@@ -11,13 +11,12 @@ export function errorCdf(title: string, measured: readonly MeasuredMethods[]): s
     const errors = measured.flatMap((one) => one[method]?.instants ?? []).flatMap(({ said }) => (said === null ? [] : [said.errorM]));
     if (errors.length === 0) return [];
     errors.sort((a, b) => a - b);
-    const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
-    const p95 = errors[Math.floor(0.95 * (errors.length - 1))] as number;
+    const { mean, p95 } = spread(errors) as Spread;
     const name = method === "ours" ? "konferenco" : REFERENCE_METHODS[method].title;
-    return [{ method, errors, label: `${name}: mean ${mean.toFixed(2)} m, p95 ${p95.toFixed(2)} m`, colour: method === "ours" ? COLOURS.ours : (COLOURS.others[i - 1] as string), dash: method === "ours" ? "" : (DASHES[i % DASHES.length] as string), width: method === "ours" ? 3 : 1.8 }];
+    return [{ method, errors, p95, label: `${name}: mean ${mean.toFixed(2)} m, p95 ${p95.toFixed(2)} m`, colour: method === "ours" ? COLOURS.ours : (COLOURS.others[i - 1] as string), dash: method === "ours" ? "" : (DASHES[i % DASHES.length] as string), width: method === "ours" ? 3 : 1.8 }];
   });
   // To the slowest p95, so that the tails do not squeeze what matters.
-  const reachM = Math.max(2, ...series.map(({ errors }) => errors[Math.floor(0.95 * (errors.length - 1))] as number));
+  const reachM = Math.max(2, ...series.map(({ p95 }) => p95));
   const stepM = reachM > 12 ? 2 : reachM > 5 ? 1 : 0.5;
   const maxM = Math.ceil((reachM * 1.05) / stepM) * stepM;
   const plot = frame({ left: 70, top: 68, width: 560, height: 330 }, { max: maxM, step: stepM, label: "position error, metres" }, { max: 1, step: 0.1, label: "share of instants", format: inPercent });

@@ -9,7 +9,7 @@ export const COLOURS = {
   grid: "#e3e7ec",
   ours: "#0b6bcb",
   /** Of the other methods, in order: told apart by colour and by dash. */
-  others: ["#c2410c", "#7a7f87", "#15803d", "#9333ea", "#be185d"],
+  others: ["#c2410c", "#7a7f87", "#15803d", "#9333ea", "#be185d", "#b58900"],
 } as const;
 export const DASHES = ["", "7 4", "2 3", "9 3 2 3", "4 2"] as const;
 
