@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
-import { ConfigError } from "@konferenco/protocol";
+import { ConfigError, StoreUnavailable } from "@konferenco/protocol";
 import { registerAccuracyCommand } from "./accuracy/command.ts";
 import { registerAttacksCommand } from "./attacks/command.ts";
 import { registerProcessCommands } from "./processes/commands.ts";
@@ -14,7 +14,9 @@ import { registerVenueCommand } from "./venue/command.ts";
 const program = new Command("konferenco")
   .description("From radio to zones to people, privately: proximity for event venues.")
   .showHelpAfterError("(--help shows the options)")
-  .configureHelp({ showGlobalOptions: true });
+  .configureHelp({ showGlobalOptions: true })
+  // What cannot be used on the command line is a setting like another: 1 is left to bugs.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
 
 registerUpCommand(program);
 registerProcessCommands(program);
@@ -30,8 +32,9 @@ try {
   await program.parseAsync();
 } catch (error) {
   // What a user can mend is one line; a bug shows where it is.
-  process.stderr.write(error instanceof ConfigError ? `konferenco: ${error.message}\n` : `konferenco: ${(error as Error).stack ?? String(error)}\n`);
-  process.exitCode = error instanceof ConfigError ? 2 : 1;
+  const code = error instanceof ConfigError ? 2 : error instanceof StoreUnavailable ? 3 : 1;
+  process.stderr.write(`konferenco: ${code === 1 ? ((error as Error).stack ?? String(error)) : (error as Error).message}\n`);
+  process.exitCode = code;
   // Something may still be listening after a failed start.
   process.exit();
 }

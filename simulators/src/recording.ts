@@ -78,7 +78,7 @@ export function loadRecording(dir: string): Recording {
   if (!fs.existsSync(path.join(dir, "venue.json"))) {
     throw new ConfigError(`${dir} holds no venue.json: name the folder of one recording, for example test/fixtures/recordings/kolakowski-flat/robot`);
   }
-  const venue = parseVenueMap(fs.readFileSync(path.join(dir, "venue.json"), "utf8"), path.join(dir, "venue.json"));
+  const venue = parseVenueMap(readText(path.join(dir, "venue.json")), path.join(dir, "venue.json"));
   const wifi = readHeard(path.join(dir, "wifi.csv"), ["atMs", "deviceId", "bssid", "rssiDbm"], (row) => ({ atMs: row.number("atMs"), tagId: row.text("deviceId"), bssid: bssidOf(row.text("bssid")), rssiDbm: row.number("rssiDbm") }));
   const heard = readHeard(path.join(dir, "observations.csv"), ["atMs", "gatewayId", "tagId", "rssiDbm"], (row) => ({ atMs: row.number("atMs"), gatewayId: row.text("gatewayId"), tagId: row.text("tagId"), rssiDbm: row.number("rssiDbm") }));
   if (heard === null && wifi === null) throw new ConfigError(`${dir} holds no observations.csv (columns atMs,gatewayId,tagId,rssiDbm)`);
@@ -86,6 +86,7 @@ export function loadRecording(dir: string): Recording {
   const contacts = readCsv(path.join(dir, "contacts.csv"), ["startMs", "endMs", "tagA", "tagB", "distanceM"]) ?? [];
   const surveyFile = [path.join(dir, "survey.csv"), path.join(dir, "..", "survey.csv")].find((file) => fs.existsSync(file)) ?? null;
   const { observations, heardWifi } = sortOut(heard?.rows ?? [], surveyFile === null ? null : venue);
+  refuseUnheard(dir, venue, observations, wifi?.rows.length ?? heardWifi.length);
   const leftOut = [heard?.leftOut, wifi?.leftOut].filter((text) => typeof text === "string");
   return {
     name: path.join(path.basename(path.dirname(path.resolve(dir))), path.basename(path.resolve(dir))),
@@ -113,6 +114,15 @@ export function loadRecording(dir: string): Recording {
     surveyFile,
     ...(leftOut.length === 0 ? {} : { leftOut }),
   };
+}
+
+/** Without a row of the map's gateways, and without a scan, nothing can come out: that is another venue's map, or a file that was never filled. */
+function refuseUnheard(dir: string, { gateways }: VenueMap, observations: readonly RecordedObservation[], scanRows: number): void {
+  const known = new Set(gateways.map(({ gatewayId }) => gatewayId));
+  if (scanRows > 0 || observations.some(({ gatewayId }) => known.has(gatewayId))) return;
+  const foreign = observations[0]?.gatewayId;
+  if (foreign === undefined) throw new ConfigError(`${dir} holds no observation: observations.csv has no row`);
+  throw new ConfigError(`${path.join(dir, "observations.csv")}: none of its gateways is in venue.json, "${foreign}" for one; there they are called "${gateways[0]?.gatewayId ?? ""}" and so on. Write the same ids in both`);
 }
 
 interface WifiRow {
@@ -355,7 +365,20 @@ interface CsvRow {
 }
 
 function readHeader(file: string): string[] {
-  return cellsOf(fs.readFileSync(file, "utf8").split(/\r?\n/, 1)[0] ?? "");
+  return cellsOf(readText(file).split(/\r?\n/, 1)[0] ?? "");
+}
+
+/** The longest text that Node holds is 512 MB: some fifteen million rows. */
+const MAX_FILE_BYTES = 500_000_000;
+
+function readText(file: string): string {
+  try {
+    const { size } = fs.statSync(file);
+    if (size > MAX_FILE_BYTES) throw new ConfigError(`${file} has ${Math.round(size / 1e6)} MB, more than ${MAX_FILE_BYTES / 1e6}: cut the recording into several`);
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    throw error instanceof ConfigError ? error : new ConfigError(`${file} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 /** More rows than this share that cannot be read are not a receiver's slip but another format. */
@@ -388,10 +411,14 @@ function readCsv(file: string, columns: readonly string[]): CsvRow[] | null {
 /** A reader for each row, which throws `ConfigError` when it has not as many cells as the first line names. */
 function openCsv(file: string, columns: readonly string[]): (() => CsvRow)[] | null {
   if (!fs.existsSync(file)) return null;
-  const lines = fs.readFileSync(file, "utf8").split(/\r?\n/);
+  const lines = readText(file).split(/\r?\n/);
   const header = cellsOf(lines[0] ?? "");
   const missing = columns.filter((column) => !header.includes(column));
-  if (missing.length > 0) throw new ConfigError(`${file} lacks the column ${missing.join(", ")}: its first line must name ${columns.join(",")}`);
+  if (missing.length > 0) {
+    const separator = header.length === 1 ? /[;\t|]/.exec(header[0] as string)?.[0] : undefined;
+    const why = separator === undefined ? `its first line must name ${columns.join(",")}` : `its cells are separated by ${JSON.stringify(separator)}, and must be by commas`;
+    throw new ConfigError(`${file} lacks the column ${missing.join(", ")}: ${why}`);
+  }
   return lines.slice(1).flatMap((line, i) => (line.trim() === "" ? [] : [() => rowOfLine(line, i + 2)]));
 
   function rowOfLine(row: string, line: number): CsvRow {

@@ -93,4 +93,14 @@ describe("konferenco up", () => {
     expect(await run.exited).toBe(2);
     expect(run.stderr()).toContain('stands in zone "nowhere"');
   });
+
+  it.each([
+    ["an option that there is not", ["accuracy", "--recrding", "x"], 2, "unknown option '--recrding'"],
+    ["a store that nobody runs", ["up", ...FREE_PORTS, "--store", "redis://127.0.0.1:1"], 3, "start it or check the address"],
+  ])("%s is told without a stack, by its exit code", async (_what, args, exitCode, words) => {
+    const run = konferenco([...args, ...(args[0] === "up" ? ["--data", temporaryFolder("refused")] : [])]);
+    expect(await run.exited).toBe(exitCode);
+    expect(run.stderr()).toContain(words);
+    expect(run.stderr()).not.toContain("    at ");
+  });
 });

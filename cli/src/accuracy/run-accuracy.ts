@@ -70,6 +70,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const beganMs = Date.now();
   const recording = typeof options.recording === "string" ? loadRecording(options.recording) : options.recording;
   const endMs = Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0);
+  const recordedMs = endMs - Math.min(recording.observations[0]?.atMs ?? endMs, recording.scans[0]?.atMs ?? endMs);
   const wifiSurvey = options.survey === false ? null : wifiSurveyOf(recording);
   const survey = options.survey === false ? null : beaconSurveyOf(recording);
   const play = (how: (play: PlayOptions) => Promise<Played>, storeUrl: string) =>
@@ -95,7 +96,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
     leftOut: recording.leftOut ?? [],
     through,
     store,
-    recordedS: endMs / 1_000,
+    recordedS: recordedMs / 1_000,
     tookS: (Date.now() - beganMs) / 1_000,
     tags: new Set(trace.map((line) => line.tagId)).size,
     survey: recording.surveyFile === null ? "none" : options.survey === false ? "ignored" : wifiSurvey !== null ? `Wi-Fi: ${wifiSurvey.settings.method}` : "used",

@@ -153,7 +153,7 @@ export class RedisLink {
       });
     }
     if (this.#isClosed) throw new StoreUnavailable(`the connection to Redis at ${this.#place} is closed`);
-    if (this.#runId === null) throw new StoreUnavailable(`Redis at ${this.#place} does not answer (${this.#lastError}): start it or check the address; it is tried again every ${MAX_RETRY_MS / 1_000} s`);
+    if (this.#runId === null) throw new StoreUnavailable(`Redis at ${this.#place} does not answer (${this.#lastError}): start it or check the address`);
     return this.#runId;
   }
 
