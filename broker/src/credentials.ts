@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
-import { ConfigError, idSchema } from "@konferenco/protocol";
+import { ConfigError, jsonOfFile, idSchema } from "@konferenco/protocol";
 import { APPLICATION_RIGHTS, type ApplicationRight, type Principal } from "./acl.ts";
 
 /** Who may log in, in memory: what a process that made the passwords itself hands to its own broker. */
@@ -25,7 +25,7 @@ export type StoredCredentials = z.infer<typeof storedCredentialsSchema>;
 export function parseCredentials(text: string, fileName: string): StoredCredentials {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = jsonOfFile(text);
   } catch (error) {
     throw new ConfigError(`${fileName} is not JSON: ${(error as Error).message}`);
   }

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { demoVenue } from "@konferenco/simulators";
-import { ConfigError, isId, NO_ORIGIN, parseVenueMap, venueFromGeoJson, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
+import { ConfigError, isId, jsonOfFile, NO_ORIGIN, parseVenueMap, venueFromGeoJson, type VenueMap, type VenueOrigin } from "@konferenco/protocol";
 
 // How the words of the command line become values. Each refusal says what would be right.
 
@@ -48,7 +48,7 @@ function readVenueFile(file: string): VenueMap {
 
 export function readJson(file: string): unknown {
   try {
-    return JSON.parse(readText(file));
+    return jsonOfFile(readText(file));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`${file} is not JSON: ${(error as Error).message}`);

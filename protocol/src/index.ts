@@ -12,6 +12,7 @@ export * from "./sensors.ts";
 export * from "./tag-names.ts";
 export * from "./alert.ts";
 // the venue
+export * from "./json-file.ts";
 export * from "./venue.ts";
 export * from "./geometry.ts";
 export * from "./geo.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ConfigError } from "./errors.ts";
+import { jsonOfFile } from "./json-file.ts";
 import { regionSchema } from "./regions.ts";
 import { idSchema } from "./sensors.ts";
 
@@ -74,7 +75,7 @@ export const EMPTY_SCHEDULE: Schedule = { v: 1, sessions: [], booths: [], meetin
 export function parseSchedule(text: string, fileName: string, zoneIds: ReadonlySet<string>): Schedule {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = jsonOfFile(text);
   } catch (error) {
     // What V8 quotes of the text may be somebody's name, and refusals are logged.
     throw new ConfigError(`${fileName} is not JSON: ${(error as Error).message.replace(/, (\.{3})?".*$/s, "")}`);

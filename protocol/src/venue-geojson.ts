@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { ConfigError } from "./errors.ts";
-import { lonLatOfVenuePoint, NO_ORIGIN, venuePointOfLonLat, type VenueOrigin } from "./geo.ts";
-import { pointInZone, zoneCentre } from "./geometry.ts";
+import { lonLatOfVenuePoint, NO_ORIGIN, venuePointOfLonLat } from "./geo.ts";
 import { venueMapSchema, type VenueMap, type Zone } from "./venue.ts";
 
 /**
@@ -92,13 +91,16 @@ function closed(ring: Coordinate[]): Coordinate[] {
 
 const coordinate = z.array(z.number().finite()).min(2);
 const geometry = z
-  .union([
-    z.object({ type: z.literal("Point"), coordinates: coordinate }),
-    z.object({ type: z.literal("LineString"), coordinates: z.array(coordinate).min(2) }),
-    z.object({ type: z.literal("MultiLineString"), coordinates: z.array(z.array(coordinate).min(2)) }),
-    z.object({ type: z.literal("Polygon"), coordinates: z.array(z.array(coordinate)).min(1) }),
-    z.object({ type: z.literal("MultiPolygon"), coordinates: z.array(z.array(z.array(coordinate)).min(1)) }),
-  ])
+  .union(
+    [
+      z.object({ type: z.literal("Point"), coordinates: coordinate }),
+      z.object({ type: z.literal("LineString"), coordinates: z.array(coordinate).min(2) }),
+      z.object({ type: z.literal("MultiLineString"), coordinates: z.array(z.array(coordinate).min(2)) }),
+      z.object({ type: z.literal("Polygon"), coordinates: z.array(z.array(coordinate)).min(1) }),
+      z.object({ type: z.literal("MultiPolygon"), coordinates: z.array(z.array(z.array(coordinate)).min(1)) }),
+    ],
+    "is no Point, LineString, MultiLineString, Polygon or MultiPolygon: draw it as one of these, or leave it out",
+  )
   .nullable();
 const geoJsonSchema = z.object({
   type: z.literal("FeatureCollection"),
@@ -131,14 +133,18 @@ export function venueFromGeoJson(json: unknown, fileName: string): VenueMap {
     throw new ConfigError(`${fileName} is not GeoJSON of a venue: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""} (docs/venue-map.md)`);
   }
   const { features, konferenco } = parsed.data;
-  const placed = konferenco !== undefined && konferenco.origin === null ? NO_ORIGIN : (konferenco?.origin ?? cornerOf(features));
+  const box = boxOf(features);
+  const fault = faultOf(features, box);
+  if (fault !== null) throw new ConfigError(`${fileName} does not make a venue map: ${fault} (docs/venue-map.md)`);
+  const corner = box.minLon === Infinity ? NO_ORIGIN : { lat: box.minLat, lon: box.minLon, bearingDeg: 0 };
+  const placed = konferenco !== undefined && konferenco.origin === null ? NO_ORIGIN : (konferenco?.origin ?? corner);
   const toVenue = ([lon, lat]: readonly number[]): [number, number] => {
     const { xM, yM } = venuePointOfLonLat({ lon: lon as number, lat: lat as number }, placed);
     return [millimetres(xM), millimetres(yM)];
   };
   const zones = zonesOf(features, toVenue);
   const walls = features.flatMap((feature) => wallsOf(feature, toVenue));
-  const gateways = features.flatMap((feature, i) => gatewayOf(feature, i, { zones, toVenue }));
+  const gateways = features.flatMap((feature, i) => gatewayOf(feature, i, toVenue));
   const floorNumbers = [...new Set([...zones, ...gateways].map(({ floor }) => floor))].sort((a, b) => a - b);
   const result = venueMapSchema.safeParse({
     venueId: konferenco?.venueId ?? idFrom(fileName.replace(/^.*[\\/]/, "").replace(/\.(geo)?json$/i, ""), "venue"),
@@ -157,15 +163,19 @@ export function venueFromGeoJson(json: unknown, fileName: string): VenueMap {
   throw new ConfigError(`${fileName} does not make a venue map: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""} (docs/venue-map.md)`);
 }
 
+/** An area, or one of ours that nobody has drawn. */
+function isZone({ geometry: shape, properties }: ReadFeature): boolean {
+  return shape?.type === "Polygon" || shape?.type === "MultiPolygon" || properties?.["feature"] === "zone";
+}
+
 function zonesOf(features: readonly ReadFeature[], toVenue: (lonLat: readonly number[]) => [number, number]): Zone[] {
   const zones: Zone[] = [];
   const used = new Set<string>();
   features.forEach((feature, i) => {
     const properties = feature.properties ?? {};
     const { geometry: shape } = feature;
-    const isArea = shape?.type === "Polygon" || shape?.type === "MultiPolygon";
-    if (!isArea && properties["feature"] !== "zone") return;
-    const rings = !isArea ? [] : shape.type === "Polygon" ? [shape.coordinates] : shape.coordinates;
+    if (!isZone(feature)) return;
+    const rings = shape?.type === "Polygon" ? [shape.coordinates] : shape?.type === "MultiPolygon" ? shape.coordinates : [];
     const name = text(properties["name"]) ?? text(properties["zoneId"]) ?? `Zone ${i + 1}`;
     const zoneId = text(properties["zoneId"]) ?? unused(idFrom(text(properties["id"]) ?? text(feature.id) ?? name, `zone-${i + 1}`), used);
     used.add(zoneId);
@@ -180,29 +190,14 @@ function zonesOf(features: readonly ReadFeature[], toVenue: (lonLat: readonly nu
   return zones;
 }
 
-function gatewayOf({ geometry: shape, properties }: ReadFeature, i: number, { zones, toVenue }: { zones: readonly Zone[]; toVenue: (lonLat: readonly number[]) => [number, number] }) {
+function gatewayOf({ geometry: shape, properties }: ReadFeature, i: number, toVenue: (lonLat: readonly number[]) => [number, number]) {
   const gatewayId = text(properties?.["gatewayId"]);
   if (shape?.type !== "Point" || properties === null || (gatewayId === null && properties["feature"] !== "gateway")) return [];
   const [xM, yM] = toVenue(shape.coordinates);
-  const floor = floorOf(properties);
-  // A gateway that does not name its zone hangs in the one around it.
-  const zoneId = text(properties["zoneId"]) ?? zones.find((zone) => pointInZone({ xM, yM, floor }, zone))?.zoneId ?? nearestZone(zones, { xM, yM, floor });
+  const zoneId = text(properties["zoneId"]);
   const { zM } = properties;
-  return [{ gatewayId: gatewayId ?? `gateway-${i + 1}`, xM, yM, ...(typeof zM === "number" ? { zM } : {}), floor, zoneId: zoneId ?? "" }];
+  return [{ gatewayId: gatewayId ?? `gateway-${i + 1}`, xM, yM, ...(typeof zM === "number" ? { zM } : {}), floor: floorOf(properties), ...(zoneId === null ? {} : { zoneId }) }];
 }
-
-function nearestZone(zones: readonly Zone[], point: { xM: number; yM: number; floor: number }): string | null {
-  let best: { zoneId: string; rangeM: number } | null = null;
-  for (const zone of zones) {
-    const centre = zone.floor === point.floor ? zoneCentre(zone, NO_GATEWAYS) : null;
-    if (centre === null) continue;
-    const rangeM = Math.hypot(centre.xM - point.xM, centre.yM - point.yM);
-    if (best === null || rangeM < best.rangeM) best = { zoneId: zone.zoneId, rangeM };
-  }
-  return best?.zoneId ?? null;
-}
-
-const NO_GATEWAYS: VenueMap = { venueId: "none", direction: "gateways-hear-tags", floors: [], zones: [], gateways: [], tags: [], walls: [] };
 
 function wallsOf({ geometry: shape, properties }: ReadFeature, toVenue: (lonLat: readonly number[]) => [number, number]): VenueMap["walls"] {
   if (shape?.type !== "LineString" && shape?.type !== "MultiLineString") return [];
@@ -243,19 +238,38 @@ function opened(ring: [number, number][]): [number, number][] {
   return closes ? ring.slice(0, -1) : ring;
 }
 
-function cornerOf(features: readonly ReadFeature[]): VenueOrigin {
-  let lat = Infinity;
-  let lon = Infinity;
+interface Box {
+  minLon: number;
+  maxLon: number;
+  minLat: number;
+  maxLat: number;
+}
+
+function boxOf(features: readonly ReadFeature[]): Box {
+  const box: Box = { minLon: Infinity, maxLon: -Infinity, minLat: Infinity, maxLat: -Infinity };
   const cover = (part: unknown): void => {
     if (!Array.isArray(part)) return;
-    if (typeof part[0] === "number") {
-      lon = Math.min(lon, part[0]);
-      lat = Math.min(lat, part[1] as number);
-    } else for (const inner of part) cover(inner);
+    if (typeof part[0] !== "number") return part.forEach(cover);
+    const [lon, lat] = part as [number, number];
+    [box.minLon, box.maxLon] = [Math.min(box.minLon, lon), Math.max(box.maxLon, lon)];
+    [box.minLat, box.maxLat] = [Math.min(box.minLat, lat), Math.max(box.maxLat, lat)];
   };
   for (const feature of features) cover(feature.geometry?.coordinates);
-  return Number.isFinite(lat) ? { lat, lon, bearingDeg: 0 } : NO_ORIGIN;
+  return box;
 }
+
+/** No venue is wider: a shape farther away slipped in, or the numbers are no degrees. */
+const MAX_SPAN_KM = 20;
+
+/** What other programs get wrong, with the remedy; null when nothing is. */
+function faultOf(features: readonly ReadFeature[], { minLon, maxLon, minLat, maxLat }: Box): string | null {
+  if (!features.some((feature) => isZone(feature))) return "it holds no polygon: draw one for each zone";
+  if (minLon < -180 || maxLon > 180 || minLat < -90 || maxLat > 90) return `coordinates are longitude and latitude in degrees, and ${[minLon, maxLon].find((lon) => Math.abs(lon) > 180) ?? [minLat, maxLat].find((lat) => Math.abs(lat) > 90)} is neither: export it as EPSG:4326 (WGS 84)`;
+  const spanKm = Math.hypot((maxLat - minLat) * KM_PER_DEGREE, (maxLon - minLon) * KM_PER_DEGREE * Math.cos((minLat * Math.PI) / 180));
+  return spanKm > MAX_SPAN_KM ? `it spans ${Math.round(spanKm)} km: leave out what does not belong to the venue; coordinates are longitude and latitude in degrees` : null;
+}
+
+const KM_PER_DEGREE = 111;
 
 function floorOf(properties: Record<string, unknown>): number {
   const floor = Number(properties["floor"] ?? properties["level"] ?? 0);

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ConfigError } from "./errors.ts";
 import { depthInZoneM, polygonCentre } from "./geometry.ts";
+import { jsonOfFile } from "./json-file.ts";
 import { MAX_GATEWAYS_PER_VENUE, MAX_ZONES_PER_VENUE } from "./limits.ts";
 import { idSchema } from "./sensors.ts";
 
@@ -112,7 +113,7 @@ export type Gateway = VenueMap["gateways"][number];
 export function parseVenueMap(text: string, fileName: string): VenueMap {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = jsonOfFile(text);
   } catch (error) {
     throw new ConfigError(`${fileName} is not JSON: ${(error as Error).message}`);
   }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ConfigError, idSchema, type GatewayId, type VenueMap } from "@konferenco/protocol";
+import { ConfigError, jsonOfFile, idSchema, type GatewayId, type VenueMap } from "@konferenco/protocol";
 import { newRandom } from "./random.ts";
 
 /**
@@ -63,7 +63,7 @@ export function newFaults(plan: readonly Fault[], venue: VenueMap, seed: string 
 export function parseFaultPlan(text: string, fileName: string): Fault[] {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = jsonOfFile(text);
   } catch (error) {
     throw new ConfigError(`${fileName} is not JSON: ${(error as Error).message}`);
   }

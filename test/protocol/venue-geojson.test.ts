@@ -110,8 +110,22 @@ describe("GeoJSON of another program", () => {
     expect([inZone(5, 15), inZone(15, 15), inZone(25, 15), inZone(15, 5), inZone(15, 25)]).toEqual([true, false, true, true, true]);
   });
 
+  it("hangs a gateway in the smallest zone around it, as a venue map does: a stand, not its hall", () => {
+    const area = (zoneId: string, x1: number) => ({ type: "Feature", properties: { zoneId }, geometry: { type: "Polygon", coordinates: [ring(0, 0, x1, 10)] } });
+    const venue = venueFromGeoJson({ type: "FeatureCollection", features: [area("hall", 40), area("stand", 4), gatewayAt(2, 5)] }, "fair.geojson");
+    expect(venue.gateways).toMatchObject([{ gatewayId: "gw", zoneId: "stand" }]);
+  });
+
+  const gatewayAt = (xM: number, yM: number) => ({ type: "Feature", properties: { gatewayId: "gw" }, geometry: { type: "Point", coordinates: [10 + xM * metreDeg, yM * metreDeg] } });
+  const zoneOf = (coordinates: number[][]) => ({ type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [coordinates] } });
+  const collection = (...features: object[]) => ({ type: "FeatureCollection", features });
   it.each([
     ["is none", { type: "Topology" }, /not GeoJSON/],
+    ["holds nothing", collection(), /no polygon: draw one for each zone/],
+    ["has shapes that a map has no use for", collection(zoneOf(ring(0, 0, 9, 9)), { type: "Feature", properties: {}, geometry: { type: "GeometryCollection", geometries: [] } }), /features\.1\.geometry is no Point.*leave it out/],
+    ["is in metres of a projection", collection(zoneOf([[1_111_424, 7_086_000], [1_111_440, 7_086_000], [1_111_440, 7_086_020]])), /1111424 is neither: export it as EPSG:4326/],
+    ["is in metres of its own", collection(zoneOf([[0, 0], [30, 0], [30, 20]])), /spans \d+ km.*degrees/],
+    ["has a gateway far from every zone", collection(zoneOf(ring(0, 0, 9, 9)), gatewayAt(300, 5)), /gateway "gw" hangs in no zone of floor 0: name its zoneId/],
     ["has a gateway but no zone for it", { type: "FeatureCollection", features: [{ type: "Feature", properties: { gatewayId: "gw" }, geometry: { type: "Point", coordinates: [1, 2] } }] }, /does not make a venue map/],
   ])("that %s is refused with the place of the fault", (_, json, why) => {
     expect(() => venueFromGeoJson(json, "map.json")).toThrow(ConfigError);

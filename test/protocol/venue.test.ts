@@ -60,6 +60,8 @@ describe("a venue map", () => {
     expect(() => parse(change)).toThrow(/^venue\.json/);
   });
 
+  it("of an editor that puts a byte order mark before it is the same", () => expect(parseVenueMap(`\ufeff${JSON.stringify(venue)}`, "v.json")).toEqual(parse({})));
+
   it("that is not JSON says so", () => expect(() => parseVenueMap("{", "v.json")).toThrow(/v\.json is not JSON/));
 
   it("of any text is a map or a ConfigError, never another error", () => {

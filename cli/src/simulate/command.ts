@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { Option, type Command } from "commander";
 import { z } from "zod";
-import { ConfigError, idSchema, type GatewayId, type VenueMap } from "@konferenco/protocol";
+import { ConfigError, idSchema, jsonOfFile, type GatewayId, type VenueMap } from "@konferenco/protocol";
 import {
   CROWD_DEFAULTS,
   NO_FAULTS,
@@ -186,7 +186,7 @@ function credentialsOf(options: SimulateOptions, venue: VenueMap): FleetCredenti
 function readPasswords(file: string): Record<string, string> {
   let json: unknown;
   try {
-    json = JSON.parse(readText(file, "the credentials file"));
+    json = jsonOfFile(readText(file, "the credentials file"));
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(`${file} is not JSON: ${(error as Error).message}`);
