@@ -6,7 +6,7 @@ import { PRESENCE_STATES, pubFrameSchema, type PresenceState, type ReceiptCounts
 import { appChannelSchema, type AppChannel, type MessageTypeName } from "./message-types.ts";
 import { idSchema } from "./sensors.ts";
 import { privacyChangeSchema, type Level, type PrivacySettings } from "./privacy-settings.ts";
-import type { GatewayHealth } from "./update.ts";
+import type { FixSource, GatewayHealth } from "./update.ts";
 
 /**
  * The client protocol `konferenco-v1`: one JSON object per WebSocket frame, `op` names it.
@@ -152,6 +152,8 @@ export interface PositionView {
   zoneId: string | null;
   accuracy95M: number;
   confidence: number;
+  /** What found it; absent of other people, of whose phones it would tell. */
+  source?: FixSource;
 }
 
 /** Somebody near the viewer. `within` is the finest band that the person's level allows; never a distance. */

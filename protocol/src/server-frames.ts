@@ -7,7 +7,7 @@ import { MESSAGE_TYPES, appChannelSchema, type MessageTypeName } from "./message
 import { BRIDGE_KEPT, privacySettingsSchema } from "./privacy-settings.ts";
 import { idSchema } from "./sensors.ts";
 import { ALERT_SEVERITIES } from "./topics.ts";
-import { CALIBRATION_BASES } from "./update.ts";
+import { CALIBRATION_BASES, FIX_SOURCES } from "./update.ts";
 
 /**
  * What servers say, as schemas: for the AsyncAPI description and for tests that hold a server to it. The bridge
@@ -62,7 +62,7 @@ export const nearbyChannelSchema = z.object({
 export const EVENT_SCHEMAS = {
   position: event(
     ["position"],
-    z.object({ subj: subject, level: z.literal("precise"), xM: z.number(), yM: z.number(), floor: z.number(), zoneId: idSchema.nullable(), accuracy95M: z.number(), confidence: z.number() }),
+    z.object({ subj: subject, level: z.literal("precise"), xM: z.number(), yM: z.number(), floor: z.number(), zoneId: idSchema.nullable(), accuracy95M: z.number(), confidence: z.number(), source: z.enum(FIX_SOURCES).optional() }),
   ),
   zone: event(["zone.enter", "zone.dwell", "zone.exit"], z.object({ subj: subject, zoneId: idSchema, floor: z.number() })),
   proximity: event(["near", "apart"], z.object({ subj: subject })),

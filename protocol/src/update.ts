@@ -4,7 +4,8 @@ import type { Signal, StoredMessage } from "./message.ts";
 import type { GatewayId, TagId, ZoneId } from "./ids.ts";
 
 /** Which technologies a position came from; `fusion` = more than one. */
-export type FixSource = "beacon" | "wifi" | "gps" | "check-in" | "fusion";
+export const FIX_SOURCES = ["beacon", "wifi", "gps", "check-in", "fusion"] as const;
+export type FixSource = (typeof FIX_SOURCES)[number];
 
 /** The fused, filtered state of a tag at `atMs`, in metres of the venue frame. Made by fusion/src/core/track.ts. */
 export interface Position {

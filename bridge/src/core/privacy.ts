@@ -454,16 +454,16 @@ function zoneEvent(zone: ZoneTransition, subj: SubjectView): ClientEvent {
 }
 
 function positionUpdate(position: Position, subj: SubjectView, subject: string): VisibleUpdate {
-  const { xM, yM, floor, zoneId, accuracy95M, confidence } = position;
+  const { xM, yM, floor, zoneId, accuracy95M, confidence, source } = position;
   // Exact for oneself and for things; for others' eyes a person stands on a grid point, and no figure beside it is finer.
   const place =
     subj.who === "person"
       ? { xM: snap(xM), yM: snap(yM), accuracy95M: Math.max(GRID_M, Math.ceil(accuracy95M)), confidence: Math.round(confidence * 10) / 10 }
-      : { xM, yM, accuracy95M, confidence };
+      : { xM, yM, accuracy95M, confidence, source };
   const event: ClientEvent = {
     t: "position",
     at: position.atMs,
-    d: { subj, level: "precise", xM: place.xM, yM: place.yM, floor, zoneId, accuracy95M: place.accuracy95M, confidence: place.confidence },
+    d: { subj, level: "precise", floor, zoneId, ...place },
   };
   return reveal(2, event, { subject, key: `position ${subj.who === "me" ? "me" : subject}` });
 }

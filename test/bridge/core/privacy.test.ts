@@ -131,7 +131,7 @@ describe.each(VIEWERS)("what $name sees of a person", ({ audience, things, make 
     expect(levelFor(anna, who)).toBe(level);
 
     const subj = audience === "self" ? { who: "me" } : { who: "person", personId: "anna", name: "Name anna" };
-    const exact = { xM: 12.345, yM: -6.789, accuracy95M: 0.37, confidence: 0.876 };
+    const exact = { xM: 12.345, yM: -6.789, accuracy95M: 0.37, confidence: 0.876, source: "beacon" };
     const onGrid = { xM: 12, yM: -7, accuracy95M: 1, confidence: 0.9 };
     const known = { "tag-of-anna": anna };
     expect(seen(bodies.position, who, known)).toEqual(
@@ -159,7 +159,7 @@ describe.each(VIEWERS)("what $name sees of a person", ({ audience, things, make 
     const { viewer: who } = make();
     const known = { "tag-of-anna": "nobody" } as const;
     const subj = { who: "tag", tagId: "tag-of-anna" };
-    expect(seen(bodies.position, who, known)).toEqual(things ? { t: "position", at: NOW_MS, d: { subj, level: "precise", xM: 12.345, yM: -6.789, floor: 1, zoneId: "room-a", accuracy95M: 0.37, confidence: 0.876 } } : null);
+    expect(seen(bodies.position, who, known)).toEqual(things ? { t: "position", at: NOW_MS, d: { subj, level: "precise", xM: 12.345, yM: -6.789, floor: 1, zoneId: "room-a", accuracy95M: 0.37, confidence: 0.876, source: "beacon" } } : null);
     expect(seen(bodies.zone, who, known)).toEqual(things ? { i: "ref", st: NOW_MS, t: "zone.enter", at: NOW_MS, d: { subj, zoneId: "room-a", floor: 1 } } : null);
     const standing: Standing = { tagId: "tag-of-anna", position, zoneId: "room-a", floor: 1, zoneSinceMs: 17 };
     expect(showStanding(standing, "nobody", who) === null).toBe(!things);
@@ -486,7 +486,7 @@ describe("whatever the policies are", () => {
         }
         const zone = projectUpdate(update(bodies.zone), "ref", holders(known)).forViewer(who);
         expect(zone !== null).toBe(level === "zone" || level === "precise");
-        expect(zone?.json ?? "").not.toMatch(/tag-of|xM|yM|confidence|accuracy/);
+        expect(zone?.json ?? "").not.toMatch(/tag-of|xM|yM|confidence|accuracy|source/);
       }),
     );
   });
