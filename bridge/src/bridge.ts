@@ -1,4 +1,4 @@
-import { ConfigError, EMPTY_SCHEDULE, type Update } from "@konferenco/protocol";
+import { ConfigError, EMPTY_SCHEDULE, hasPlaces, type Update } from "@konferenco/protocol";
 import { Activities } from "./activities.ts";
 import { AlertReceipts } from "./alert-receipts.ts";
 import { Attendance } from "./attendance.ts";
@@ -60,7 +60,7 @@ export async function openBridge(config: BridgeConfig): Promise<Bridge> {
   const authority = await newTokenAuthority(keys.token, eventId, nowMs);
   const pinboard = config.pinboard ?? newInProcessPinboard(nowMs);
   const tickets = new Tickets({ pinboard, passKey: keys.streamPass, nowMs });
-  const people = new PeopleCache(registry, nowMs);
+  const people = new PeopleCache(registry, nowMs, hasPlaces(venue) ? "precise" : "zone");
   const picture = new LivePicture();
   const feedOffset = (): number => feed.at.offset;
   const seal = (connection: Connection, offset: number) => sealCursor(keys.cursor, connection.subject, { epoch: feed.at.epoch, offset, atMs: nowMs() });

@@ -1,4 +1,4 @@
-import { MAX_TAGS_PER_EVENT, type Person, type PersonId, type TagId } from "@konferenco/protocol";
+import { MAX_TAGS_PER_EVENT, type Level, type Person, type PersonId, type TagId } from "@konferenco/protocol";
 import { compilePolicy, type Holder, type SubjectPolicy } from "./core/privacy-policy.ts";
 import type { Registry, RegistryChange } from "./registry/registry.ts";
 
@@ -35,14 +35,16 @@ export class PeopleCache {
   readonly #shareEnds = new Map<PersonId, number>();
   readonly #changed = new Set<TagId>();
   readonly #nowMs: () => number;
+  readonly #finest: Level;
   /** Who sits in a session, by tag; set once the picture of the venue is there. */
   isInSession: (tagId: TagId) => boolean = () => false;
   /** Tags of erased people: hidden until somebody else carries them, for the person may still do. */
   readonly #erasedTags = new Set<TagId>();
 
-  constructor(registry: Registry, nowMs: () => number = () => 0) {
+  constructor(registry: Registry, nowMs: () => number = () => 0, finest: Level = "precise") {
     this.#registry = registry;
     this.#nowMs = nowMs;
+    this.#finest = finest;
   }
 
   readonly #sits = (personId: PersonId): boolean => {
@@ -158,7 +160,7 @@ export class PeopleCache {
     const { personId } = person.profile;
     const { tagId } = person;
     const nowMs = this.#nowMs();
-    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: this.#sits }) });
+    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: this.#sits, finest: this.#finest }) });
     const endsMs = Math.min(...(person.settings.shares ?? []).map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > nowMs));
     if (endsMs === Infinity) this.#shareEnds.delete(personId);
     else this.#shareEnds.set(personId, endsMs);

@@ -79,6 +79,11 @@ export function zoneCentre(zone: Zone, venue: VenueMap): FloorPoint | null {
   return { xM: mean((gateway) => gateway.xM), yM: mean((gateway) => gateway.yM), floor: zone.floor };
 }
 
+/** Whether spots mean anything: something is drawn, or gateways stand in more than one point. */
+export function hasPlaces({ zones, gateways }: VenueMap): boolean {
+  return zones.some(({ polygons }) => polygons.length > 0) || gateways.some(({ xM, yM }) => xM !== gateways[0]?.xM || yM !== gateways[0].yM);
+}
+
 /** The box around everything on a floor, in metres: what a page draws. */
 export function floorBounds(venue: VenueMap, floor: number): { minXM: number; minYM: number; maxXM: number; maxYM: number } {
   const bounds = { minXM: Infinity, minYM: Infinity, maxXM: -Infinity, maxYM: -Infinity };

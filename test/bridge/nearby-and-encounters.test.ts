@@ -331,3 +331,15 @@ describe("the safety of a person", () => {
     expect((await change({ preset: "optimized", level: "venue" })).body).toMatchObject({ level: "venue", proximityAlerts: true, discoverability: "public" });
   });
 });
+
+describe("where nobody has drawn a plan, and all positions are one point", () => {
+  it("nobody is ten metres away for it: who shows their spot is shown in their zone, and in another zone at the venue", async () => {
+    await test.close();
+    test = await openTestBridge({ venue: venueMapSchema.parse({ venueId: "fair", zones: [{ zoneId: "stand-1", floor: 0 }, { zoneId: "stand-2", floor: 0 }], gateways: [{ gatewayId: "gw-1", floor: 0, zoneId: "stand-1" }, { gatewayId: "gw-2", floor: 0, zoneId: "stand-2" }] }) });
+    for (const [personId, zoneId] of [["asker", "stand-1"], ["here", "stand-1"], ["there", "stand-2"]] as const) {
+      await attend(personId, { settings: openly, connections: ["asker", "here", "there"].filter((other) => other !== personId) });
+      await test.move(`t-${personId}`, { xM: 0, yM: 0, zoneId, accuracy95M: 11 });
+    }
+    await expect.poll(() => nearby("asker", "within=same_venue"), { timeout: 20_000, interval: 1_100 }).toMatchObject([{ personId: "here", within: "same_zone" }, { personId: "there", within: "same_venue" }]);
+  });
+});

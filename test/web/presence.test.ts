@@ -88,4 +88,11 @@ describe("who the operator sees where", () => {
     notePresence(presences, zone("enter", 3, ada, "stand"), 3_000);
     expect(isCountedElsewhere(presences.get("ada") as Presence)).toBe(false);
   });
+
+  it("where nothing is drawn a position tells the zone, and no spot", () => {
+    const presences: Presences = new Map();
+    notePresence(presences, at(1, ada, "lounge"), 1_000, false);
+    expect(presences.get("ada")).toMatchObject({ zoneId: "lounge", spot: null });
+    expect(namesByZone(presences)).toEqual(new Map([["lounge", ["Ada"]]]));
+  });
 });

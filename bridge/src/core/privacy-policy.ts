@@ -88,17 +88,17 @@ export const RANK: Readonly<Record<Level, number>> = { hidden: 0, venue: 1, zone
 
 const neverInSession = (): boolean => false;
 
-/** `nowMs`: shares that have ended by then are not in the policy any more. */
-export function compilePolicy(person: Person, { nowMs = 0, isInSession = neverInSession }: { nowMs?: number; isInSession?: (personId: PersonId) => boolean } = {}): SubjectPolicy {
+/** `nowMs`: shares that have ended by then are not in the policy any more. `finest`: what the venue knows at all, `zone` where it has no plan. */
+export function compilePolicy(person: Person, { nowMs = 0, isInSession = neverInSession, finest = "precise" }: { nowMs?: number; isInSession?: (personId: PersonId) => boolean; finest?: Level } = {}): SubjectPolicy {
   const { profile, consent, settings } = person;
   const levels = { ...NOBODY_SEES };
-  if (consent.given) for (const audience of AUDIENCES) levels[audience] = minLevel(settings.level, settings.audiences[audience]);
+  if (consent.given) for (const audience of AUDIENCES) levels[audience] = minLevel(finest, minLevel(settings.level, settings.audiences[audience]));
   return {
     looksAs: AUDIENCE_OF_ROLE[profile.role],
     ranks: AUDIENCES.reduce((ranks, audience, code) => ranks | (RANK[levels[audience]] << (2 * code)), 0),
     blocked: settings.blocked === undefined || settings.blocked.length === 0 ? null : new Set(settings.blocked),
     connections: profile.connections.length === 0 ? NO_CONNECTIONS : new Set(profile.connections),
-    shares: sharesOf(settings, nowMs),
+    shares: finest === "precise" ? sharesOf(settings, nowMs) : null,
     consented: consent.given,
     personId: profile.personId,
     name: profile.name,

@@ -2,6 +2,7 @@ import type { VenueMap } from "@konferenco/protocol";
 import type { ComponentChildren } from "preact";
 import { activityInWords, clockTime, floorName, kindName, zoneName } from "../common/words.ts";
 import type { Scene } from "../map/scene.ts";
+import { isUndrawn } from "../map/schematic.ts";
 import { VenueMapView } from "../map/venue-map.tsx";
 import type { LiveMe } from "./live-me.ts";
 
@@ -45,7 +46,7 @@ export function PlaceCard({ live, venue, hasTag, hasConsent }: PlaceCardProps) {
           <VenueMapView
             venue={venue}
             floor={floor}
-            scene={() => sceneOf(live)}
+            scene={() => sceneOf(live, venue)}
             onReady={(map) => live.useMap(map)}
             label={place?.zoneId === undefined || place.zoneId === null ? "Map of the floor" : `Map of the floor with your place in ${zoneName(venue, place.zoneId)}`}
             interactive={false}
@@ -64,8 +65,8 @@ function Hint({ hasTag, hasConsent }: { hasTag: boolean; hasConsent: boolean }):
   return <p class="muted">Your tag has not been heard yet. Near a gateway this takes a few seconds.</p>;
 }
 
-function sceneOf(live: LiveMe): Scene {
+function sceneOf(live: LiveMe, venue: VenueMap): Scene {
   const { place } = live.state.value;
-  const dots = place === null || place.spot === null ? [] : [{ key: "me", look: "me" as const, label: "You", ...place.spot, floor: place.floor, isCountedElsewhere: false, heardAtMs: place.heardAtMs }];
+  const dots = place === null || place.spot === null || isUndrawn(venue) ? [] : [{ key: "me", look: "me" as const, label: "You", ...place.spot, floor: place.floor, isCountedElsewhere: false, heardAtMs: place.heardAtMs }];
   return { dots, counts: new Map(), hotZones: new Map(), namesByZone: new Map(), gateways: new Map(), markedZoneId: place?.zoneId ?? null };
 }

@@ -4,6 +4,7 @@ import { batch, signal, type Signal } from "@preact/signals";
 import { openLiveLink, type LiveLink } from "../common/live-link.ts";
 import type { FloorMap } from "../map/floor-map.ts";
 import type { Dot, Scene } from "../map/scene.ts";
+import { isUndrawn } from "../map/schematic.ts";
 import { keyOf, labelOf, namesByZone, newCountedElsewhere, notePresence, sweepPresences, type Presence, type Presences } from "./presence.ts";
 
 /** A line of the activity list. `subject`: whom it is about, so that it can be forgotten. */
@@ -76,6 +77,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
   };
 
   const isCountedElsewhere = newCountedElsewhere(venue);
+  const hasSpots = !isUndrawn(venue);
 
   const refresh = (): void => {
     refreshTimer = null;
@@ -125,7 +127,7 @@ export function openLiveVenue(session: Session, venue: VenueMap, onEnded: (messa
   };
 
   const take = (event: DeliveredEvent, isNews: boolean): void => {
-    if (notePresence(presences, event, Date.now())) map?.changed();
+    if (notePresence(presences, event, Date.now(), hasSpots)) map?.changed();
     switch (event.t) {
       case "zone.enter":
       case "zone.exit":

@@ -35,13 +35,16 @@ export function labelOf(subject: SubjectView): string {
   return subject.who === "person" ? subject.name : subject.tagId;
 }
 
-/** Takes in one event; true if it changed who is shown where. What a replay tells of a time before the snapshot is history, not presence. */
-export function notePresence(presences: Presences, event: ClientEvent, nowMs: number): boolean {
+/**
+ * Takes in one event; true if it changed who is shown where. What a replay tells of a time before the snapshot is
+ * history, not presence. `hasSpots`: false where nothing is drawn, and all positions are one point.
+ */
+export function notePresence(presences: Presences, event: ClientEvent, nowMs: number, hasSpots = true): boolean {
   if (isHistory(presences, event)) return false;
   switch (event.t) {
     case "position": {
       const { subj, xM, yM, floor, zoneId, accuracy95M, confidence } = event.d;
-      presences.set(keyOf(subj), { ...identity(subj), zoneId, floor, spot: { xM, yM, accuracy95M, confidence }, heardAtMs: nowMs, atMs: event.at });
+      presences.set(keyOf(subj), { ...identity(subj), zoneId, floor, spot: hasSpots ? { xM, yM, accuracy95M, confidence } : null, heardAtMs: nowMs, atMs: event.at });
       return true;
     }
     case "zone.enter":

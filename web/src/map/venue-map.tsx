@@ -2,6 +2,7 @@ import type { VenueMap } from "@konferenco/protocol";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { FloorMap } from "./floor-map.ts";
+import { asDrawn } from "./schematic.ts";
 import { isSameTarget, type Scene, type Target } from "./scene.ts";
 import "./map.css";
 
@@ -42,7 +43,7 @@ export function VenueMapView(props: VenueMapProps) {
     if (host.current === null) return undefined;
     const made = new FloorMap({
       host: host.current,
-      venue: props.venue,
+      venue: asDrawn(props.venue),
       floor: props.floor,
       scene: () => latest.current.scene(),
       interactive: props.interactive,
