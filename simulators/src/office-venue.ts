@@ -31,14 +31,18 @@ interface Room {
 const DOOR_M = 0.9;
 const ROOMS = 8;
 
-export function buildingOf(kind: BuildingKind, seed: string | number): Building {
+/** Where a room's gateway hangs: at any wall or table, in the corner farthest from the door, or beside the door. */
+export type GatewaySpot = "anywhere" | "far-corner" | "door";
+
+/** `gatewaysAt` is for offices; an open room has one gateway in each corner. */
+export function buildingOf(kind: BuildingKind, seed: string | number, gatewaysAt: GatewaySpot = "anywhere"): Building {
   const dice = newRandom(`building/${kind}/${seed}`);
   if (kind === "open-room") return openRoom(dice);
-  return office(dice, kind === "two-floors" ? [0, 1] : [0]);
+  return office(dice, kind === "two-floors" ? [0, 1] : [0], gatewaysAt);
 }
 
 /** Rooms to both sides of a corridor; lengths, widths and doors by dice; lying or standing. */
-function office(dice: Random, floors: readonly number[]): Building {
+function office(dice: Random, floors: readonly number[], gatewaysAt: GatewaySpot): Building {
   const lengthM = dice.between(14, 18);
   const depthM = dice.between(12, 15);
   const corridorM = dice.between(1.6, 2.6);
@@ -68,12 +72,7 @@ function office(dice: Random, floors: readonly number[]): Building {
   }
   const gateways = rooms.map((room, i) => {
     const [x0M, y0M, x1M, y1M] = room.at;
-    // On a wall, as people hang them: where the socket is.
-    const onWall = dice.next() < 0.7;
-    const along = dice.next();
-    const spot = onWall
-      ? dice.pick([[x0M + 0.2, y0M + along * (y1M - y0M)], [x1M - 0.2, y0M + along * (y1M - y0M)], [x0M + along * (x1M - x0M), y0M + 0.2], [x0M + along * (x1M - x0M), y1M - 0.2]] as const)
-      : ([dice.between(x0M + 0.5, x1M - 0.5), dice.between(y0M + 0.5, y1M - 0.5)] as const);
+    const spot = gatewaysAt === "anywhere" ? anywhereIn(room.at, dice) : atTheDoor(room, gatewaysAt);
     return { gatewayId: `gw-${i + 1}`, xM: clamp(spot[0], x0M + 0.1, x1M - 0.1), yM: clamp(spot[1], y0M + 0.1, y1M - 0.1), zM: dice.between(1, 2.6), floor: room.floor, zoneId: room.zoneId };
   });
   const zone = (kind: string) => (room: Room) => ({ zoneId: room.zoneId, name: room.zoneId, kind, floor: room.floor, polygons: [cornersOf(room.at)] });
@@ -84,6 +83,23 @@ function office(dice: Random, floors: readonly number[]): Building {
     gateways,
   });
   return { map, built: { ...map, walls: rooms.flatMap(wallsOfRoom) } };
+}
+
+function anywhereIn([x0M, y0M, x1M, y1M]: Rectangle, dice: Random): readonly [xM: number, yM: number] {
+  // On a wall, as people hang them: where the socket is.
+  const onWall = dice.next() < 0.7;
+  const along = dice.next();
+  return onWall
+    ? dice.pick([[x0M + 0.2, y0M + along * (y1M - y0M)], [x1M - 0.2, y0M + along * (y1M - y0M)], [x0M + along * (x1M - x0M), y0M + 0.2], [x0M + along * (x1M - x0M), y1M - 0.2]] as const)
+    : ([dice.between(x0M + 0.5, x1M - 0.5), dice.between(y0M + 0.5, y1M - 0.5)] as const);
+}
+
+/** Beside the door, or as far from it as the room goes; 20 cm from the walls. */
+function atTheDoor({ at: [x0M, y0M, x1M, y1M], door }: Room, gatewaysAt: "far-corner" | "door"): readonly [xM: number, yM: number] {
+  const [leastXM, mostXM, leastYM, mostYM] = [x0M + 0.2, x1M - 0.2, y0M + 0.2, y1M - 0.2];
+  const [doorXM, doorYM] = door ?? [leastXM, leastYM];
+  if (gatewaysAt === "door") return [clamp(doorXM, leastXM, mostXM), clamp(doorYM, leastYM, mostYM)];
+  return [doorXM - x0M > x1M - doorXM ? leastXM : mostXM, doorYM - y0M > y1M - doorYM ? leastYM : mostYM];
 }
 
 function openRoom(dice: Random): Building {
@@ -148,6 +164,8 @@ export interface OfficeRecordingOptions {
   /** Power of tags and gateways, which are one product in most recordings. -59 dBm at 1 m is 0 dBm. */
   powerDbm?: number;
   gatewaysAdvertise?: boolean;
+  /** Of an office. */
+  gatewaysAt?: GatewaySpot;
   /** How long a visit to a room lasts: anything between. */
   staysMs?: readonly [leastMs: number, mostMs: number];
   /** So often, instead of to a room, people go to stand in the corridor: 0.15 makes it a quarter of the time, 0.4 nearly half. */
@@ -169,8 +187,8 @@ export interface SimulatedRecording {
 
 /** People who visit rooms and meet in a building by dice, whose radio is by dice too: exponent, walls, shadowing, losses. Same seed: same bytes. */
 export function officeRecording(seed: string | number, options: OfficeRecordingOptions = {}): SimulatedRecording {
-  const { kind = "office", people = 1, forMs = 280_000, powerDbm = 3, gatewaysAdvertise = true, staysMs = [4_000, 30_000], corridorShare = 0 } = options;
-  const { map, built } = buildingOf(kind, seed);
+  const { kind = "office", people = 1, forMs = 280_000, powerDbm = 3, gatewaysAdvertise = true, gatewaysAt = "anywhere", staysMs = [4_000, 30_000], corridorShare = 0 } = options;
+  const { map, built } = buildingOf(kind, seed, gatewaysAt);
   const dice = newRandom(`office-recording/${kind}/${seed}`);
   const radio = newRadio(built, seed, {
     rssiAt1mDbm: -62 + powerDbm + 3 * dice.gaussian(),

@@ -116,12 +116,12 @@ export function loadRecording(dir: string): Recording {
   };
 }
 
-/** Without a row of the map's gateways, and without a scan, nothing can come out: that is another venue's map, or a file that was never filled. */
+/** Rows of which not one is of the map's gateways are another venue's. No row at all is an empty recording, which says that there is nothing. */
 function refuseUnheard(dir: string, { gateways }: VenueMap, observations: readonly RecordedObservation[], scanRows: number): void {
   const known = new Set(gateways.map(({ gatewayId }) => gatewayId));
   if (scanRows > 0 || observations.some(({ gatewayId }) => known.has(gatewayId))) return;
   const foreign = observations[0]?.gatewayId;
-  if (foreign === undefined) throw new ConfigError(`${dir} holds no observation: observations.csv has no row`);
+  if (foreign === undefined) return;
   throw new ConfigError(`${path.join(dir, "observations.csv")}: none of its gateways is in venue.json, "${foreign}" for one; there they are called "${gateways[0]?.gatewayId ?? ""}" and so on. Write the same ids in both`);
 }
 

@@ -19,7 +19,6 @@ describe("a recording", () => {
     ["with no observations", { "observations.csv": null }, /observations\.csv/],
     ["that lacks a column", { "observations.csv": (text) => text.replace("rssiDbm", "rssi") }, /lacks the column rssiDbm/],
     ["whose cells are separated otherwise", { "observations.csv": (text) => text.replaceAll(",", ";") }, /separated by ";", and must be by commas/],
-    ["without a single row", { "observations.csv": editRows(() => []) }, /holds no observation/],
     ["of gateways that the map does not have", { "observations.csv": (text) => text.replace(/^(\d+),/gm, "$1,pi-") }, /none of its gateways is in venue\.json, "pi-A1" for one; there they are called "A1"/],
     ["with words for numbers", { "observations.csv": editRows((rows) => [...Array.from({ length: 50 }, () => "0,A1,tag1,loud"), ...rows]) }, /line 2: rssiDbm is "loud".*50 of 4364 rows cannot be read/],
     ["with a row cut off", { "truth.csv": editRows((rows) => [...rows, "352333,tag1"]) }, /line 721 has 2 cells/],

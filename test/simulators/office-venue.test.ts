@@ -14,6 +14,23 @@ describe("offices by dice", () => {
     }
   });
 
+  it("hangs gateways where it is told to: in the corner farthest from the door, or beside it", () => {
+    for (const seed of [1, 2, 3]) {
+      const doorsM = (gatewaysAt: "anywhere" | "far-corner" | "door") => {
+        const { map, built } = buildingOf("office", seed, gatewaysAt);
+        for (const gateway of map.gateways) expect(map.zones.filter((zone) => pointInZone(gateway, zone)).map(({ zoneId }) => zoneId)).toEqual([gateway.zoneId]);
+        // The way from a gateway to the corridor's middle grows with its distance from the door.
+        const corridor = built.zones.find(({ kind }) => kind === "corridor")?.polygons[0] ?? [];
+        const [xsM, ysM] = [corridor.map(([xM]) => xM), corridor.map(([, yM]) => yM)];
+        const lies = Math.max(...xsM) - Math.min(...xsM) > Math.max(...ysM) - Math.min(...ysM);
+        const middleM = lies ? (Math.min(...ysM) + Math.max(...ysM)) / 2 : (Math.min(...xsM) + Math.max(...xsM)) / 2;
+        return map.gateways.reduce((sum, { xM, yM }) => sum + Math.abs((lies ? yM : xM) - middleM), 0) / map.gateways.length;
+      };
+      expect(doorsM("door")).toBeLessThan(1.6);
+      expect(doorsM("far-corner")).toBeGreaterThan(doorsM("anywhere") + 1);
+    }
+  });
+
   it("every room can be walked to through its door, on both floors", () => {
     for (const seed of [1, 2, 3]) {
       const { built } = buildingOf("two-floors", seed);

@@ -21,6 +21,16 @@ const AS_PUBLISHED = {
 } as const satisfies OfficeRecordingOptions;
 
 /**
+ * Nearer to that office still (docs/decisions/0169): gateways in the far corners of their rooms, and beside the walls' losses
+ * an exponent as in the surveys of the flat and the hall.
+ */
+const FAR_CORNERS = {
+  ...AS_PUBLISHED,
+  gatewaysAt: "far-corner",
+  ranges: { ...AS_PUBLISHED.ranges, rssiAt1mDbm: [-65, -61], pathLossExponent: [1.15, 1.5], wallLossDb: [9, 11], shadowingDb: [2, 4] },
+} as const satisfies OfficeRecordingOptions;
+
+/**
  * Buildings by dice and what is different in them. Down to two floors they are what a venue may be; the others
  * are radio that no constant was chosen for: walls, law, shadows, bodies and losses beyond the usual.
  */
@@ -35,6 +45,11 @@ const CASES: Readonly<Record<string, OfficeRecordingOptions>> = {
   "as published -18 dBm": { powerDbm: -18, ...AS_PUBLISHED },
   "as published, three people": { powerDbm: -6, people: 3, ...AS_PUBLISHED },
   "as published, half of the time in the corridor": { powerDbm: -6, people: 3, corridorShare: 0.4, ...AS_PUBLISHED },
+  "far corners +3 dBm": { powerDbm: 3, ...FAR_CORNERS },
+  "far corners -6 dBm": { powerDbm: -6, ...FAR_CORNERS },
+  "far corners -18 dBm": { powerDbm: -18, ...FAR_CORNERS },
+  "far corners, three people": { powerDbm: -6, people: 3, ...FAR_CORNERS },
+  "gateways at the doors": { powerDbm: -6, ...AS_PUBLISHED, gatewaysAt: "door" },
   "mute gateways": { gatewaysAdvertise: false },
   "open room": { kind: "open-room", radio: { bodyLossDb: 10 } },
   "two floors": { kind: "two-floors" },
