@@ -7,7 +7,7 @@ import type { FusionConfig } from "./fusion-config.ts";
 import { newRadioMap, type SurveyPoint } from "./radio-map.ts";
 import { fillLevels, newLevelMap, pathDbOf, priorModel, reachOfGateways, wallsBetween, type LevelMap, type RadioModel } from "./radio-model.ts";
 import { voteOf, type SurveyVotes } from "./survey-votes.ts";
-import type { Link } from "./window.ts";
+import type { Links } from "./links.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { gatewaysNear, type IndexedGateway, type VenueIndex } from "./venue-index.ts";
 
@@ -50,7 +50,7 @@ export interface Calibration {
   /** A tag that the gateway should hear well was not heard by it for so long. */
   missed(gateway: number, elapsedS: number): void;
   /** Which places the survey's spots are in that sound like these links of a tag; null without a survey, and of a tag that is silent. */
-  surveyVotes(links: readonly Link[], offsetDb: number, nowMs: number): SurveyVotes | null;
+  surveyVotes(links: Links, offsetDb: number, nowMs: number): SurveyVotes | null;
   /** Any observation: the gateway is alive, and hears at least this weak. */
   noteHeard(gateway: number, rssiDbm: number, heardAtMs: number): void;
   /** A gateway's own transmitter, heard by another. */

@@ -80,10 +80,9 @@ export function fuseFixes(fixes: readonly Fix[], nowMs: number): FusedFix | null
 
 /** Technologies that agree count together for a zone (requirement B3): several of them are one look, with their evidence pooled. */
 export function looksOf(fixes: readonly Fix[], nowMs: number, config: FusionConfig): WeighedEvidence[] {
-  const sources = new Set(fixes.map((fix) => fix.source));
   // A filter's evidence is where things stand, not one more look: it is not pooled with looks. Where it speaks GPS, of a fifth of its worth, does not.
   const speaks = fixes.some((fix) => fix.filtered === true && fix.zoneEvidence !== null);
-  if (sources.size < 2 || fixes.some((fix) => fix.filtered === true)) return fixes.flatMap((fix) => (speaks && fix.source === "gps" ? [] : weighed(fix, config)));
+  if (fixes.some((fix) => fix.filtered === true) || new Set(fixes.map((fix) => fix.source)).size < 2) return fixes.flatMap((fix) => (speaks && fix.source === "gps" ? [] : weighed(fix, config)));
   const evidence = fuseFixes(fixes, nowMs)?.zoneEvidence ?? null;
   return evidence === null ? [] : [{ evidence, independent: true, weight: 1 }];
 }

@@ -1,8 +1,7 @@
 import type { FusionConfig } from "./fusion-config.ts";
 import { keepLoudest } from "./keep-loudest.ts";
-import { levelDbmOf } from "./rssi-filter.ts";
+import { gatewayOf, heardAtMsOf, levelDbmOf, type Links } from "./links.ts";
 import type { VenueIndex } from "./venue-index.ts";
-import type { Link } from "./window.ts";
 
 /**
  * The second witness of a zone, beside the mass of the posterior: by how much its own gateways hear the
@@ -25,7 +24,7 @@ export function newGatewayLeads(): GatewayLeads {
 const LEAST_LEAD_DB = 0.1;
 
 /** Follows the levels that are heard now. Silence of the tag changes nothing, silence of one gateway does. */
-export function followLeads(leads: GatewayLeads, links: readonly Link[], nowMs: number, venue: VenueIndex, config: FusionConfig): void {
+export function followLeads(leads: GatewayLeads, links: Links, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
   const { places, levelsDbm, loudest, nextDbm } = whoLeads(links, nowMs, venue, config);
   if (loudest === -1) return;
   const capDb = config.gatewayLeadCapDb;
@@ -47,7 +46,10 @@ export function followLeads(leads: GatewayLeads, links: readonly Link[], nowMs: 
     leads.places[kept] = place;
     leads.leadsDb[kept++] = leadDb;
   }
-  leads.places.length = leads.leadsDb.length = kept;
+  while (leads.places.length > kept) {
+    leads.places.pop();
+    leads.leadsDb.pop();
+  }
 }
 
 /** What the lead says for a place, in nats. Nothing where no gateway can speak for it, and before one was heard. */
@@ -59,12 +61,12 @@ export function leadNats(leads: GatewayLeads, place: number, venue: VenueIndex, 
 }
 
 /** The level of the loudest gateway of each place that hears the tag; which place is the loudest (its index, or -1), and the level of the next one. */
-function whoLeads(links: readonly Link[], nowMs: number, venue: VenueIndex, config: FusionConfig) {
+function whoLeads(links: Links, nowMs: number, venue: VenueIndex, config: FusionConfig) {
   const places: number[] = [];
   const levelsDbm: number[] = [];
-  for (const { gateway, filter } of links) {
-    if (nowMs - filter.heardAtMs >= config.windowMs) continue;
-    keepLoudest(places, levelsDbm, (venue.gateways[gateway] as { place: number }).place, levelDbmOf(filter));
+  for (let link = 0; link < links.count; link++) {
+    if (nowMs - heardAtMsOf(links, link) >= config.windowMs) continue;
+    keepLoudest(places, levelsDbm, (venue.gateways[gatewayOf(links, link)] as { place: number }).place, levelDbmOf(links, link));
   }
   let [loudest, nextDbm] = [-1, -Infinity];
   for (let i = 0; i < places.length; i++) {

@@ -4,11 +4,11 @@ import type { Calibration } from "./calibration.ts";
 import type { Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import type { Belief, GridEstimate, Hearing } from "./grid-filter.ts";
-import { levelDbmOf, varianceDb2Of } from "./rssi-filter.ts";
+import { gatewayOf, heardAtMsOf, levelDbmOf, paceMsOf, varianceDb2Of, type Links } from "./links.ts";
 import type { SurveyVotes } from "./survey-votes.ts";
 import type { VenueGrid } from "./venue-grid.ts";
 import { gatewaysNear, type VenueIndex } from "./venue-index.ts";
-import { paceMsOf, type Link, type ReadingWindow } from "./window.ts";
+import type { ReadingWindow } from "./window.ts";
 
 /** A tag's belief before anything was heard of it: null. */
 export type TagBelief = Belief | null;
@@ -18,7 +18,7 @@ export type TagBelief = Belief | null;
  * sure the link's filter is; gateways nearby that listen and do not hear the tag count as silent. Overwrites `into`
  * and the objects in it: 48 of them for every tag and tick are half of all that a tick throws away.
  */
-export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig, into: Hearing[] = []): Hearing[] {
+export function hearingsOf(links: Links, venue: VenueIndex, calibration: Calibration, dtS: number, nowMs: number, config: FusionConfig, into: Hearing[] = []): Hearing[] {
   let count = 0;
   const heardSinceMs = nowMs - unheardAfterMs(links, nowMs, config);
   const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * lookShare(links, calibration, heardSinceMs, config)));
@@ -26,22 +26,21 @@ export function hearingsOf(links: readonly Link[], venue: VenueIndex, calibratio
   const spreadDb2 = config.strongSigmaDb ** 2;
   const near = gatewaysNear(venue, loudestOf(links, heardSinceMs));
   // Both are in the map's order.
-  for (let [atLink, atNear] = [0, 0]; atLink < links.length || atNear < near.length; ) {
-    const gateway = Math.min(links[atLink]?.gateway ?? Infinity, near[atNear] ?? Infinity);
+  for (let [link, atNear] = [0, 0]; link < links.count || atNear < near.length; ) {
+    const linked = link < links.count ? gatewayOf(links, link) : Infinity;
+    const gateway = Math.min(linked, near[atNear] ?? Infinity);
     const isNear = near[atNear] === gateway;
     if (isNear) atNear++;
-    const link = links[atLink]?.gateway === gateway ? links[atLink++] : undefined;
-    if (link !== undefined && link.filter.heardAtMs > heardSinceMs) {
-      const { filter } = link;
-      const rssiDbm = levelDbmOf(filter);
-      const aged = varianceDb2Of(filter) + (config.processNoiseDb2PerS * Math.max(0, nowMs - filter.heardAtMs)) / 1_000;
-      put(into, count++, gateway, rssiDbm, (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)));
+    if (linked === gateway && heardAtMsOf(links, link) > heardSinceMs) {
+      const aged = varianceDb2Of(links, link) + (config.processNoiseDb2PerS * Math.max(0, nowMs - heardAtMsOf(links, link))) / 1_000;
+      put(into, count++, gateway, levelDbmOf(links, link), (look * spreadDb2) / (spreadDb2 + Math.max(0, aged - config.settledVarianceDb2)));
     } else if (isNear) {
       const listening = calibration.listening(gateway, nowMs);
       if (listening > 0) put(into, count++, gateway, NaN, silence * listening);
     }
+    if (linked === gateway) link++;
   }
-  into.length = count;
+  while (into.length > count) into.pop();
   return into;
 }
 
@@ -57,15 +56,15 @@ function put(into: Hearing[], at: number, gateway: number, rssiDbm: number, weig
 }
 
 /** After how long a gateway's silence speaks: some packets, as the gateway that hears the tag most often counts them. */
-function unheardAfterMs(links: readonly Link[], nowMs: number, config: FusionConfig): number {
+function unheardAfterMs(links: Links, nowMs: number, config: FusionConfig): number {
   let paceMs = Infinity;
-  for (const link of links) paceMs = Math.min(paceMs, paceMsOf(link, nowMs, config));
+  for (let link = 0; link < links.count; link++) paceMs = Math.min(paceMs, paceMsOf(links, link, nowMs, config));
   return Math.max(config.unheardAfterLeastMs, Math.min(config.unheardAfterMostMs, config.unheardAfterPackets * paceMs));
 }
 
 /** How few gateways watch the place where the tag is heard best (calibration.scarcity). */
-export function scarcityOf(links: readonly Link[], calibration: Calibration, nowMs: number, config: FusionConfig): number {
-  return links.length === 0 ? 1 : calibration.scarcity(loudestOf(links, nowMs - unheardAfterMs(links, nowMs, config)));
+export function scarcityOf(links: Links, calibration: Calibration, nowMs: number, config: FusionConfig): number {
+  return links.count === 0 ? 1 : calibration.scarcity(loudestOf(links, nowMs - unheardAfterMs(links, nowMs, config)));
 }
 
 /** Another estimate of the same moment, and how far a position is drawn to it. */
@@ -90,26 +89,31 @@ export function drawOf(votes: SurveyVotes | null, window: ReadingWindow | null, 
 const LEAST_DRAW = 0.05;
 
 /** What a model that nothing has calibrated gets wrong lasts, and all gateways share it. */
-function lookShare(links: readonly Link[], calibration: Calibration, heardSinceMs: number, config: FusionConfig): number {
+function lookShare(links: Links, calibration: Calibration, heardSinceMs: number, config: FusionConfig): number {
   if (calibration.basis === "links" || calibration.basis === "survey") return 1;
   let heard = 0;
-  for (const { filter } of links) if (filter.heardAtMs > heardSinceMs) heard++;
+  for (let link = 0; link < links.count; link++) if (heardAtMsOf(links, link) > heardSinceMs) heard++;
   return config.priorLookShare * Math.max(1, heard / config.priorLookGateways);
 }
 
 /** The gateway that hears the tag loudest now, or heard it last. */
-function loudestOf(links: readonly Link[], heardSinceMs: number): number {
-  let [loudest, loudestDbm, lastMs] = [0, -Infinity, -Infinity];
-  for (const { gateway, filter } of links) {
-    const levelDbm = filter.heardAtMs > heardSinceMs ? levelDbmOf(filter) : -Infinity;
-    if (levelDbm < loudestDbm || (levelDbm === loudestDbm && filter.heardAtMs <= lastMs)) continue;
-    [loudest, loudestDbm, lastMs] = [gateway, levelDbm, filter.heardAtMs];
+function loudestOf(links: Links, heardSinceMs: number): number {
+  let loudest = 0;
+  let loudestDbm = -Infinity;
+  let lastMs = -Infinity;
+  for (let link = 0; link < links.count; link++) {
+    const heardAtMs = heardAtMsOf(links, link);
+    const levelDbm = heardAtMs > heardSinceMs ? levelDbmOf(links, link) : -Infinity;
+    if (levelDbm < loudestDbm || (levelDbm === loudestDbm && heardAtMs <= lastMs)) continue;
+    loudest = gatewayOf(links, link);
+    loudestDbm = levelDbm;
+    lastMs = heardAtMs;
   }
   return loudest;
 }
 
 /** The posterior as a fix. */
-export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, draw: Draw | null, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, { votes, draw }: { votes: SurveyVotes | null; draw: Draw | null }, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
   // The grid ends at the doors, people do not: who is silent may have gone on.
   const silentS = Math.max(0, nowMs - tag.lastHeardAtMs - config.windowMs) / 1_000;
   const floor = (grid.floors[estimate.floorIndex] as { floor: number }).floor;
@@ -123,5 +127,6 @@ export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, esti
     source: "beacon",
     zoneEvidence: estimate.places.length === 0 || silentS > 0 ? null : { places: estimate.places, probability: estimate.placeMass, certain: false },
     filtered: true,
+    votes,
   };
 }

@@ -7,17 +7,19 @@ import type { Fix } from "./fix.ts";
 import { looksOf } from "./fuse-fixes.ts";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./fusion-config.ts";
 import { copyBelief } from "./grid-filter.ts";
+import { addToLinks, newLinks } from "./links.ts";
 import { newPresenceLattice, presenceOf } from "./presence.ts";
+import { evidenceOf } from "./proximity-evidence.ts";
 import { copyProximity, detectProximity, dropDirectSightings, isNearSomebody, leaveProximity, newProximityState, noteDirectSighting, pairsNear, type DirectSighting, type PairState, type Whereabouts } from "./proximity.ts";
 import { newRadioLocator, type RadioTag } from "./radio-fix.ts";
 import type { SurveyPoint } from "./radio-map.ts";
-import { followSlowLevels, slowLevelsOf } from "./slow-levels.ts";
+import { followSlowLevels } from "./slow-levels.ts";
 import type { TagOffset } from "./tag-offset.ts";
 import { firstRowSince, keepMoment, newTagPast, noteRow, rowAt, type TagPast } from "./tag-past.ts";
 import { advanceTrack, followFix, isLocatedOnlyBy, newTrack, positionOf, trackOfPosition, updateTrack, type Track } from "./track.ts";
 import { prepareVenue } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
-import { addToLinks, packLinks, readWindow, unpackLinks } from "./window.ts";
+import { readWindow, type Reading } from "./window.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, stayOf, zoneStateAt, type ZoneState, type ZoneStay } from "./zones.ts";
 
 /** What one tick made. Transitions in the order in which they happened, positions by tag id. */
@@ -134,7 +136,7 @@ interface Tag extends RadioTag {
   /** Which of KEPT_EVERY_TICKS ticks is its turn to be kept, so that they are spread. */
   turn: number;
   /** See `remember`. */
-  past: TagPast<KeptTag> | null;
+  past: TagPast<Tag> | null;
 }
 
 /** What is kept of a tag that fell silent, 250 B: a weak one is out of earshot for a while and back. */
@@ -143,24 +145,16 @@ interface Parted {
   atMs: number;
 }
 
-/** A tag as it was, to go back to: 5 KB. */
-interface KeptTag extends Omit<Tag, "links"> {
-  links: Float64Array;
-}
-
-/** What is large is packed by hand, what is small is copied as it comes. */
-function keepTag({ links, belief, waiting, ...rest }: Tag): KeptTag {
-  return { ...copyOf({ ...rest, past: null }), waiting: [...waiting], links: packLinks(links), belief: belief === null ? null : copyBelief(belief) };
-}
-
-function tagOf({ links, belief, waiting, ...rest }: KeptTag): Tag {
-  return { ...copyOf(rest), waiting: [...waiting], links: unpackLinks(links), belief: belief === null ? null : copyBelief(belief) };
+/** A tag as it is now, to go back to, without its past: 5 KB. */
+function copyOfTag({ belief, waiting, ...rest }: Tag): Tag {
+  return { ...copyOf({ ...rest, past: null }), waiting: [...waiting], belief: belief === null ? null : copyBelief(belief) };
 }
 
 /** A tag keeps how it was at every tenth tick: three times for the 10 s within which something may be late. */
 const KEPT_EVERY_TICKS = 10;
 
 const MAX_WAITING_FIXES = 8;
+const NO_LINKS = newLinks();
 
 /** What is known of a venue besides its map. */
 export interface PipelineOptions {
@@ -190,6 +184,8 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   let isRemembering = false;
   /** A tag is run again alone: what it said to what tags share it has said before. */
   let isRehearing = false;
+  /** Scratch: the window of one tag, until the next. */
+  const readings: Reading[] = [];
   const radio = newRadioLocator({ venue, grid, calibration, config, isRehearing: () => isRehearing });
 
   /** A tag is taken on at its third observation, one that was here lately at its first; strangers who pass once cost a list of two. */
@@ -214,7 +210,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
       return null;
     }
     const before = parted.get(tagId);
-    const tag: Tag = { tagId, links: [], waiting: [], track: null, gait: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, locatedAfterTickMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
+    const tag: Tag = { tagId, links: newLinks(), waiting: [], track: null, gait: null, belief: null, offset: copyOf(before?.offset ?? null), learnedAt: null, zones: newZoneState(), activity: activityStateOf(null, nowMs), lastHeardAtMs: nowMs, pauseMs: before === undefined ? 0 : config.forgetAfterMs, lastLocatedAtMs: -Infinity, locatedAfterTickMs: -Infinity, turn: tagsAdded++ % KEPT_EVERY_TICKS, past: null };
     tags.set(tagId, tag);
     parted.delete(tagId);
     tagsInOrder = null;
@@ -242,7 +238,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
   /** One tag through one tick: window, fix, track, zones. */
   function tickTag(tag: Tag, nowMs: number, output: FusionOutput): Position | null {
-    const window = readWindow(tag.tagId, tag.links, nowMs, config);
+    const window = readWindow(tag.tagId, tag.links, nowMs, config, readings);
     if (window !== null) {
       counts.windows++;
       followSlowLevels(tag.links, window.readings, config.tickMs);
@@ -285,25 +281,16 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     const isSilent = nowMs - lastHeardAtMs >= config.windowMs;
     const { tagId, xM, yM, floor, accuracy95M, zoneId } = position;
     const byRadioAlone = position.source === "beacon";
-    return {
-      tagId,
-      xM,
-      yM,
-      floor,
-      accuracy95M,
-      zoneId,
-      // Who was last heard here and is located by other means now may be anywhere.
-      heard: isSilent && !byRadioAlone ? [] : slowLevelsOf(links),
-      isSilent,
-      presence: byRadioAlone && lattice !== null && belief !== null ? presenceOf(belief, lattice) : null,
-    };
+    const presence = byRadioAlone && lattice !== null && belief !== null ? presenceOf(belief, lattice) : null;
+    // Who was last heard here and is located by other means now may be anywhere.
+    return { tagId, xM, yM, floor, accuracy95M, zoneId, heard: evidenceOf(isSilent && !byRadioAlone ? NO_LINKS : links, presence), isSilent };
   }
 
   /** Keeps how the tag is, when it is its turn, and at its first tick. */
   function keepPast(tag: Tag, nowMs: number): void {
     const past = (tag.past ??= newTagPast());
     const isTurn = Math.round(nowMs / config.tickMs) % KEPT_EVERY_TICKS === tag.turn;
-    if (isTurn || past.kept.length === 0) keepMoment(past, nowMs, keepTag(tag), nowMs - config.maxLateMs);
+    if (isTurn || past.kept.length === 0) keepMoment(past, nowMs, copyOfTag(tag), nowMs - config.maxLateMs);
   }
 
   function forget(tag: Tag, nowMs: number, output: FusionOutput): void {
@@ -343,13 +330,13 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
   }
 
   /** Runs one tag again from a moment that it keeps, with the rows of its past. Nothing is told. */
-  function runAgain(tag: Tag, past: TagPast<KeptTag>, fromMs: number, toMs: number): void {
+  function runAgain(tag: Tag, past: TagPast<Tag>, fromMs: number, toMs: number): void {
     const at = past.kept.findIndex(({ atMs }) => atMs === fromMs);
     const later = new Set(past.kept.splice(at + 1).map(({ atMs }) => atMs));
     const { learnedAt } = tag;
     const untold: FusionOutput = { positions: [], zoneTransitions: [], proximityTransitions: [], droppedTags: [] };
     const before = { ...counts };
-    Object.assign(tag, tagOf((past.kept[at] as TagPast<KeptTag>["kept"][number]).tag), { past, learnedAt });
+    Object.assign(tag, copyOfTag((past.kept[at] as TagPast<Tag>["kept"][number]).tag), { past, learnedAt });
     isRehearing = true;
     let next = firstRowSince(past, fromMs);
     for (let nowMs = fromMs + config.tickMs; nowMs <= toMs; nowMs += config.tickMs) {
@@ -359,7 +346,7 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
         addToLinks(tag.links, gateway, { tagId: tag.tagId, gatewayId: (venue.gateways[gateway] as { gatewayId: GatewayId }).gatewayId, rssiDbm, heardAtMs }, config);
       }
       tickTag(tag, nowMs, untold);
-      if (later.has(nowMs)) past.kept.push({ atMs: nowMs, tag: keepTag(tag) });
+      if (later.has(nowMs)) past.kept.push({ atMs: nowMs, tag: copyOfTag(tag) });
     }
     isRehearing = false;
     Object.assign(counts, before);
@@ -512,10 +499,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
 
     save() {
       // Lists of candidates are made anew, not changed.
-      const kept = { tags: Array.from(tags.values(), keepTag), candidates: new Map(candidates), parted: new Map(parted), proximity: copyProximity(proximity), proximityAtMs, activities, counts: { ...counts } };
+      const kept = { tags: Array.from(tags.values(), copyOfTag), candidates: new Map(candidates), parted: new Map(parted), proximity: copyProximity(proximity), proximityAtMs, activities, counts: { ...counts } };
       const restoreCalibration = calibration?.save();
       return () => {
-        tags = new Map(kept.tags.map((tag) => [tag.tagId, tagOf(tag)]));
+        tags = new Map(kept.tags.map((tag) => [tag.tagId, copyOfTag(tag)]));
         tagsInOrder = null;
         candidates = new Map(kept.candidates);
         parted = new Map(kept.parted);

@@ -1,6 +1,7 @@
 import { SIGMAS_OF_95 } from "./fix.ts";
+import { UNHEARD_DBM, gatewayOf, heardShareOf, slowLevelDbmOf, type Links } from "./links.ts";
 import { overlapPerM2, type Presence } from "./presence.ts";
-import { UNHEARD_DBM, type GatewayLevel } from "./slow-levels.ts";
+import { isHeardLately } from "./slow-levels.ts";
 
 /**
  * How likely two people are within 2 m of each other. Three things speak, weighed by logistic regression
@@ -15,10 +16,10 @@ import { UNHEARD_DBM, type GatewayLevel } from "./slow-levels.ts";
 
 /** One tag's levels and belief, prepared once for all of its pairs. */
 export interface HeardBy {
-  /** In order of gateway; empty for who is located by other means. */
-  levels: readonly GatewayLevel[];
-  /** How much a level tells of the place: much near its gateway, where a step changes it by decibels. */
-  telling: readonly number[];
+  /** LEVEL_SIZE numbers for each gateway that heard it, in the map's order: its stretch, up to before `to`, of an array that others share. Empty for who is located by other means. */
+  levels: Float64Array;
+  from: number;
+  to: number;
   /** The gateway that hears it loudest, or -1. */
   loudest: number;
   loudestDbm: number;
@@ -29,15 +30,37 @@ export interface HeardBy {
 /** Ten times as telling every 30 dB. */
 const TELLING_PER_DB = Math.LN10 / 30;
 
-export function evidenceOf(levels: readonly GatewayLevel[], presence: Presence | null): HeardBy {
+/** Of a level: the gateway, dBm, the share of the time that it was heard, and how much it tells of the place: much near the gateway, where a step changes it by decibels. */
+const LEVEL_SIZE = 4;
+/** A thousand tags share an array, as they do for presences (presence.ts): ten objects a tag that live until all pairs are looked at cost the collector more than what is in them. */
+const NUMBERS_AT_ONCE = 65_536;
+/** The array that was begun last, and how far it is full. */
+let shared = new Float64Array(0);
+let full = 0;
+
+/** To be read as long as it is held: nobody writes there again. */
+export function evidenceOf(links: Links, presence: Presence | null): HeardBy {
+  if (full + links.count * LEVEL_SIZE > shared.length) {
+    shared = new Float64Array(NUMBERS_AT_ONCE);
+    full = 0;
+  }
+  const from = full;
   let loudest = -1;
   let loudestDbm = -Infinity;
-  for (const { gateway, levelDbm } of levels) {
+  for (let link = 0; link < links.count; link++) {
+    if (!isHeardLately(links, link)) continue;
+    const gateway = gatewayOf(links, link);
+    const levelDbm = slowLevelDbmOf(links, link);
+    shared[full] = gateway;
+    shared[full + 1] = levelDbm;
+    shared[full + 2] = heardShareOf(links, link);
+    shared[full + 3] = Math.min(4, Math.max(0.2, Math.exp((levelDbm + 80) * TELLING_PER_DB)));
+    full += LEVEL_SIZE;
     if (levelDbm <= loudestDbm) continue;
     loudest = gateway;
     loudestDbm = levelDbm;
   }
-  return { levels, telling: levels.map(({ levelDbm }) => Math.min(4, Math.max(0.2, Math.exp((levelDbm + 80) * TELLING_PER_DB)))), loudest, loudestDbm, presence };
+  return { levels: shared, from, to: full, loudest, loudestDbm, presence };
 }
 
 /** Two tags differ in power by some decibels: their common offset is taken out, a little drawn to 0. */
@@ -50,8 +73,6 @@ const UNHEARD_WEIGHT = 0.5;
 const PRIOR_MEAN_SQUARE_DB2 = 20;
 const LEAST_WEIGHT = 0.5;
 
-/** Behind the last gateway. */
-const NOBODY: GatewayLevel = { gateway: Infinity, levelDbm: UNHEARD_DBM, heardShare: 0 };
 /** Scratch for one pair at a time; a tag has at most 24 links. */
 const differences = new Float64Array(64);
 const weights = new Float64Array(64);
@@ -62,21 +83,24 @@ export function unlikenessOf(a: HeardBy, b: HeardBy): number {
   let offsetSum = 0;
   let offsetWeight = OFFSET_PRIOR_WEIGHT;
   // Both are in order of gateway.
-  for (let i = 0, j = 0; i < a.levels.length || j < b.levels.length; ) {
-    const ofA = i < a.levels.length ? (a.levels[i] as GatewayLevel) : NOBODY;
-    const ofB = j < b.levels.length ? (b.levels[j] as GatewayLevel) : NOBODY;
+  for (let i = a.from, j = b.from; i < a.to || j < b.to; ) {
+    const gatewayA = i < a.to ? (a.levels[i] as number) : Infinity;
+    const gatewayB = j < b.to ? (b.levels[j] as number) : Infinity;
     let weight = 0;
     let differenceDb = 0;
-    if (ofA.gateway === ofB.gateway) {
-      weight = Math.max(a.telling[i++] as number, b.telling[j++] as number) * (UNHEARD_WEIGHT + (1 - UNHEARD_WEIGHT) * Math.min(ofA.heardShare, ofB.heardShare));
-      differenceDb = ofA.levelDbm - ofB.levelDbm;
-    } else if (ofA.gateway < ofB.gateway) {
-      weight = UNHEARD_WEIGHT * (a.telling[i++] as number);
-      differenceDb = ofA.levelDbm - UNHEARD_DBM;
+    if (gatewayA === gatewayB) {
+      const heardShare = Math.min(a.levels[i + 2] as number, b.levels[j + 2] as number);
+      weight = Math.max(a.levels[i + 3] as number, b.levels[j + 3] as number) * (UNHEARD_WEIGHT + (1 - UNHEARD_WEIGHT) * heardShare);
+      differenceDb = (a.levels[i + 1] as number) - (b.levels[j + 1] as number);
+    } else if (gatewayA < gatewayB) {
+      weight = UNHEARD_WEIGHT * (a.levels[i + 3] as number);
+      differenceDb = (a.levels[i + 1] as number) - UNHEARD_DBM;
     } else {
-      weight = UNHEARD_WEIGHT * (b.telling[j++] as number);
-      differenceDb = UNHEARD_DBM - ofB.levelDbm;
+      weight = UNHEARD_WEIGHT * (b.levels[j + 3] as number);
+      differenceDb = UNHEARD_DBM - (b.levels[j + 1] as number);
     }
+    if (gatewayA <= gatewayB) i += LEVEL_SIZE;
+    if (gatewayB <= gatewayA) j += LEVEL_SIZE;
     differences[count] = differenceDb;
     weights[count++] = weight;
     offsetSum += weight * differenceDb;
@@ -130,7 +154,7 @@ const LEAST_OVERLAP = 0.003;
 /** Log-odds of being within 2 m. Where no gateway hears one of them (GPS, check-in, Wi-Fi), the positions' uncertainty alone decides. */
 export function logitNear({ a, b, distanceM, varianceM2, isSameZone, directDbm }: PairEvidence): number {
   const direct = directDbm === null ? 0 : DIRECT_PER_DB * (Math.max(DIRECT_MIN_DBM, directDbm) - DIRECT_EVEN_DBM);
-  if (a.levels.length === 0 || b.levels.length === 0) {
+  if (a.from === a.to || b.from === b.to) {
     const chance = Math.min(0.999, Math.max(1e-6, chanceWithin(NEAR_M, distanceM, varianceM2)));
     return Math.log(chance / (1 - chance)) + direct;
   }

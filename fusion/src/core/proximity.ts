@@ -2,10 +2,8 @@ import type { ProximityTransition, TagId, ZoneId } from "@konferenco/protocol";
 import { copyOf } from "./copy-of.ts";
 import { SIGMAS_OF_95 } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
-import type { Presence } from "./presence.ts";
-import { forEachCandidate } from "./proximity-candidates.ts";
-import { NEAR_M, chanceWithin, evidenceOf, logitNear, type HeardBy } from "./proximity-evidence.ts";
-import type { GatewayLevel } from "./slow-levels.ts";
+import { forEachCandidate, type Placed } from "./proximity-candidates.ts";
+import { NEAR_M, chanceWithin, logitNear, type HeardBy } from "./proximity-evidence.ts";
 
 /** Where a tag is and who hears it how loud, as far as proximity needs it. */
 export interface Whereabouts {
@@ -16,12 +14,10 @@ export interface Whereabouts {
   accuracy95M: number;
   /** As told; null outside of all. */
   zoneId: ZoneId | null;
-  /** In order of gateway; of before while it is silent. Empty for who is located by other means. */
-  heard: readonly GatewayLevel[];
+  /** Of before while it is silent. */
+  heard: HeardBy;
   /** No gateway hears it now: what is told of it is of before. */
   isSilent: boolean;
-  /** Where the grid puts it; null where other than the grid does. */
-  presence: Presence | null;
 }
 
 /** What is known of two tags at one moment. `tagA` sorts before `tagB`. */
@@ -210,12 +206,10 @@ export function noteDirectSighting(state: ProximityState, sighting: DirectSighti
 /** The running mean remembers about this many sightings: ten seconds of a phone that scans once a second. */
 const DIRECT_SAMPLES = 10;
 
-interface Person extends HeardBy {
+interface Person extends Placed {
   tagId: TagId;
-  xM: number;
-  yM: number;
-  floor: number;
   zoneId: ZoneId | null;
+  heard: HeardBy;
   isSilent: boolean;
   /** On each axis. */
   varianceM2: number;
@@ -223,15 +217,15 @@ interface Person extends HeardBy {
   pairs: Map<TagId, Pair> | undefined;
 }
 
-function newPerson({ tagId, xM, yM, floor, accuracy95M, zoneId, heard, isSilent, presence }: Whereabouts, state: ProximityState): Person {
-  const { levels, telling, loudest, loudestDbm } = evidenceOf(heard, presence);
-  return { tagId, xM, yM, floor, zoneId, isSilent, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, pairs: state.pairsOf.get(tagId), levels, telling, loudest, loudestDbm, presence };
+function newPerson({ tagId, xM, yM, floor, accuracy95M, zoneId, heard, isSilent }: Whereabouts, state: ProximityState): Person {
+  const { loudest, loudestDbm } = heard;
+  return { tagId, xM, yM, floor, zoneId, heard, isSilent, loudest, loudestDbm, varianceM2: (accuracy95M / SIGMAS_OF_95) ** 2, pairs: state.pairsOf.get(tagId) };
 }
 
 function chanceNear(a: Person, b: Person, distanceM: number, directDbm: number | null): number {
   // Through a ceiling nobody talks; a phone that hears the other says that a floor is wrong.
   if (a.floor !== b.floor && directDbm === null) return 0;
-  return 1 / (1 + Math.exp(-logitNear({ a, b, distanceM, varianceM2: varianceOf(a, b), isSameZone: a.zoneId === b.zoneId, directDbm })));
+  return 1 / (1 + Math.exp(-logitNear({ a: a.heard, b: b.heard, distanceM, varianceM2: varianceOf(a, b), isSameZone: a.zoneId === b.zoneId, directDbm })));
 }
 
 function varianceOf(a: Person, b: Person): number {

@@ -5,17 +5,18 @@ import type { Fix } from "./fix.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { newGridFilter, type Belief, type GridEstimate, type Hearing } from "./grid-filter.ts";
 import { drawOf, fixOfEstimate, hearingsOf, scarcityOf, type TagBelief } from "./grid-fix.ts";
+import type { Links } from "./links.ts";
 import { newTagOffset, noteLook, offsetOf, type TagOffset } from "./tag-offset.ts";
 import type { Track } from "./track.ts";
 import { cellNear, type VenueGrid } from "./venue-grid.ts";
 import type { VenueIndex } from "./venue-index.ts";
-import type { Link, ReadingWindow } from "./window.ts";
+import type { ReadingWindow } from "./window.ts";
 
 /** What of a tag its radio is told by. The belief and what was learned of it are the locator's to change. */
 export interface RadioTag {
   tagId: TagId;
   /** Sorted by gateway, so that sums do not depend on who reported first. */
-  links: Link[];
+  links: Links;
   lastHeardAtMs: number;
   track: Track | null;
   /** Where it may be on the grid; null before its first window, and where there is no plan. */
@@ -62,7 +63,7 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
   const scratch: Hearing[] = [];
 
   // Where nothing can be said by centroid, one reading still moves a belief; without any it only gets vaguer.
-  const isHeardNow = (tag: RadioTag, nowMs: number): boolean => tag.links.length > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
+  const isHeardNow = (tag: RadioTag, nowMs: number): boolean => tag.links.count > 0 && nowMs - tag.lastHeardAtMs < config.windowMs;
 
   function learnFrom(tag: RadioTag, nowMs: number): void {
     if (!calibration.wantsSnapshot(nowMs) || tag.belief === null || !isHeardNow(tag, nowMs) || !hasMoved(tag)) return;
@@ -90,7 +91,7 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
     if (isHeard && !isRehearing()) noteMissed(tag.belief, estimate, hearings);
     const votes = calibration.surveyVotes(tag.links, tag.belief.offsetDb, nowMs);
     const draw = drawOf(votes, window, estimate.floorIndex, scarcity, grid, venue, config);
-    const fix: Fix = { ...fixOfEstimate(tag, estimate, draw, scarcity, grid, nowMs, config), votes };
+    const fix = fixOfEstimate(tag, estimate, { votes, draw }, scarcity, grid, nowMs, config);
     if (window === null) return fix;
     return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
   }

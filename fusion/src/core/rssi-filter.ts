@@ -11,30 +11,21 @@ export interface SmoothedRssi {
   outlier: boolean;
 }
 
-/** The state of one link, about 250 bytes. Level and variance are the Kalman filter's own. */
+/** The state of one link: four numbers (links.ts). */
 export interface RssiFilter {
-  kalman: KalmanFilter;
+  levelDbm: number;
+  varianceDb2: number;
   heardAtMs: number;
   /** The last observation when it was held back, else NaN. */
   heldBackDbm: number;
 }
 
-export function newRssiFilter(observation: Observation, config: FusionConfig): RssiFilter {
-  return { kalman: newKalman(observation.rssiDbm, config), heardAtMs: observation.heardAtMs, heldBackDbm: NaN };
-}
+/** Holds one link at a time, for a step: level and variance are put in before and taken out after. Noise is set for each step, so there is nothing else. */
+const kalman = new KalmanFilter({ R: 0, Q: 0 });
 
-/** A filter that goes on as one with these numbers would. Noise is set before each step, so level and variance are all that it holds between two. */
-export function rssiFilterOf({ levelDbm, varianceDb2, heardAtMs, heldBackDbm }: { levelDbm: number; varianceDb2: number; heardAtMs: number; heldBackDbm: number }): RssiFilter {
-  return { kalman: Object.assign(new KalmanFilter({ R: 0, Q: 0 }), { x: levelDbm, cov: varianceDb2 }), heardAtMs, heldBackDbm };
-}
-
-export function levelDbmOf(filter: RssiFilter): number {
-  return filter.kalman.lastMeasurement();
-}
-
-/** `uncertainty()` is the covariance plus the process noise of the next step, which is 0 between steps. */
-export function varianceDb2Of(filter: RssiFilter): number {
-  return filter.kalman.uncertainty();
+/** A filter that has heard one reading: it begins at that level, as unsure as a reading is. */
+export function newRssiFilter({ rssiDbm, heardAtMs }: Observation, config: FusionConfig): RssiFilter {
+  return { levelDbm: rssiDbm, varianceDb2: config.measurementNoiseDb2, heardAtMs, heldBackDbm: NaN };
 }
 
 /**
@@ -46,48 +37,38 @@ export function varianceDb2Of(filter: RssiFilter): number {
 export function smoothRssi(filter: RssiFilter, observation: Observation, config: FusionConfig): SmoothedRssi {
   const elapsedS = (observation.heardAtMs - filter.heardAtMs) / 1_000;
   if (elapsedS * 1_000 > config.linkGapMs) {
-    begin(filter, observation.rssiDbm, observation.heardAtMs, config);
+    Object.assign(filter, newRssiFilter(observation, config));
     return smoothed(filter, false);
   }
   // One that comes late tells of a level that has wandered on since: its scatter is larger by that.
   const lateS = Math.max(0, -elapsedS);
   const processNoiseDb2 = config.processNoiseDb2PerS * Math.max(0, elapsedS);
   const measurementNoiseDb2 = config.measurementNoiseDb2 + config.processNoiseDb2PerS * lateS;
-  const innovationDb = observation.rssiDbm - levelDbmOf(filter);
-  const innovationSigmaDb = Math.sqrt(varianceDb2Of(filter) + processNoiseDb2 + measurementNoiseDb2);
+  const innovationDb = observation.rssiDbm - filter.levelDbm;
+  const innovationSigmaDb = Math.sqrt(filter.varianceDb2 + processNoiseDb2 + measurementNoiseDb2);
   if (Math.abs(innovationDb) > config.outlierSigmas * innovationSigmaDb) {
-    const agrees = !Number.isNaN(filter.heldBackDbm) && Math.sign(filter.heldBackDbm - levelDbmOf(filter)) === Math.sign(innovationDb);
+    const agrees = !Number.isNaN(filter.heldBackDbm) && Math.sign(filter.heldBackDbm - filter.levelDbm) === Math.sign(innovationDb);
     if (!agrees) {
       filter.heldBackDbm = observation.rssiDbm;
       return { ...smoothed(filter, true), heardAtMs: observation.heardAtMs };
     }
     // One is a fault, two in a row are news: a door closed, a person turned.
-    begin(filter, (filter.heldBackDbm + observation.rssiDbm) / 2, Math.max(filter.heardAtMs, observation.heardAtMs), config);
+    const rssiDbm = (filter.heldBackDbm + observation.rssiDbm) / 2;
+    Object.assign(filter, newRssiFilter({ ...observation, rssiDbm, heardAtMs: Math.max(filter.heardAtMs, observation.heardAtMs) }, config));
     return smoothed(filter, false);
   }
-  const { kalman } = filter;
+  Object.assign(kalman, { x: filter.levelDbm, cov: filter.varianceDb2 });
   kalman.setProcessNoise(processNoiseDb2);
   kalman.setMeasurementNoise(measurementNoiseDb2);
-  kalman.filter(observation.rssiDbm);
+  filter.levelDbm = kalman.filter(observation.rssiDbm);
+  // It tells the variance of the next step, which has no noise yet.
   kalman.setProcessNoise(0);
+  filter.varianceDb2 = kalman.uncertainty();
   filter.heldBackDbm = NaN;
   filter.heardAtMs = Math.max(filter.heardAtMs, observation.heardAtMs);
   return smoothed(filter, false);
 }
 
-/** A filter that has heard one reading: it begins at that level, as unsure as a reading is. */
-function newKalman(rssiDbm: number, config: FusionConfig): KalmanFilter {
-  const kalman = new KalmanFilter({ R: 0, Q: config.measurementNoiseDb2 });
-  kalman.filter(rssiDbm);
-  return kalman;
-}
-
-function begin(filter: RssiFilter, rssiDbm: number, heardAtMs: number, config: FusionConfig): void {
-  filter.kalman = newKalman(rssiDbm, config);
-  filter.heardAtMs = heardAtMs;
-  filter.heldBackDbm = NaN;
-}
-
-function smoothed(filter: RssiFilter, outlier: boolean): SmoothedRssi {
-  return { rssiDbm: levelDbmOf(filter), varianceDb2: varianceDb2Of(filter), heardAtMs: filter.heardAtMs, outlier };
+function smoothed({ levelDbm, varianceDb2, heardAtMs }: RssiFilter, outlier: boolean): SmoothedRssi {
+  return { rssiDbm: levelDbm, varianceDb2, heardAtMs, outlier };
 }

@@ -1,6 +1,5 @@
 import type { FusionConfig } from "./fusion-config.ts";
-import { levelDbmOf } from "./rssi-filter.ts";
-import type { Link } from "./window.ts";
+import { gatewayOf, heardAtMsOf, levelDbmOf, type Links } from "./links.ts";
 
 /** Where a survey was taken. */
 export interface SurveySpot {
@@ -65,16 +64,17 @@ const voters = new Int32Array(VOTERS);
  * filter's likelihood takes for independent, and they lag by no belief. `offsetDb`: how much louder the tag is than
  * the surveyor's. Null while nothing is heard of it. A multiplication for each link and spot: 3.5 us at 100 spots and twelve links, 13 at 400.
  */
-export function voteOf({ spots: surveyed, levelDbm, weakestDbm, fromSilenceDb2 }: SurveySounds, links: readonly Link[], offsetDb: number, nowMs: number, config: FusionConfig): SurveyVotes | null {
+export function voteOf({ spots: surveyed, levelDbm, weakestDbm, fromSilenceDb2 }: SurveySounds, links: Links, offsetDb: number, nowMs: number, config: FusionConfig): SurveyVotes | null {
   const spots = surveyed.length;
   if (offDb2.length < spots) offDb2 = new Float64Array(spots);
   offDb2.set(fromSilenceDb2);
   let heard = 0;
-  for (const { gateway, filter } of links) {
-    if (nowMs - filter.heardAtMs >= config.windowMs) continue;
+  for (let link = 0; link < links.count; link++) {
+    if (nowMs - heardAtMsOf(links, link) >= config.windowMs) continue;
+    const gateway = gatewayOf(links, link);
     heard++;
     const levels = levelDbm[gateway] as Float32Array;
-    const [tagDbm, weakest] = [levelDbmOf(filter) - offsetDb, weakestDbm[gateway] as number];
+    const [tagDbm, weakest] = [levelDbmOf(links, link) - offsetDb, weakestDbm[gateway] as number];
     // (tag - spot)² in place of (weakest - spot)².
     const [constantDb2, slopeDb] = [tagDbm * tagDbm - weakest * weakest, 2 * (weakest - tagDbm)];
     for (let spot = 0; spot < spots; spot++) offDb2[spot] = (offDb2[spot] as number) + constantDb2 + slopeDb * (levels[spot] as number);

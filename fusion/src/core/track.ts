@@ -174,7 +174,8 @@ export function isLocatedOnlyBy(track: Track, source: Fix["source"], withinMs: n
 
 /** The technology of the last while; more than one is `fusion`. */
 export function sourceOf(track: Track, nowMs: number, config: FusionConfig): FixSource {
-  const lately = track.sources.filter(({ atMs }) => nowMs - atMs <= config.windowMs).length;
+  let lately = 0;
+  for (const { atMs } of track.sources) if (nowMs - atMs <= config.windowMs) lately++;
   return lately > 1 ? "fusion" : track.sources.reduce((latest, one) => (one.atMs > latest.atMs ? one : latest)).source;
 }
 

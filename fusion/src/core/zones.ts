@@ -3,9 +3,9 @@ import type { ZoneEvidence } from "./fix.ts";
 import { flapNatsOf, newFlaps, noteChange, type Flaps } from "./flap-damping.ts";
 import type { FusionConfig } from "./fusion-config.ts";
 import { followLeads, leadNats, newGatewayLeads, type GatewayLeads } from "./gateway-leads.ts";
+import type { Links } from "./links.ts";
 import type { VenueIndex } from "./venue-index.ts";
 import { followVotes, steadinessOf, voteNats, type SurveyVotes, type SurveyWitness } from "./survey-votes.ts";
-import type { Link } from "./window.ts";
 import { lookAhead, newTrend, type Trend } from "./zone-trend.ts";
 
 /** Evidence of one fix and what it counts in the belief. */
@@ -79,7 +79,7 @@ export function zoneStateAt(place: number, atMs: number): ZoneState {
  * What bears witness beside the fixes: levels at the zones' own gateways, spots of a survey (null: nothing is heard), and how fast
  * the tag moves. Before detectZones, at every tick. Where a tag sounded from before it fell silent says nothing of where it is now.
  */
-export function noteWitnesses(state: ZoneState, { links, votes, speedMps }: { links: readonly Link[]; votes: SurveyVotes | null; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
+export function noteWitnesses(state: ZoneState, { links, votes, speedMps }: { links: Links; votes: SurveyVotes | null; speedMps: number }, nowMs: number, venue: VenueIndex, config: FusionConfig): void {
   followLeads(state.leads, links, nowMs, venue, config);
   if (votes !== null) state.survey = followVotes(state.survey, votes, nowMs, config);
   else if (state.survey !== null) [state.survey, state.trend] = [null, newTrend()];
@@ -284,7 +284,7 @@ function weighEvidence(state: ZoneState, { evidence, weight, standing }: Weighed
 /** In place: a new array for each tag and tick would be copied twice by the collector and thrown away when it is old, which costs most. */
 function overwrite(into: number[], from: readonly number[]): void {
   for (let i = 0; i < from.length; i++) into[i] = from[i] as number;
-  into.length = from.length;
+  while (into.length > from.length) into.pop();
 }
 
 /** Sorts by belief, scales it to 1 and forgets all but the likeliest places. By insertion: there are a handful, nearly sorted. */

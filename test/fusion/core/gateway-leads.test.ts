@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
 import { followLeads, leadNats, newGatewayLeads, type GatewayLeads } from "../../../fusion/src/core/gateway-leads.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
-import { newLink } from "../../../fusion/src/core/window.ts";
+import { linksOf } from "../links.ts";
 import { office } from "../venues.ts";
 
 const venue = indexVenue(office());
@@ -10,7 +10,7 @@ const place = (zoneId: string) => venue.zonePlace.get(zoneId) as number;
 
 /** What these gateways heard a moment ago. */
 function heard(levelsDbm: Record<string, number>, heardAtMs: number) {
-  return Object.entries(levelsDbm).map(([gatewayId, rssiDbm]) => newLink(venue.gatewayIndex.get(gatewayId) as number, { tagId: "tag", gatewayId, rssiDbm, heardAtMs }, config));
+  return linksOf(Object.fromEntries(Object.entries(levelsDbm).map(([gatewayId, rssiDbm]) => [venue.gatewayIndex.get(gatewayId), rssiDbm])), heardAtMs);
 }
 
 function follow(levelsDbm: Record<string, number>, seconds: number, leads: GatewayLeads = newGatewayLeads(), fromMs = 0): GatewayLeads {

@@ -2,13 +2,14 @@ import { venueMapSchema } from "@konferenco/protocol";
 import { describe, expect, it } from "vitest";
 import { newCalibration } from "../../../fusion/src/core/calibration.ts";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
-import { drawOf, fixOfEstimate, hearingsOf } from "../../../fusion/src/core/grid-fix.ts";
+import { drawOf, fixOfEstimate, hearingsOf, type Draw } from "../../../fusion/src/core/grid-fix.ts";
+import type { Links } from "../../../fusion/src/core/links.ts";
 import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
-import { addToLink, newLink } from "../../../fusion/src/core/window.ts";
+import { hear, linksOf } from "../links.ts";
 
-/** A row of gateways, four metres apart. */
-function row(count: number) {
+/** What gateways in a row, four metres apart, say of a tag's links. */
+function sayingsOfRow(count: number) {
   const map = venueMapSchema.parse({
     venueId: "row",
     floors: [{ floor: 0, name: "ground" }],
@@ -17,28 +18,26 @@ function row(count: number) {
   });
   const venue = indexVenue(map);
   const calibration = newCalibration(map, venue, newVenueGrid(map, venue) as VenueGrid, [], config);
-  const hear = (gateway: number, rssiDbm: number, heardAtMs = 0) => newLink(gateway, { tagId: "tag", gatewayId: `gw-${gateway}`, rssiDbm, heardAtMs }, config);
-  return { venue, hearings: (links: ReturnType<typeof hear>[], nowMs = 500) => hearingsOf(links, venue, calibration, 0.5, nowMs, config), hear };
+  return (links: Links, nowMs = 500) => hearingsOf(links, venue, calibration, 0.5, nowMs, config);
 }
 
 describe("what the gateways say of a tag", () => {
   it("in a small venue everybody has a say, in the map's order", () => {
-    const { hearings, hear } = row(12);
-    const said = hearings([hear(3, -60), hear(4, -70)]);
+    const said = sayingsOfRow(12)(linksOf({ 3: -60, 4: -70 }));
     expect(said.map(({ gateway }) => gateway)).toEqual(Array.from({ length: 12 }, (_, gateway) => gateway));
     expect(said.filter(({ rssiDbm }) => !Number.isNaN(rssiDbm)).map(({ gateway }) => gateway)).toEqual([3, 4]);
   });
 
   it("in a large one the silence of the 48 nearest counts, and whoever hears it", () => {
-    const { hearings, hear } = row(200);
-    const said = hearings([hear(2, -90), hear(100, -60), hear(199, -91)]);
+    const said = sayingsOfRow(200)(linksOf({ 2: -90, 100: -60, 199: -91 }));
     expect(said).toHaveLength(50);
     expect(said.map(({ gateway }) => gateway)).toEqual([2, ...Array.from({ length: 48 }, (_, i) => 76 + i), 199]);
   });
 
   it("once nobody hears it any more, around who heard it last", () => {
-    const { hearings, hear } = row(200);
-    const said = hearings([hear(20, -60, 0), hear(150, -80, 1_000)], 1_000 + config.unheardAfterMostMs);
+    const links = linksOf({ 20: -60 });
+    hear(links, 150, -80, 1_000);
+    const said = sayingsOfRow(200)(links, 1_000 + config.unheardAfterMostMs);
     expect(said.every(({ rssiDbm }) => Number.isNaN(rssiDbm))).toBe(true);
     expect(said.map(({ gateway }) => gateway)).toContain(150);
     expect(said).toHaveLength(48);
@@ -46,14 +45,14 @@ describe("what the gateways say of a tag", () => {
 
   it("silence speaks after four packets of the gateway that hears the tag best, 2.5 to 6 s", () => {
     const silentAfterMs = (everyMs: number) => {
-      const { hearings, hear } = row(2);
-      const best = hear(0, -60);
-      for (let atMs = everyMs; atMs <= 20_000; atMs += everyMs) addToLink(best, { tagId: "tag", gatewayId: "gw-0", rssiDbm: -60, heardAtMs: atMs }, config);
+      const sayings = sayingsOfRow(2);
+      const links = linksOf({ 0: -60 });
+      for (let atMs = everyMs; atMs <= 20_000; atMs += everyMs) hear(links, 0, -60, atMs);
+      hear(links, 1, -80, 20_000);
       for (let nowMs = 20_000; ; nowMs += 100) {
-        const other = hear(1, -80, 20_000);
-        const said = hearings([best, other], nowMs).find(({ gateway }) => gateway === 1);
+        const said = sayings(links, nowMs).find(({ gateway }) => gateway === 1);
         if (Number.isNaN(said?.rssiDbm)) return nowMs - 20_000;
-        if (nowMs % everyMs === 0) addToLink(best, { tagId: "tag", gatewayId: "gw-0", rssiDbm: -60, heardAtMs: nowMs }, config);
+        if (nowMs % everyMs === 0) hear(links, 0, -60, nowMs);
       }
     };
     expect(silentAfterMs(100)).toBe(2_500);
@@ -91,7 +90,7 @@ describe("what a position is drawn to", () => {
 
   it("moves the position by its share of the way, and nothing else", () => {
     const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1], walkingShare: 0 };
-    const fix = (draw: Parameters<typeof fixOfEstimate>[2]) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, draw, 1, grid, 500, config);
+    const fix = (draw: Draw | null) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, { votes: null, draw }, 1, grid, 500, config);
     expect(fix(null)).toMatchObject({ xM: 6, yM: 5 });
     expect(fix({ xM: 2, yM: 3, share: 0.25 })).toEqual({ ...fix(null), xM: 5, yM: 4.5 });
   });

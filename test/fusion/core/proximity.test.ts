@@ -2,18 +2,20 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ProximityTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { newLinks, type Links } from "../../../fusion/src/core/links.ts";
 import type { Presence } from "../../../fusion/src/core/presence.ts";
 import { forEachCandidate, type Placed } from "../../../fusion/src/core/proximity-candidates.ts";
 import { chanceWithin, evidenceOf, unlikenessOf } from "../../../fusion/src/core/proximity-evidence.ts";
 import { detectProximity, leaveProximity, newProximityState, noteDirectSighting, type PairState, type ProximityState, type Whereabouts } from "../../../fusion/src/core/proximity.ts";
-import type { GatewayLevel } from "../../../fusion/src/core/slow-levels.ts";
+import { slowLinksOf } from "../links.ts";
 
 /** Gateways at the corners and the middle of a hall of 20 x 20 m, the law of distance without noise. */
 const GATEWAYS = [[0, 0], [20, 0], [20, 20], [0, 20], [10, 10]] as const;
-function heardAt(xM: number, yM: number, offsetDb = 0): GatewayLevel[] {
-  return GATEWAYS.map(([gx, gy], gateway) => ({ gateway, levelDbm: -55 + offsetDb - 25 * Math.log10(Math.max(0.5, Math.hypot(gx - xM, gy - yM))), heardShare: 1 }));
+function heardAt(xM: number, yM: number, offsetDb = 0, gateways = GATEWAYS.map((_, gateway) => gateway)): Links {
+  const levelDbm = ([gx, gy]: readonly [number, number]): number => -55 + offsetDb - 25 * Math.log10(Math.max(0.5, Math.hypot(gx - xM, gy - yM)));
+  return slowLinksOf(Object.fromEntries(gateways.map((gateway) => [gateway, levelDbm(GATEWAYS[gateway] as readonly [number, number])])));
 }
-const at = (tagId: string, xM: number, yM = 8, floor = 0, heard = heardAt(xM, yM)): Whereabouts => ({ tagId, xM, yM, floor, accuracy95M: 3, zoneId: null, heard, isSilent: false, presence: null });
+const at = (tagId: string, xM: number, yM = 8, floor = 0, links = heardAt(xM, yM), presence: Presence | null = null): Whereabouts => ({ tagId, xM, yM, floor, accuracy95M: 3, zoneId: null, heard: evidenceOf(links, presence), isSilent: false });
 
 /** The same whereabouts for some seconds. */
 function stay(state: ProximityState, whereabouts: readonly Whereabouts[], seconds: number, fromS = 0): ProximityTransition[] {
@@ -139,7 +141,7 @@ describe("how likely two people are within 2 m", () => {
   it("asks where the grid may have them, not only for the distance of the means", () => {
     // Two who may each be in one of two places, a metre of 1.5 wide: the same two, or two others in between.
     const places = (...nodes: number[]): Presence => ({ nodes: Int32Array.from(nodes), weight: Float64Array.from(nodes, () => 1 / 1.5 / nodes.length), from: 0, to: nodes.length });
-    const torn = (tagId: string, ...nodes: number[]): Whereabouts => ({ ...at(tagId, 5), presence: places(...nodes) });
+    const torn = (tagId: string, ...nodes: number[]): Whereabouts => at(tagId, 5, 8, 0, heardAt(5, 8), places(...nodes));
     const alike = look(torn("a", 10, 30), torn("b", 10, 30)).probabilityWithin2M;
     expect(alike).toBeGreaterThan(0.8);
     expect(look(torn("a", 10, 30), torn("b", 18, 22)).probabilityWithin2M).toBeLessThan(0.2);
@@ -147,7 +149,7 @@ describe("how likely two people are within 2 m", () => {
   });
 
   it("hardly minds a badge that sends 10 dB weaker: what is common to all gateways is the badge", () => {
-    const unlikeness = (a: GatewayLevel[], b: GatewayLevel[]) => unlikenessOf(evidenceOf(a, null), evidenceOf(b, null));
+    const unlikeness = (a: Links, b: Links) => unlikenessOf(evidenceOf(a, null), evidenceOf(b, null));
     const weaker = unlikeness(heardAt(5, 8), heardAt(5, 8, -10));
     expect(weaker - unlikeness(heardAt(5, 8), heardAt(5, 8))).toBeLessThan(10);
     expect(unlikeness(heardAt(5, 8), heardAt(14, 3))).toBeGreaterThan(2 * weaker);
@@ -155,13 +157,13 @@ describe("how likely two people are within 2 m", () => {
 
   it("counts a gateway that hears one loud and the other not at all", () => {
     const both = evidenceOf(heardAt(5, 8), null);
-    expect(unlikenessOf(both, evidenceOf(heardAt(5, 8).slice(1), null))).toBeGreaterThan(unlikenessOf(both, both) + 3);
+    expect(unlikenessOf(both, evidenceOf(heardAt(5, 8, 0, [1, 2, 3, 4]), null))).toBeGreaterThan(unlikenessOf(both, both) + 3);
   });
 
   it("is the same seen from either side", () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: -95, max: -40, noNaN: true }), { minLength: 5, maxLength: 5 }), fc.subarray([0, 1, 2, 3, 4]), fc.subarray([0, 1, 2, 3, 4]), (levels, ofA, ofB) => {
-        const heard = (gateways: number[], shift: number) => evidenceOf(gateways.map((gateway) => ({ gateway, levelDbm: (levels[gateway] as number) + shift * gateway, heardShare: 1 / (1 + gateway) })), null);
+        const heard = (gateways: number[], shift: number) => evidenceOf(slowLinksOf(Object.fromEntries(gateways.map((gateway) => [gateway, (levels[gateway] as number) + shift * gateway])), (gateway) => 1 / (1 + gateway)), null);
         const [a, b] = [heard(ofA, 0), heard(ofB, 1)];
         expect(unlikenessOf(a, b)).toBe(unlikenessOf(b, a));
       }),
@@ -169,7 +171,7 @@ describe("how likely two people are within 2 m", () => {
   });
 
   it("of two whom no gateway hears is what their positions' uncertainty says", () => {
-    const gps = (tagId: string, xM: number): Whereabouts => ({ ...at(tagId, xM, 0, 0, []), accuracy95M: 12 });
+    const gps = (tagId: string, xM: number): Whereabouts => ({ ...at(tagId, xM, 0, 0, newLinks()), accuracy95M: 12 });
     const { probabilityWithin2M, probabilityWithin10M } = look(gps("a", 0), gps("b", 0));
     const varianceM2 = 2 * (12 / 2.4477) ** 2;
     expect(probabilityWithin2M).toBeCloseTo(1 - Math.exp(-4 / (2 * varianceM2)), 6);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
 import { followVotes, newSurveySounds, steadinessOf, voteNats, voteOf, type SurveyVotes, type SurveyWitness } from "../../../fusion/src/core/survey-votes.ts";
-import { newLink } from "../../../fusion/src/core/window.ts";
+import { linksOf } from "../links.ts";
 
 const sensitivityDbm = Float64Array.from([-91, -91, -91]);
 /** Ten spots of place 0 near the first gateway, ten of place 1 near the second; nobody hears the third. */
@@ -11,8 +11,7 @@ const sounds = newSurveySounds(
   sensitivityDbm,
 );
 
-const links = (levelsDbm: Record<number, number>, heardAtMs = 900) =>
-  Object.entries(levelsDbm).map(([gateway, rssiDbm]) => newLink(Number(gateway), { tagId: "tag", gatewayId: `gw-${gateway}`, rssiDbm, heardAtMs }, config));
+const links = (levelsDbm: Record<number, number>, heardAtMs = 900) => linksOf(levelsDbm, heardAtMs);
 const sharesOf = (levelsDbm: Record<number, number>, offsetDb = 0, nowMs = 1_000) => {
   const votes = voteOf(sounds, links(levelsDbm), offsetDb, nowMs, config);
   return votes === null ? null : Object.fromEntries(votes.places.map((place, i) => [place, votes.shares[i]]));

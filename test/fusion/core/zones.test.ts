@@ -2,11 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ZoneTransition } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
+import { newLinks } from "../../../fusion/src/core/links.ts";
 import { prepareVenue } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
 import { confidenceOf, detectZones, leaveZones, newZoneState, noteWitnesses, zoneStateAt, type WeighedEvidence, type ZoneState } from "../../../fusion/src/core/zones.ts";
 import { followVotes, type SurveyWitness } from "../../../fusion/src/core/survey-votes.ts";
-import { newLink } from "../../../fusion/src/core/window.ts";
+import { linksOf } from "../links.ts";
 import { office, twoFloors, twoRooms } from "../venues.ts";
 
 const venue = indexVenue(twoRooms());
@@ -207,7 +208,7 @@ describe("zones of a posterior", () => {
     watch(times(stayedTicks, posterior({ [from]: 1 })), state, 0, index);
     for (let tick = 1; tick <= 60; tick++) {
       const nowMs = 500 * (stayedTicks + tick);
-      const links = Object.entries(gateways).map(([gatewayId, rssiDbm]) => newLink(index.gatewayIndex.get(gatewayId) as number, { tagId: "tag", gatewayId, rssiDbm, heardAtMs: nowMs - 100 }, config));
+      const links = linksOf(Object.fromEntries(Object.entries(gateways).map(([gatewayId, rssiDbm]) => [index.gatewayIndex.get(gatewayId), rssiDbm])), nowMs - 100);
       noteWitnesses(state, { links, votes: null, speedMps }, nowMs, index, config);
       if (detectZones(state, "tag", [one], nowMs, index, config).length > 0) return tick;
     }
@@ -251,7 +252,7 @@ describe("zones of a posterior", () => {
     /** Ticks until told; the state stays as it is then. */
     function ticksToTell(one: WeighedEvidence, speedMps = 1): number {
       for (let tick = 1; tick <= 20; tick++) {
-        noteWitnesses(state, { links: [], votes: null, speedMps }, (nowMs += 500), index, config);
+        noteWitnesses(state, { links: newLinks(), votes: null, speedMps }, (nowMs += 500), index, config);
         if (detectZones(state, "tag", [one], nowMs, index, config).length > 0) return tick;
       }
       return Infinity;
@@ -274,7 +275,7 @@ describe("zones of a posterior", () => {
       const clear = posterior({ [i % 2 === 0 ? A : CORRIDOR]: 1 });
       let ticks = 0;
       do {
-        noteWitnesses(state, { links: [], votes: null, speedMps: 1 }, (nowMs += 500), index, config);
+        noteWitnesses(state, { links: newLinks(), votes: null, speedMps: 1 }, (nowMs += 500), index, config);
         expect(++ticks).toBeLessThan(10);
       } while (detectZones(state, "tag", [clear], nowMs, index, config).length === 0);
     }
@@ -313,7 +314,7 @@ describe("zones of a posterior", () => {
   it("spots of a survey that sounded like a tag say nothing any more once it fell silent, and how it rose before says nothing of what comes", () => {
     const state = newZoneState();
     const tick = (atTick: number, one: WeighedEvidence, place: number | null) => {
-      noteWitnesses(state, { links: [], votes: place === null ? null : { places: [place], shares: [1], floorIndex: 0, xM: 0, yM: 0 }, speedMps: 0 }, 500 * atTick, index, config);
+      noteWitnesses(state, { links: newLinks(), votes: place === null ? null : { places: [place], shares: [1], floorIndex: 0, xM: 0, yM: 0 }, speedMps: 0 }, 500 * atTick, index, config);
       return detectZones(state, "tag", [one], 500 * atTick, index, config);
     };
     for (let k = 0; k < 240; k++) tick(k, posterior({ [A]: 1 }), A);
