@@ -225,6 +225,10 @@ export function newMetrics(stats: () => BridgeStats, more: () => MoreFigures, { 
     const known = more().gateways.find(({ calibration }) => calibration !== undefined)?.calibration;
     if (known !== undefined && known.residualDb !== null) set(known.residualDb, { basis: known.basis });
   });
+  gauge("calibration_gain_nats", "How much likelier looks at tags became that were held back when the model learned from traffic", ["basis"], (set) => {
+    const known = more().gateways.find(({ calibration }) => calibration?.gainNats !== undefined)?.calibration;
+    if (known?.gainNats !== undefined) set(known.gainNats, { basis: known.basis });
+  });
   total("bridge_feed_gaps_total", "Gaps of the log that clients were told of", [], (set) => set(stats().feed.gaps));
   const distributions = (): string =>
     [

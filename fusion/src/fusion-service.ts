@@ -199,7 +199,9 @@ export function openFusionService(config: FusionServiceConfig): FusionService {
       const offset = state?.gateways.find((gateway) => gateway.gatewayId === gatewayId);
       const known = { clockOffsetMs: intake.clockOffsetMs(gatewayId) };
       if (state === null || state === undefined || offset === undefined) return known;
-      return { ...known, calibration: { basis: state.basis, offsetDb: rounded(offset.offsetDb), residualDb: state.residualDb === null ? null : rounded(state.residualDb) } };
+      const { basis, residualDb, trafficGainNats } = state;
+      const gain = basis === "traffic" && trafficGainNats !== null ? { gainNats: Math.round(100 * trafficGainNats) / 100 } : {};
+      return { ...known, calibration: { basis, offsetDb: rounded(offset.offsetDb), residualDb: residualDb === null ? null : rounded(residualDb), ...gain } };
     };
   }
 

@@ -38,7 +38,7 @@ const messageView = z.object({
   enc: z.literal(true).optional(),
 });
 
-export const gatewayCalibrationSchema = z.object({ basis: z.enum(CALIBRATION_BASES), offsetDb: z.number(), residualDb: z.number().nullable() });
+export const gatewayCalibrationSchema = z.object({ basis: z.enum(CALIBRATION_BASES), offsetDb: z.number(), residualDb: z.number().nullable(), gainNats: z.number().optional() });
 
 export const activityViewSchema = z.object({
   kind: z.enum(ACTIVITY_KINDS),

@@ -70,6 +70,8 @@ export interface GatewayCalibration {
   offsetDb: number;
   /** Standard deviation of what the model leaves unexplained; null before there is anything to compare. */
   residualDb: number | null;
+  /** Of traffic: how much likelier a look at a tag that was held back became, in nats. */
+  gainNats?: number;
 }
 
 /** Where an update stands in the log. A new epoch means that the log was lost and began again. */

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { openFusionService, type FusionConfig, type FusionService, type FusionStats, type PairState } from "@konferenco/fusion";
 import { messagesOfRecording, loadRecording, recordMeetings, type RecordedMessage, type Recording } from "@konferenco/simulators";
-import type { BeaconReport, Position, ProximityTransition, ZoneTransition } from "@konferenco/protocol";
+import type { BeaconReport, GatewayHealth, Position, ProximityTransition, ZoneTransition } from "@konferenco/protocol";
 import { vi } from "vitest";
 import { fakeStore } from "./fake-store.ts";
 
@@ -21,6 +21,7 @@ export interface Told {
   zones: ZoneTransition[];
   proximity: ProximityTransition[];
   pairs: PairState[];
+  gateways: GatewayHealth[];
   stats: FusionStats;
 }
 
@@ -76,7 +77,7 @@ function begin(recording: Recording, time: "wall" | "report", nowMs: () => numbe
     await service.flush();
     const stats = service.stats();
     await service.close();
-    return { positions: store.commits.flatMap(({ batch }) => batch.positions), zones: store.zones(), proximity: store.pairs(), pairs, stats };
+    return { positions: store.commits.flatMap(({ batch }) => batch.positions), zones: store.zones(), proximity: store.pairs(), pairs, gateways: store.health(), stats };
   };
   return { service, end };
 }

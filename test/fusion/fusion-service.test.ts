@@ -1,6 +1,9 @@
+import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { alertTopic, beaconTopic, formatBeaconReport, gatewayStatusTopic, lonLatOfVenuePoint, NO_ORIGIN, sensorTopic, tagOfEphemeral, venueMapSchema, type BeaconReport } from "@konferenco/protocol";
 import { KeyRing, ephemeralId, newRotatingTags, openEmbeddedStore, openFusionService, tagSubject, type FusionService, type FusionServiceConfig, type Store } from "@konferenco/fusion";
+import { loadRecording } from "@konferenco/simulators";
+import { playReports, undisturbed } from "./disturbed.ts";
 import { fakeStore, type FakeStore } from "./fake-store.ts";
 import { heardAt, twoRooms } from "./venues.ts";
 
@@ -437,6 +440,16 @@ describe("fusion in wall time", () => {
     expect(store.health().at(-1)).toMatchObject({ gatewayId: "left-middle", state: "offline" });
     expect(service.stats().gateways).toEqual({ online: 3, silent: 0, offline: 1 });
   });
+});
+
+describe("what the radio model rests on", () => {
+  it("is told with each gateway, and of traffic how much likelier it made what was held back", async () => {
+    const flat = loadRecording(path.join(import.meta.dirname, "../fixtures/recordings/kolakowski-flat/robot"));
+    open(); // closed after each test
+    const { gateways, stats } = await playReports(flat, undisturbed(flat));
+    expect(stats.calibration?.basis).toBe("traffic");
+    expect(gateways.at(-1)?.calibration).toMatchObject({ basis: "traffic", residualDb: null, gainNats: expect.closeTo(stats.calibration?.trafficGainNats as number, 2) });
+  }, 60_000);
 });
 
 describe("on the real embedded store", () => {

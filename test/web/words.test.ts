@@ -26,6 +26,7 @@ describe("what positions rest on", () => {
   it("is said once for all gateways, with how good it is where that is known", () => {
     expect(radioWords([])).toBe("");
     expect(radioWords([gateway, { ...gateway, calibration: { basis: "links", offsetDb: 1, residualDb: 2.4 } }])).toBe("Calibrated by gateways that hear each other, levels within 2.4 dB");
+    expect(radioWords([{ ...gateway, calibration: { basis: "traffic", offsetDb: 1, residualDb: null, gainNats: 0.4 } }])).toBe("Calibrated by what tags sent: what was held back became 1.5 times as likely");
     expect(radioWords([{ ...gateway, calibration: { basis: "prior", offsetDb: 0, residualDb: null } }])).toBe("Not calibrated yet: positions rest on typical values");
   });
 });

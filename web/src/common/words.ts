@@ -98,5 +98,7 @@ const RADIO_WORDS = {
 export function radioWords(health: readonly GatewayHealth[]): string {
   const calibration = health.find((one) => one.calibration !== undefined)?.calibration;
   if (calibration === undefined) return "";
-  return `${RADIO_WORDS[calibration.basis]}${calibration.residualDb === null ? "" : `, levels within ${calibration.residualDb} dB`}`;
+  const { basis, residualDb, gainNats } = calibration;
+  const howGood = residualDb !== null ? `, levels within ${residualDb} dB` : gainNats !== undefined ? `: what was held back became ${Math.exp(gainNats).toFixed(1)} times as likely` : "";
+  return `${RADIO_WORDS[basis]}${howGood}`;
 }
