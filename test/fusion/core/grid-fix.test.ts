@@ -2,7 +2,7 @@ import { venueMapSchema } from "@konferenco/protocol";
 import { describe, expect, it } from "vitest";
 import { newCalibration } from "../../../fusion/src/core/calibration.ts";
 import { DEFAULT_FUSION_CONFIG as config } from "../../../fusion/src/core/fusion-config.ts";
-import { drawOf, fixOfEstimate, hearingsOf, type Draw } from "../../../fusion/src/core/grid-fix.ts";
+import { drawOf, fixOfEstimate, hearingsOf, type Beside } from "../../../fusion/src/core/grid-fix.ts";
 import type { Links } from "../../../fusion/src/core/links.ts";
 import { newVenueGrid, type VenueGrid } from "../../../fusion/src/core/venue-grid.ts";
 import { indexVenue } from "../../../fusion/src/core/venue-index.ts";
@@ -88,10 +88,15 @@ describe("what a position is drawn to", () => {
     expect(drawOf(votes, left, 1, 2, grid, venue, config)).toBeNull();
   });
 
+  const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1], walkingShare: 0 };
+  const fixBeside = (beside: Partial<Beside>) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, { votes: null, draw: null, scarcity: 1, doubt: 1, ...beside }, grid, 500, config);
+
   it("moves the position by its share of the way, and nothing else", () => {
-    const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1], walkingShare: 0 };
-    const fix = (draw: Draw | null) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, { votes: null, draw }, 1, grid, 500, config);
-    expect(fix(null)).toMatchObject({ xM: 6, yM: 5 });
-    expect(fix({ xM: 2, yM: 3, share: 0.25 })).toEqual({ ...fix(null), xM: 5, yM: 4.5 });
+    expect(fixBeside({})).toMatchObject({ xM: 6, yM: 5 });
+    expect(fixBeside({ draw: { xM: 2, yM: 3, share: 0.25 } })).toEqual({ ...fixBeside({}), xM: 5, yM: 4.5 });
+  });
+
+  it("is told as much less accurate as the calibration doubts it", () => {
+    expect(fixBeside({ doubt: 1.5 }).accuracy95M).toBeCloseTo(1.5 * fixBeside({}).accuracy95M, 9);
   });
 });
