@@ -96,6 +96,7 @@ const settings = {
   settledVarianceDb2: positive(1_000),
   gridRadiusScale: positive(10),
   gridRadiusFloorM: z.number().min(0).max(100),
+  usualResidualDb: positive(50),
   closeCallNats: z.number().min(0).max(20),
   doorCallNats: z.number().min(0).max(20),
   standingCallNats: z.number().min(0).max(20),

@@ -47,6 +47,11 @@ export interface Calibration {
    * with a survey never less: what a radio map knows of shadows lasts.
    */
   scarcity(gateway: number): number;
+  /**
+   * How much farther off positions are than the posterior says: 1, or in proportion, at most 2, where gateways hear each other by more than
+   * `usualResidualDb` otherwise than any one law of distance and walls would have it. What misses the links misses the tags too.
+   */
+  doubt(): number;
   /** A tag that the gateway should hear well was not heard by it for so long. */
   missed(gateway: number, elapsedS: number): void;
   /** Which places the survey's spots are in that sound like these links of a tag; null without a survey, and of a tag that is silent. */
@@ -222,6 +227,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       return model;
     },
     listening,
+    doubt: () => (radioMap === null && residualDb !== null ? Math.max(1, Math.min(MOST_DOUBT, residualDb / config.usualResidualDb)) : 1),
 
     missed(gateway, elapsedS) {
       missedS[gateway] = (missedS[gateway] as number) + elapsedS;
@@ -330,6 +336,7 @@ const AROUND_M = 30;
 const USUAL_GATEWAYS = 8;
 const LEAST_SCARCITY = 2 / 3;
 const MOST_SCARCITY = 2;
+const MOST_DOUBT = 2;
 /** Advertisements of a gateway that its mean level remembers: ten minutes at one a second. */
 const LINK_SAMPLES = 600;
 /** Two minutes of traffic, 600 bytes a snapshot. Learning from them takes 30 ms at ten gateways. */

@@ -170,6 +170,8 @@ export interface FusionConfig {
   /** accuracy95M = hypot(scale * radius of the posterior, floor); the scale grows with the fourth root of scarcity (calibration.ts). */
   gridRadiusScale: number;
   gridRadiusFloorM: number;
+  /** Times so much as the links between gateways leave unexplained beyond this (calibration.doubt). */
+  usualResidualDb: number;
 
   // track
   /** Spread of a walking person's velocity, metres per second on each axis. */
@@ -351,6 +353,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   settledVarianceDb2: 18,
   gridRadiusScale: 0.75,
   gridRadiusFloorM: 1.8,
+  usualResidualDb: 5,
 
   speedSigmaMps: 0.7,
   velocityMemoryMs: 6_000,

@@ -109,7 +109,7 @@ function loudestOf(links: readonly Link[], heardSinceMs: number): number {
 }
 
 /** The posterior as a fix. */
-export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, draw: Draw | null, scarcity: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
+export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, estimate: GridEstimate, draw: Draw | null, scarcity: number, doubt: number, grid: VenueGrid, nowMs: number, config: FusionConfig): Fix {
   // The grid ends at the doors, people do not: who is silent may have gone on.
   const silentS = Math.max(0, nowMs - tag.lastHeardAtMs - config.windowMs) / 1_000;
   const floor = (grid.floors[estimate.floorIndex] as { floor: number }).floor;
@@ -119,7 +119,7 @@ export function fixOfEstimate(tag: { tagId: TagId; lastHeardAtMs: number }, esti
     xM: draw === null ? estimate.xM : estimate.xM + draw.share * (draw.xM - estimate.xM),
     yM: draw === null ? estimate.yM : estimate.yM + draw.share * (draw.yM - estimate.yM),
     floor,
-    accuracy95M: Math.hypot(config.gridRadiusScale * scarcity ** 0.25 * estimate.radius95M, config.gridRadiusFloorM, config.speedSigmaMps * silentS),
+    accuracy95M: Math.hypot(doubt * config.gridRadiusScale * scarcity ** 0.25 * estimate.radius95M, doubt * config.gridRadiusFloorM, config.speedSigmaMps * silentS),
     source: "beacon",
     zoneEvidence: estimate.places.length === 0 || silentS > 0 ? null : { places: estimate.places, probability: estimate.placeMass, certain: false },
     filtered: true,

@@ -90,7 +90,7 @@ function newGridLocator({ venue, grid, calibration, config, isRehearing }: Radio
     if (isHeard && !isRehearing()) noteMissed(tag.belief, estimate, hearings);
     const votes = calibration.surveyVotes(tag.links, tag.belief.offsetDb, nowMs);
     const draw = drawOf(votes, window, estimate.floorIndex, scarcity, grid, venue, config);
-    const fix: Fix = { ...fixOfEstimate(tag, estimate, draw, scarcity, grid, nowMs, config), votes };
+    const fix: Fix = { ...fixOfEstimate(tag, estimate, draw, scarcity, calibration.doubt(), grid, nowMs, config), votes };
     if (window === null) return fix;
     return fix.zoneEvidence === null || hearsUndrawn(window) ? { ...fix, zoneEvidence: locateByBeacons(window, venue, config).zoneEvidence, looksAlike: true } : fix;
   }

@@ -56,6 +56,34 @@ describe("what is calibrated, and from what", () => {
     expect(state?.calibratedAtMs).toBeGreaterThan(0);
   });
 
+  it("doubts positions where gateways hear each other as no law would have it, within bounds, and never beside a survey", () => {
+    const map = openHall(8);
+    const heardWith = (calibration: ReturnType<typeof prepared>, offByDb: number) => {
+      for (const nowMs of [1_000, 2_000, 3_000]) {
+        map.gateways.forEach(({ gatewayId, xM, yM }, from) => {
+          heardAt(map, { tagId: `gateway:${gatewayId}`, xM, yM }, nowMs).forEach((observation, by) => {
+            // By sums of their numbers, in both directions alike: neither distance nor offsets of gateways explain it.
+            const isLouder = Math.floor((from + by) / 2) % 2 === 0;
+            if (by !== from) calibration.noteLink(from, by, { ...observation, rssiDbm: observation.rssiDbm + (isLouder ? offByDb : -offByDb) });
+          });
+        });
+        calibration.refresh(nowMs);
+      }
+      calibration.refresh(10_000);
+      return calibration.doubt();
+    };
+    expect(prepared([], map).doubt()).toBe(1);
+    expect(heardWith(prepared([], map), 0)).toBe(1);
+    const some = heardWith(prepared([], map), 9);
+    expect(some).toBeGreaterThan(1.1);
+    expect(some).toBeLessThan(2);
+    expect(heardWith(prepared([], map), 30)).toBe(2);
+    const survey = Array.from({ length: 35 }, (_, i) => [2 + (i % 7) * 2, 2 + Math.floor(i / 7) * 2] as const).flatMap(([xM, yM]) =>
+      map.gateways.map((gateway) => ({ xM, yM, floor: 0, gatewayId: gateway.gatewayId, rssiDbm: levelDbm(Math.hypot(gateway.xM - xM, gateway.yM - yM)), count: 4 })),
+    );
+    expect(heardWith(prepared(survey, map), 30)).toBe(1);
+  });
+
   it("who is heard first does not change what comes out", () => {
     const map = twoRooms();
     const [forward, backward] = [newPipeline(map), newPipeline({ ...map })];

@@ -91,8 +91,14 @@ describe("what a position is drawn to", () => {
 
   it("moves the position by its share of the way, and nothing else", () => {
     const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1], walkingShare: 0 };
-    const fix = (draw: Parameters<typeof fixOfEstimate>[2]) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, draw, 1, grid, 500, config);
+    const fix = (draw: Parameters<typeof fixOfEstimate>[2]) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, draw, 1, 1, grid, 500, config);
     expect(fix(null)).toMatchObject({ xM: 6, yM: 5 });
     expect(fix({ xM: 2, yM: 3, share: 0.25 })).toEqual({ ...fix(null), xM: 5, yM: 4.5 });
+  });
+
+  it("is told as much less accurate as the calibration doubts it", () => {
+    const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1], walkingShare: 0 };
+    const accuracy95M = (doubt: number) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, null, 1, doubt, grid, 500, config).accuracy95M;
+    expect(accuracy95M(1.5)).toBeCloseTo(1.5 * accuracy95M(1), 9);
   });
 });
