@@ -19,7 +19,7 @@ interface SessionsPanelProps {
   venue: VenueMap;
 }
 
-/** Sessions that people sit in now, by attendance. */
+/** Sessions that people take part in now: who went to the corridor a moment ago still does, so it may be more than are in the room. */
 export function SessionsPanel({ token, live, venue }: SessionsPanelProps) {
   const [planned, setPlanned] = useState<ReadonlyMap<string, PlannedSession>>(new Map());
   useEffect(() => {
@@ -34,7 +34,7 @@ export function SessionsPanel({ token, live, venue }: SessionsPanelProps) {
     <section class="card" aria-labelledby="sessions-title">
       <div class="card-head">
         <h2 id="sessions-title">Sessions</h2>
-        <span class="muted small">there now</span>
+        <span class="muted small">taking part</span>
       </div>
       <ul data-testid="sessions">
         {now.map((count) => (
