@@ -267,13 +267,10 @@ export function newPipeline(venueMap: VenueMap, overrides: Partial<FusionConfig>
     output.zoneTransitions.push(...detectZones(tag.zones, tag.tagId, looks, nowMs, venue, config));
 
     const place = venue.places[tag.zones.place];
-    const verdict = {
-      zoneId: place?.zoneId ?? null,
-      floor: place?.floor ?? fixes.at(-1)?.floor ?? 0,
-      confidence: confidenceOf(tag.zones, nowMs, config),
-    };
-    const activity = followActivity(tag.activity, { zoneId: verdict.zoneId, hasCompany: isNearSomebody(proximity, tag.tagId) }, activities, nowMs);
-    return positionOf(tag.track, tag.tagId, { ...verdict, activity }, config);
+    const zoneId = place?.zoneId ?? null;
+    const floor = place?.floor ?? fixes.at(-1)?.floor ?? 0;
+    const activity = followActivity(tag.activity, { zoneId, hasCompany: isNearSomebody(proximity, tag.tagId) }, activities, nowMs);
+    return positionOf(tag.track, tag.tagId, { zoneId, floor, confidence: confidenceOf(tag.zones, nowMs, config), activity }, config);
   }
 
   /** What proximity needs of a tag that has just been ticked. */

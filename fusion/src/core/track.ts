@@ -181,7 +181,7 @@ export function sourceOf(track: Track, nowMs: number, config: FusionConfig): Fix
 
 /** The track as a position, with the place verdict beside it. */
 export function positionOf(track: Track, tagId: TagId, verdict: { zoneId: string | null; floor: number; confidence: number; activity: Activity | null }, config: FusionConfig): Position {
-  return {
+  const position: Position = {
     tagId,
     atMs: track.atMs,
     xM: track.xM,
@@ -193,6 +193,7 @@ export function positionOf(track: Track, tagId: TagId, verdict: { zoneId: string
     confidence: verdict.confidence,
     source: sourceOf(track, track.atMs, config),
     zoneId: verdict.zoneId,
-    ...(verdict.activity === null ? {} : { activity: verdict.activity }),
   };
+  if (verdict.activity !== null) position.activity = verdict.activity;
+  return position;
 }
