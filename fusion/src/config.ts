@@ -3,7 +3,6 @@ import { ConfigError, MAX_TAGS_PER_EVENT } from "@konferenco/protocol";
 import { DEFAULT_FUSION_CONFIG, type FusionConfig } from "./core/fusion-config.ts";
 
 const ms = (min: number, max: number) => z.number().int().min(min).max(max);
-const share = z.number().min(0).max(1);
 const dbm = z.number().min(-127).max(20);
 const positive = (max: number) => z.number().positive().max(max);
 
@@ -26,7 +25,6 @@ const settings = {
   centroidSpreadShare: positive(10),
   floorLossDb: z.number().min(0).max(60),
   zoneEvidenceDb: positive(100),
-  gatewayEvidenceShare: share,
   speedSigmaMps: positive(10),
   velocityMemoryMs: ms(100, 60_000),
   fixCorrelation: z.number().min(1).max(100),
@@ -38,7 +36,6 @@ const settings = {
   priorRssiAt1mSigmaDb: positive(50),
   priorPathLossExponent: z.number().min(1).max(6),
   priorPathLossExponentSigma: positive(3),
-  leastPathLossExponent: z.number().min(0.5).max(4),
   priorWallLossDb: z.number().min(0).max(30),
   priorWallLossSigmaDb: positive(20),
   unheardWallDb: z.number().min(0).max(20),
@@ -72,8 +69,7 @@ const settings = {
   listeningForMs: ms(0, 3_600_000),
   deadAfterMissedS: positive(3_600),
   wellHeardDb: z.number().min(0).max(60),
-  weakSigmaDb: positive(30),
-  strongSigmaDb: positive(30),
+  levelSigmaDb: positive(30),
   tailDegrees: positive(1_000),
   lookMemoryMs: ms(1, 600_000),
   priorLookShare: positive(20),
@@ -98,12 +94,9 @@ const settings = {
   gridRadiusFloorM: z.number().min(0).max(100),
   usualResidualDb: positive(50),
   closeCallNats: z.number().min(0).max(20),
-  doorCallNats: z.number().min(0).max(20),
-  standingCallNats: z.number().min(0).max(20),
   doorHoldMs: ms(0, 600_000),
   wallCallNats: z.number().min(0).max(20),
   strideMps: positive(10),
-  youngVerdictMs: ms(1, 600_000),
   wallHoldMs: ms(0, 600_000),
   flapNats: z.number().min(0).max(20),
   flapStayMs: ms(1, 600_000),

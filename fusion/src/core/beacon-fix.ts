@@ -125,10 +125,9 @@ function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: numb
   let leftForPlace = 1;
   loudest.places.forEach((place, i) => {
     const mass = Math.exp(((loudest.levelsDb[i] as number) - bestDb) / config.zoneEvidenceDb) / total;
-    const spoken = isDrawn ? mass * witnessShare(venue, place, config) : mass;
-    if (spoken === 0) return;
-    addMass(evidence, place, spoken);
-    leftForPlace -= spoken;
+    if (isDrawn && !isWitness(venue, place)) return;
+    addMass(evidence, place, mass);
+    leftForPlace -= mass;
   });
   if (isDrawn) addGaussian(evidence, at, leftForPlace, venue);
   return evidence;
@@ -145,8 +144,7 @@ function loudestByPlace(readings: readonly Reading[], floor: number, venue: Venu
   return { places, levelsDb };
 }
 
-/** How far a gateway's loudness speaks for its own zone: wholly where the zone is nothing but its gateways, mostly within walls and in a booth, not at all in the open. */
-function witnessShare(venue: VenueIndex, place: number, config: FusionConfig): number {
-  if (venue.drawn[place] !== true) return 1;
-  return venue.spokenFor[place] === true ? config.gatewayEvidenceShare : 0;
+/** Whether a gateway's loudness speaks for its own zone: where the zone is nothing but its gateways, within walls and in a booth, not in the open. */
+function isWitness(venue: VenueIndex, place: number): boolean {
+  return venue.drawn[place] !== true || venue.spokenFor[place] === true;
 }

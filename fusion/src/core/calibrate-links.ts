@@ -26,6 +26,10 @@ export interface LinkFit {
 }
 
 const ROUNDS = 25;
+/** What no building has. */
+const LEAST_EXPONENT = 0.8;
+const MOST_EXPONENT = 4;
+const MOST_WALL_DB = 15;
 /** The prior scatter counts as so many links. */
 const SIGMA_PRIOR_LINKS = 8;
 
@@ -70,8 +74,8 @@ export function calibrateByLinks(links: readonly LinkMeasurement[], gateways: nu
       }
     });
     [rssiAt1mDbm, exponent, wallLossDb] = solve3(a, b);
-    exponent = Math.max(config.leastPathLossExponent, Math.min(4, exponent));
-    wallLossDb = Math.max(0, Math.min(15, wallLossDb));
+    exponent = Math.max(LEAST_EXPONENT, Math.min(MOST_EXPONENT, exponent));
+    wallLossDb = Math.max(0, Math.min(MOST_WALL_DB, wallLossDb));
     let [squares, heard] = [0, 0];
     for (const link of links) {
       if (Number.isNaN(link.rssiDbm)) continue;

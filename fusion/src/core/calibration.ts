@@ -124,17 +124,17 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
   let trafficPauseMs = FIRST_TRAFFIC_MS;
   let trafficGainNats: number | null = null;
   /** What traffic corrects: learned from there each time, so that corrections do not feed on themselves. */
-  let taught: RadioModel = model;
+  const untaught = model;
   const trafficCells = sampleCells(grid);
 
-  /** Corrects the model by what tags sent, when that explains held-back traffic better. */
+  /** Corrects the model by what tags sent, when that explains held-back traffic better. Links tell more: beside them it takes as much as it gives (docs/decisions/0165). */
   function refreshByTraffic(nowMs: number): boolean {
-    if (nowMs < trafficDueMs) return false;
+    if (nowMs < trafficDueMs || basis === "links") return false;
     trafficDueMs = nowMs + trafficPauseMs;
     trafficPauseMs = Math.min(LAST_TRAFFIC_MS, trafficPauseMs * 1.5);
-    fillLevels(levels, reaches, taught, radioMap);
+    fillLevels(levels, reaches, untaught, radioMap);
     const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, sensitivityDbm }, config);
-    model = taught;
+    model = untaught;
     trafficGainNats = null;
     if (fit === null) return true;
     trafficGainNats = fit.gainNats;
@@ -263,7 +263,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
 
     surveyVotes: (links, offsetDb, nowMs) => (radioMap === null ? null : voteOf(radioMap.sounds, links, offsetDb, nowMs, config)),
 
-    wantsSnapshot: (nowMs) => nowMs >= nextSnapshotMs,
+    wantsSnapshot: (nowMs) => basis !== "links" && nowMs >= nextSnapshotMs,
 
     learn(snapshot, nowMs) {
       nextSnapshotMs = nowMs + SNAPSHOT_EVERY_MS;
@@ -285,8 +285,8 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       ({ residualDb, heardLinks, unheardLinks } = fit);
       model = { ...model, rssiAt1mDbm: fit.rssiAt1mDbm, pathLossExponent: fit.pathLossExponent, wallLossDb: fit.wallLossDb, gatewayOffsetDb: fit.gatewayOffsetDb };
       fillLevels(levels, reaches, model);
-      taught = model;
       basis = "links";
+      trafficGainNats = null;
       calibratedAtMs = nowMs;
       return true;
     },
@@ -298,14 +298,14 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
       const numbers = perGateway.map((of) => of.slice());
       const [levelDbm, steps] = [[...levels.levelDbm], [...levels.steps]];
       const [keptLinks, keptSnapshots] = [copyOf(links), [...snapshots]];
-      const kept = { model, taught, basis, residualDb, heardLinks, unheardLinks, calibratedAtMs, isLinked, dueMs, pauseMs, nextSnapshotMs, trafficDueMs, trafficPauseMs, trafficGainNats };
+      const kept = { model, basis, residualDb, heardLinks, unheardLinks, calibratedAtMs, isLinked, dueMs, pauseMs, nextSnapshotMs, trafficDueMs, trafficPauseMs, trafficGainNats };
       return () => {
         perGateway.forEach((of, i) => of.set(numbers[i] as Float64Array));
         levelDbm.forEach((level, gateway) => (levels.levelDbm[gateway] = level));
         steps.forEach((step, gateway) => (levels.steps[gateway] = step));
         links = copyOf(keptLinks);
         snapshots = [...keptSnapshots];
-        ({ model, taught, basis, residualDb, heardLinks, unheardLinks, calibratedAtMs, isLinked, dueMs, pauseMs, nextSnapshotMs, trafficDueMs, trafficPauseMs, trafficGainNats } = kept);
+        ({ model, basis, residualDb, heardLinks, unheardLinks, calibratedAtMs, isLinked, dueMs, pauseMs, nextSnapshotMs, trafficDueMs, trafficPauseMs, trafficGainNats } = kept);
       };
     },
 

@@ -54,8 +54,6 @@ export interface FusionConfig {
   floorLossDb: number;
   /** How sharply level decides which gateway's zone a tag is in. */
   zoneEvidenceDb: number;
-  /** Within walls, how far the loudest gateway speaks for its own zone; the rest is the place of the fix, which knows rooms without a gateway. */
-  gatewayEvidenceShare: number;
 
   // radio model: priors of everything that is calibrated
   /** Level of a gateway's or a tag's advertisement at 1 m: -59 dBm is 0 dBm of power; -18 to +3 dBm and cases make it wide. */
@@ -64,8 +62,6 @@ export interface FusionConfig {
   /** Free space, walls counted apart (COST 231, 4.7.2). Surveys of a hall and a flat gave 1.7 and 1.2 beside their walls. */
   priorPathLossExponent: number;
   priorPathLossExponentSigma: number;
-  /** No exponent below this is believed: free regression on heard links gave 1.1-1.5 where 2-3 was right. */
-  leastPathLossExponent: number;
   /** COST 231 (4.7.2): 3.4 dB a light wall, 6.9 dB a heavy one. */
   priorWallLossDb: number;
   priorWallLossSigmaDb: number;
@@ -130,9 +126,8 @@ export interface FusionConfig {
   wellHeardDb: number;
 
   // grid-filter
-  /** Student's t of levels: scale to the weak side, to the strong side, degrees of freedom. */
-  weakSigmaDb: number;
-  strongSigmaDb: number;
+  /** Student's t of levels: scale and degrees of freedom. */
+  levelSigmaDb: number;
   tailDegrees: number;
   /** Shadowing and the wearer's body stay as they are for so long: looks nearer in time share their error and count for less. */
   lookMemoryMs: number;
@@ -196,21 +191,18 @@ export interface FusionConfig {
   enterHoldMs: number;
   /** Of a posterior over the grid: a challenger that outweighs the verdict by less than this is no challenger… */
   closeCallNats: number;
-  /** …into a room, whose walls make levels clear, by less than this… */
-  doorCallNats: number;
-  /** …and so much more for one who stands: nobody goes in without walking (docs/decisions/0162)… */
-  standingCallNats: number;
+  /**
+   * …out of a room by less than this while one stands in it, and straight into the next one past the corridor between; into a room
+   * by so much more for one who stands: nobody goes in without walking (docs/decisions/0162)…
+   */
+  wallCallNats: number;
   /** …unless the verdict is doubted for so long, be it for one room or for two in turn… */
   doorHoldMs: number;
-  /** …out of a room while one stands in it, and straight into the next one past the corridor between, by less than this… */
-  wallCallNats: number;
   /** …and more must add up to this over time: a clear case at the next tick (docs/decisions/0065). */
   enterNatS: number;
   /** Who walks this fast needs no more evidence to have left a room; who is slower, in proportion. */
   strideMps: number;
-  /** A verdict that is younger than about this may have been the wrong room: the next one is told as if there were no wall. */
-  youngVerdictMs: number;
-  /** Who is challenged by one place for so long is there after all, however they came. */
+  /** A verdict that is doubted for so long gives way after all, however they went. */
   wallHoldMs: number;
   /** A verdict that goes back to the place before has flapped: so much more is asked of the next ones, after a stay of nothing… */
   flapNats: number;
@@ -288,13 +280,11 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   centroidSpreadShare: 0.5,
   floorLossDb: 15,
   zoneEvidenceDb: 2,
-  gatewayEvidenceShare: 0.9,
 
   priorRssiAt1mDbm: -60,
   priorRssiAt1mSigmaDb: 10,
   priorPathLossExponent: 2,
   priorPathLossExponentSigma: 0.35,
-  leastPathLossExponent: 1.6,
   priorWallLossDb: 5,
   priorWallLossSigmaDb: 2,
   unheardWallDb: 4,
@@ -329,8 +319,7 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   deadAfterMissedS: 20,
   wellHeardDb: 10,
 
-  weakSigmaDb: 6,
-  strongSigmaDb: 6,
+  levelSigmaDb: 6,
   tailDegrees: 6,
   lookMemoryMs: 350,
   priorLookShare: 1.5,
@@ -366,13 +355,10 @@ export const DEFAULT_FUSION_CONFIG: FusionConfig = {
   enterBelief: 0.95,
   enterHoldMs: 1_000,
   floorHoldMs: 2_000,
-  closeCallNats: 1,
-  doorCallNats: 0.8,
-  standingCallNats: 2,
+  closeCallNats: 0.8,
   doorHoldMs: 3_000,
   wallCallNats: 2.5,
   strideMps: 1,
-  youngVerdictMs: 5_000,
   wallHoldMs: 15_000,
   flapNats: 2,
   flapStayMs: 10_000,

@@ -46,7 +46,6 @@ export interface GridEstimate {
   radius95M: number;
   places: number[];
   placeMass: number[];
-  walkingShare: number;
 }
 
 export interface GridFilter {
@@ -230,7 +229,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       bodyXM[heard] = xM;
       bodyYM[heard++] = yM;
     }
-    const tailDb2 = config.tailDegrees * config.strongSigmaDb ** 2;
+    const tailDb2 = config.tailDegrees * config.levelSigmaDb ** 2;
     const known = 1 / sigmaDb ** 2;
     for (let i = 0; i < count; i++) {
       const cell = cells[i] as number;
@@ -573,7 +572,6 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       floorMass.fill(0);
       floorXM.fill(0);
       floorYM.fill(0);
-      let walkingShare = 0;
       const touchedPlaces: number[] = [];
       // Summed up as long as a floor lasts.
       let floor = 0;
@@ -582,9 +580,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
       let ySum = 0;
       for (let i = 0; i < count; i++) {
         const cell = cells[i] as number;
-        const walks = walking[i] as number;
-        const mass = (standing[i] as number) + walks;
-        walkingShare += walks;
+        const mass = (standing[i] as number) + (walking[i] as number);
         if (floorOf[cell] !== floor) {
           addToFloor(floor, massSum, xSum, ySum);
           floor = floorOf[cell] as number;
@@ -626,7 +622,7 @@ export function newGridFilter(grid: VenueGrid, levels: LevelMap, sensitivityDbm:
         placeMass.push(massOfPlace[place] as number);
         massOfPlace[place] = 0;
       }
-      return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass, walkingShare };
+      return { xM, yM, floorIndex, radius95M: (bin + 1 - Math.min(1, overshoot)) * RADIUS_BIN_M, places: touchedPlaces, placeMass };
     },
   };
 

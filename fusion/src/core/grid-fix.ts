@@ -23,7 +23,7 @@ export function hearingsOf(links: Links, venue: VenueIndex, calibration: Calibra
   const heardSinceMs = nowMs - unheardAfterMs(links, nowMs, config);
   const look = 1 - Math.exp((-dtS * 1_000) / (config.lookMemoryMs * lookShare(links, calibration, heardSinceMs, config)));
   const silence = 1 - Math.exp((-dtS * 1_000) / config.silenceMemoryMs);
-  const spreadDb2 = config.strongSigmaDb ** 2;
+  const spreadDb2 = config.levelSigmaDb ** 2;
   const near = gatewaysNear(venue, loudestOf(links, heardSinceMs));
   // Both are in the map's order.
   for (let [link, atNear] = [0, 0]; link < links.count || atNear < near.length; ) {

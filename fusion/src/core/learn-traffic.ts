@@ -99,8 +99,7 @@ function maximise(snapshots: readonly Snapshot[], material: TrafficMaterial, lik
         }
         if (mass < 0.5) continue;
         off /= mass;
-        const sigmaDb = off < 0 ? config.weakSigmaDb : config.strongSigmaDb;
-        const trust = (SNAPSHOT_WORTH * (config.tailDegrees + 1)) / (config.tailDegrees + (off / sigmaDb) ** 2) / sigmaDb ** 2;
+        const trust = (SNAPSHOT_WORTH * (config.tailDegrees + 1)) / (config.tailDegrees + (off / config.levelSigmaDb) ** 2) / config.levelSigmaDb ** 2;
         residual.push({ gateway, off, trust });
       }
       if (residual.length < 3) continue;

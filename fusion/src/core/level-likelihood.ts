@@ -41,13 +41,9 @@ export function newLevelLikelihood(config: FusionConfig): LevelLikelihood {
   return { table };
 }
 
-/**
- * Student's t, wider to the weak side: a body, a rack, a closed door only take away (up to 10-20 dB),
- * nothing but a reflection adds. Heavy tails: one blocked gateway must not outvote the others.
- */
+/** Student's t. Heavy tails: one blocked gateway must not outvote the others. */
 function heardLogLikelihood(offDb: number, config: FusionConfig): number {
-  const sigmaDb = offDb < 0 ? config.weakSigmaDb : config.strongSigmaDb;
-  return -((config.tailDegrees + 1) / 2) * Math.log(1 + (offDb / sigmaDb) ** 2 / config.tailDegrees);
+  return -((config.tailDegrees + 1) / 2) * Math.log(1 + (offDb / config.levelSigmaDb) ** 2 / config.tailDegrees);
 }
 
 /** Silence of a gateway that expects this much above its sensitivity. */

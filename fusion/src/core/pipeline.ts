@@ -539,14 +539,11 @@ function configOf(overrides: Partial<FusionConfig>, { survey }: PipelineOptions)
   if (survey === undefined || survey === null || survey.length === 0) return config;
   return {
     ...config,
-    weakSigmaDb: config.weakSigmaDb * config.surveySigmaShare,
-    strongSigmaDb: config.strongSigmaDb * config.surveySigmaShare,
+    levelSigmaDb: config.levelSigmaDb * config.surveySigmaShare,
     beliefMemoryMs: config.beliefMemoryMs * config.surveyMemoryShare,
     bodySigmaDb: config.bodySigmaDb * config.surveyBodyShare,
     silenceMemoryMs: config.silenceMemoryMs * config.surveyMemoryShare,
     closeCallNats: config.closeCallNats * config.surveyCallShare,
-    doorCallNats: config.doorCallNats * config.surveyCallShare,
-    standingCallNats: config.standingCallNats * config.surveyCallShare,
     wallCallNats: config.wallCallNats * config.surveyCallShare,
     enterNatS: config.enterNatS * config.surveyCallShare,
   };

@@ -77,7 +77,7 @@ export function newRadioMap(survey: readonly SurveyPoint[], index: VenueIndex, g
       });
     }
   });
-  const fit = calibrateByLinks(measurements, gateways, sensitivityDbm, { ...config, gatewayOffsetSigmaDb: 4, priorPathLossExponentSigma: 1, leastPathLossExponent: 0.8, priorRssiAt1mSigmaDb: 20 });
+  const fit = calibrateByLinks(measurements, gateways, sensitivityDbm, { ...config, gatewayOffsetSigmaDb: 4, priorPathLossExponentSigma: 1, priorRssiAt1mSigmaDb: 20 });
   const law = (m: LinkMeasurement): number => fit.rssiAt1mDbm + (fit.gatewayOffsetDb[m.by] as number) - fit.pathLossExponent * m.pathDb - fit.wallLossDb * m.walls - config.floorLossDb * m.floors;
 
   const correctionDb = levels.levelDbm.map((level) => new Float32Array(level.length));

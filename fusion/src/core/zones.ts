@@ -186,20 +186,18 @@ function outweighs(state: ZoneState, challenger: number, nats: readonly number[]
 
 /**
  * How clear a case must be, by what lies between. Nobody goes through walls: who stands has gone neither into a room nor
- * out of it, and who is in the next room has passed the corridor, unless the verdict is young and was itself mistaken.
- * What is said for long enough is believed even so.
+ * out of it, and who is in the next room has passed the corridor. What is said for long enough is believed even so.
  */
 function callNats(state: ZoneState, challenger: number, nowMs: number, venue: VenueIndex, config: FusionConfig): number {
-  const { closeCallNats, doorCallNats, standingCallNats, wallCallNats } = config;
+  const { closeCallNats, wallCallNats } = config;
   const stillness = Math.max(0, 1 - state.speedMps / config.strideMps);
-  const [heldMs, doubtedMs] = [nowMs - state.challengedAtMs, nowMs - state.doubtedAtMs];
+  const doubtedMs = nowMs - state.doubtedAtMs;
   const [leavesRoom, entersRoom] = [venue.room[state.place] === true, venue.room[challenger] === true];
   if (!leavesRoom && !entersRoom) return closeCallNats;
-  if (!leavesRoom) return doorCallNats + (doubtedMs < config.doorHoldMs ? standingCallNats * stillness : 0);
+  if (!leavesRoom) return closeCallNats + (doubtedMs < config.doorHoldMs ? wallCallNats * stillness : 0);
   const isBehindWall = !entersRoom || (venue.onHallway[state.place] === true && venue.onHallway[challenger] === true);
-  if (!isBehindWall || heldMs >= config.wallHoldMs) return closeCallNats;
-  if (!entersRoom) return wallCallNats * stillness;
-  return wallCallNats + (closeCallNats - wallCallNats) * Math.exp(-(nowMs - state.enteredAtMs) / config.youngVerdictMs);
+  if (!isBehindWall || doubtedMs >= config.wallHoldMs) return closeCallNats;
+  return entersRoom ? wallCallNats : wallCallNats * stillness;
 }
 
 /**

@@ -88,7 +88,7 @@ describe("what a position is drawn to", () => {
     expect(drawOf(votes, left, 1, 2, grid, venue, config)).toBeNull();
   });
 
-  const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1], walkingShare: 0 };
+  const estimate = { xM: 6, yM: 5, floorIndex: 0, radius95M: 3, places: [0], placeMass: [1] };
   const fixBeside = (beside: Partial<Beside>) => fixOfEstimate({ tagId: "tag", lastHeardAtMs: 400 }, estimate, { votes: null, draw: null, scarcity: 1, doubt: 1, ...beside }, grid, 500, config);
 
   it("moves the position by its share of the way, and nothing else", () => {
