@@ -49,6 +49,10 @@ describe("the reference methods", () => {
   it("leave the plain grid filter out where weighing every cell at every step would take minutes", () => {
     const wide = { ...recordingAt(standing(3, 3), -55, 3), venue: { ...venue, zones: [...venue.zones, { ...room("far", 900) }] as typeof venue.zones } };
     expect(referenceTrace(wide, "plainGrid")).toBeNull();
+    // Nor are they counted one by one: a map may span 200 km.
+    const country = { ...wide, venue: { ...venue, zones: [...venue.zones, { ...room("far", 90_000) }] as typeof venue.zones } };
+    country.venue.zones = [...country.venue.zones, { ...(country.venue.zones[0] as (typeof venue.zones)[number]), zoneId: "north", polygons: [[[0, 90_000], [1, 90_000], [1, 90_001]]] }];
+    expect(referenceTrace(country, "plainGrid")).toBeNull();
   });
 
   it("Bermuda stays with the incumbent while the challenger leads by little, and leaves when it leads clearly", () => {

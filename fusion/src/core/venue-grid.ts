@@ -37,6 +37,8 @@ export interface GridFloor {
 const FINEST_CELL_M = 0.5;
 /** Bounds the cost of a floor: 4,000 cells at 20 gateways are 320 KB of levels. */
 const MAX_CELLS_PER_FLOOR = 4_000;
+/** Farther than this from all that is within the hull of a floor's gateways they place nobody: a park on the map would only make cells coarse. */
+const REACH_M = 25;
 /** Where nothing is drawn people are within this of the hull of the gateways. */
 const HULL_MARGIN_M = 3;
 /** Of those who come to a wall between two rooms, or from a room to the corridor: doors are few, but nobody drew them. */
@@ -127,16 +129,18 @@ function roomsOnHallways(grid: VenueGrid, index: VenueIndex): boolean[] {
   return onHallway;
 }
 
-/** Which cells a floor has. From its zones, with the gaps between them closed; else from the hull of its gateways. */
-function outlineOf(map: VenueMap, index: VenueIndex, floor: number): Omit<GridFloor, "firstCell"> | null {
+/** Which cells a floor has. From its zones as far as its gateways reach, with the gaps between them closed; else from the hull of its gateways. All that is drawn where they reach none of it. */
+function outlineOf(map: VenueMap, index: VenueIndex, floor: number, reachM = REACH_M): Omit<GridFloor, "firstCell"> | null {
   const corners = map.zones.filter((zone) => zone.floor === floor).flatMap((zone) => zone.polygons.flat());
   const drawn = corners.length > 0;
   const points: (readonly [number, number])[] = drawn ? corners : hullPoints(map.gateways, floor);
   if (points.length < 3) return null;
-  const xs = points.map(([xM]) => xM);
-  const ys = points.map(([, yM]) => yM);
-  const margin = drawn ? 0 : HULL_MARGIN_M;
-  const [boxMinXM, boxMaxXM, boxMinYM, boxMaxYM] = [least(xs) - margin, -least(xs.map((x) => -x)) + margin, least(ys) - margin, -least(ys.map((y) => -y)) + margin];
+  const hull = convexHull(hullPoints(map.gateways, floor));
+  const isLimited = drawn && hull.length > 0 && reachM < Infinity;
+  const all = boxOf(points, drawn ? 0 : HULL_MARGIN_M);
+  const box = isLimited ? common(all, boxOf(hull, reachM)) : all;
+  if (box === null) return outlineOf(map, index, floor, Infinity);
+  const { minXM: boxMinXM, maxXM: boxMaxXM, minYM: boxMinYM, maxYM: boxMaxYM } = box;
   let cellM = FINEST_CELL_M;
   for (;;) {
     const columns = Math.max(1, Math.ceil((boxMaxXM - boxMinXM) / cellM));
@@ -148,18 +152,17 @@ function outlineOf(map: VenueMap, index: VenueIndex, floor: number): Omit<GridFl
     if (columns * rows <= 16 * MAX_CELLS_PER_FLOOR) {
       const painted = new Uint8Array(columns * rows);
       const outside = index.outsidePlace.get(floor);
-      const hull = drawn ? [] : convexHull(points);
       for (let at = 0; at < painted.length; at++) {
         const xM = minXM + ((at % columns) + 0.5) * cellM;
         const yM = minYM + (Math.floor(at / columns) + 0.5) * cellM;
-        painted[at] = drawn ? Number(placeAt(index, xM, yM, floor) !== outside) : Number(distanceToHullM(hull, xM, yM) <= HULL_MARGIN_M);
+        painted[at] = drawn ? Number(placeAt(index, xM, yM, floor) !== outside && (!isLimited || distanceToHullM(hull, xM, yM) <= reachM)) : Number(distanceToHullM(hull, xM, yM) <= HULL_MARGIN_M);
       }
       const closed = drawn ? closeGaps(painted, columns, rows, cellM) : painted;
       const cellAt = new Int32Array(columns * rows).fill(-1);
       let cellCount = 0;
       for (let at = 0; at < closed.length; at++) if (closed[at] === 1) cellAt[at] = cellCount++;
       if (cellCount <= MAX_CELLS_PER_FLOOR && cellCount > 0) return { floor, cellCount, cellM, minXM, minYM, columns, rows, cellAt };
-      if (cellCount === 0 && cellM <= FINEST_CELL_M / 8) return null;
+      if (cellCount === 0 && cellM <= FINEST_CELL_M / 8) return isLimited ? outlineOf(map, index, floor, Infinity) : null;
       if (cellCount === 0) cellM /= 2;
       else cellM *= Math.max(1.05, Math.sqrt(cellCount / MAX_CELLS_PER_FLOOR));
     } else {
@@ -168,8 +171,27 @@ function outlineOf(map: VenueMap, index: VenueIndex, floor: number): Omit<GridFl
   }
 }
 
-function least(values: readonly number[]): number {
-  return values.reduce((smallest, value) => Math.min(smallest, value), Infinity);
+interface Box {
+  minXM: number;
+  maxXM: number;
+  minYM: number;
+  maxYM: number;
+}
+
+function boxOf(points: readonly (readonly [number, number])[], marginM: number): Box {
+  const box: Box = { minXM: Infinity, maxXM: -Infinity, minYM: Infinity, maxYM: -Infinity };
+  for (const [xM, yM] of points) {
+    [box.minXM, box.maxXM] = [Math.min(box.minXM, xM - marginM), Math.max(box.maxXM, xM + marginM)];
+    [box.minYM, box.maxYM] = [Math.min(box.minYM, yM - marginM), Math.max(box.maxYM, yM + marginM)];
+  }
+  return box;
+}
+
+/** What two boxes share; null when it is nothing. */
+function common(a: Box, b: Box): Box | null {
+  const [minXM, maxXM] = [Math.max(a.minXM, b.minXM), Math.min(a.maxXM, b.maxXM)];
+  const [minYM, maxYM] = [Math.max(a.minYM, b.minYM), Math.min(a.maxYM, b.maxYM)];
+  return minXM < maxXM && minYM < maxYM ? { minXM, maxXM, minYM, maxYM } : null;
 }
 
 /** A floor's cells at column and row, -1 also where nobody watches: a yard beside the building is far from all gateways. All of a floor without gateways. */

@@ -16,9 +16,23 @@ describe("the grid of a venue", () => {
   });
 
   it("a hall of 250 m has no more cells than a floor may have", () => {
-    const grid = gridOf(venueMapSchema.parse({ venueId: "hall", floors: [{ floor: 0, name: "0" }], zones: [zone("hall", [0, 0, 250, 250], { kind: "hall" })], gateways: [gateway("a", 1, 1, "hall")] }));
+    const grid = gridOf(venueMapSchema.parse({ venueId: "hall", floors: [{ floor: 0, name: "0" }], zones: [zone("hall", [0, 0, 250, 250], { kind: "hall" })], gateways: [gateway("a", 1, 1, "hall"), gateway("b", 249, 1, "hall"), gateway("c", 125, 249, "hall")] }));
     expect(grid.cells).toBeLessThanOrEqual(4_000);
     expect(grid.cells).toBeGreaterThan(3_000);
+  });
+
+  it("a park beside the rooms makes their cells no coarser: who is 25 m beyond all gateways is placed by none of them", () => {
+    const withPark = (...park: [number, number, number, number][]) =>
+      gridOf(venueMapSchema.parse({ venueId: "campus", zones: [zone("left", [0, 0, 10, 10]), zone("right", [10, 0, 20, 10]), ...park.map((corners) => zone("park", corners, { kind: "outdoor" }))], gateways: [gateway("a", 1, 1, "left"), gateway("b", 19, 1, "right"), gateway("c", 10, 9, "right")] }));
+    const [park, far] = [withPark([-10, 12, 390, 412]), withPark([100, 0, 300, 200])];
+    expect(park.floors[0]?.cellM).toBeLessThan(0.6);
+    expect(Math.max(...park.yM)).toBeCloseTo(34, 0);
+    expect(far.cells).toBe(withPark().cells);
+  });
+
+  it("of a floor whose gateways hang far from all that is drawn nothing is left out", () => {
+    const away = (xM: number, yM: number) => gridOf(venueMapSchema.parse({ venueId: "v", zones: [zone("room", [0, 0, 10, 10])], gateways: [gateway("a", xM, yM, "room")] })).cells;
+    expect([away(100, 100), away(34, 34)]).toEqual([400, 400]); // beyond the box around what they reach, and in its corner
   });
 
   it("what gateways watch is within 6 m of them, be they three or one; of a floor without any, all of it", () => {

@@ -30,21 +30,25 @@ const SENSITIVITY_DBM = -92;
 const SILENCE_SHARE = 0.3;
 const WINDOW_MS = 2_000;
 
-interface Cells {
+interface Lattice {
   floor: number;
   columns: number;
   rows: number;
   minXM: number;
   minYM: number;
+}
+
+interface Cells extends Lattice {
   zone: (ZoneId | null)[];
   mass: Float64Array;
 }
 
 export const newPlainGrid: NewLocator = ({ venue, gateways }) => {
   const rooms = new Set(venue.zones.filter(({ kind }) => kind === "room").map(({ zoneId }) => zoneId));
-  const floors = venue.floors.flatMap(({ floor }) => (venue.zones.some((zone) => zone.floor === floor && zone.polygons.length > 0) ? [cellsOf(venue, floor)] : []));
-  const cellCount = floors.reduce((sum, { mass }) => sum + mass.length, 0);
+  const drawn = venue.floors.flatMap(({ floor }) => (venue.zones.some((zone) => zone.floor === floor && zone.polygons.length > 0) ? [latticeOf(venue, floor)] : []));
+  const cellCount = drawn.reduce((sum, { columns, rows }) => sum + columns * rows, 0);
   if (cellCount === 0 || cellCount > MAX_CELLS) return null;
+  const floors = drawn.map((lattice) => cellsOf(venue, lattice));
   const receivers = [...gateways.values()];
   const window = newMeanWindow(gateways, WINDOW_MS, 1);
   const links = newLinks(gateways);
@@ -110,12 +114,15 @@ export const newPlainGrid: NewLocator = ({ venue, gateways }) => {
   };
 };
 
-function cellsOf(venue: VenueMap, floor: number): Cells {
+function latticeOf(venue: VenueMap, floor: number): Lattice {
   const bounds = floorBounds(venue, floor);
   const [minXM, minYM] = [bounds.minXM - MARGIN_M, bounds.minYM - MARGIN_M];
-  const columns = Math.ceil((bounds.maxXM + MARGIN_M - minXM) / CELL_M);
-  const rows = Math.ceil((bounds.maxYM + MARGIN_M - minYM) / CELL_M);
-  const cells: Cells = { floor, columns, rows, minXM, minYM, zone: [], mass: new Float64Array(columns * rows).fill(1) };
+  return { floor, columns: Math.ceil((bounds.maxXM + MARGIN_M - minXM) / CELL_M), rows: Math.ceil((bounds.maxYM + MARGIN_M - minYM) / CELL_M), minXM, minYM };
+}
+
+function cellsOf(venue: VenueMap, lattice: Lattice): Cells {
+  const { floor, columns, rows } = lattice;
+  const cells: Cells = { ...lattice, zone: [], mass: new Float64Array(columns * rows).fill(1) };
   for (let i = 0; i < columns * rows; i++) {
     const [xM, yM] = centreOf(cells, i);
     cells.zone.push(venue.zones.find((zone) => pointInZone({ xM, yM, floor }, zone))?.zoneId ?? null);
