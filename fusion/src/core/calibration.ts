@@ -136,6 +136,7 @@ export function newCalibration(map: VenueMap, index: VenueIndex, grid: VenueGrid
     const fit = learnFromTraffic({ snapshots, cells: trafficCells, levels, sensitivityDbm }, config);
     model = untaught;
     trafficGainNats = null;
+    if (basis === "traffic") basis = "prior";
     if (fit === null) return true;
     trafficGainNats = fit.gainNats;
     model = {

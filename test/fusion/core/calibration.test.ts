@@ -56,6 +56,30 @@ describe("what is calibrated, and from what", () => {
     expect(state?.calibratedAtMs).toBeGreaterThan(0);
   });
 
+  it("what tags sent is what it rests on only as long as that explains what was held back", () => {
+    const map = openHall(8);
+    const grid = newVenueGrid(map, indexVenue(map)) as VenueGrid;
+    const calibration = prepared([], map);
+    const expectedDbm = calibration.levels.levelDbm.map((levels) => levels.slice());
+    const sendFrom = (cellOf: (i: number) => number, fromMs: number) => {
+      for (let i = 0; i < 100; i++) {
+        const cell = cellOf(i) % grid.cells;
+        const hearings = map.gateways.map((_, gateway) => ({ gateway, rssiDbm: ((expectedDbm[gateway] as Float32Array)[cell - (calibration.levels.firstCell[gateway] as number)] as number) + (gateway === 0 ? 8 : 0), weight: 0.7 }));
+        calibration.learn({ xM: grid.xM[cell] as number, yM: grid.yM[cell] as number, hearings, offsetDb: 0 }, fromMs + 1_000 * i);
+      }
+      calibration.refresh(fromMs + 600_000);
+      return calibration.state(fromMs + 600_000);
+    };
+    const offsetsDb = (state: ReturnType<typeof sendFrom>) => state.gateways.map(({ offsetDb }) => offsetDb);
+    const walked = sendFrom((i) => 97 * i, 0);
+    expect(walked).toMatchObject({ basis: "traffic", trafficGainNats: expect.any(Number) });
+    expect(offsetsDb(walked)[0]).toBeGreaterThan(2);
+    // Who then all stand in one spot teach nothing.
+    const stood = sendFrom(() => 5, 1_000_000);
+    expect(stood).toMatchObject({ basis: "prior", trafficGainNats: null });
+    expect(offsetsDb(stood)).toEqual(map.gateways.map(() => 0));
+  });
+
   it("doubts positions where gateways hear each other as no law would have it, within bounds, and never beside a survey", () => {
     const map = openHall(8);
     const heardWith = (calibration: ReturnType<typeof prepared>, offByDb: number) => {
