@@ -30,7 +30,7 @@ export const MAX_SUBSCRIPTIONS_PER_CONNECTION = 64;
 /** Undelivered bytes kept for one connection; then positions are dropped, then the connection closes with 4003. */
 export const MAX_QUEUED_BYTES_PER_CONNECTION = 256 * 1024;
 
-/** Tags that one fusion process follows. 3.6 KB of state each with six links; further tags are refused and counted. */
+/** Tags that one fusion process follows. 14 KB of state each that eight gateways hear (docs/decisions/0163); further tags are refused and counted. */
 export const MAX_TAGS_PER_EVENT = 100_000;
 
 /** Gateways of one venue map. */

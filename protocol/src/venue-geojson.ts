@@ -264,6 +264,7 @@ const MAX_SPAN_KM = 20;
 /** What other programs get wrong, with the remedy; null when nothing is. */
 function faultOf(features: readonly ReadFeature[], { minLon, maxLon, minLat, maxLat }: Box): string | null {
   if (!features.some((feature) => isZone(feature))) return "it holds no polygon: draw one for each zone";
+  if (minLon === Infinity) return null;
   if (minLon < -180 || maxLon > 180 || minLat < -90 || maxLat > 90) return `coordinates are longitude and latitude in degrees, and ${[minLon, maxLon].find((lon) => Math.abs(lon) > 180) ?? [minLat, maxLat].find((lat) => Math.abs(lat) > 90)} is neither: export it as EPSG:4326 (WGS 84)`;
   const spanKm = Math.hypot((maxLat - minLat) * KM_PER_DEGREE, (maxLon - minLon) * KM_PER_DEGREE * Math.cos((minLat * Math.PI) / 180));
   return spanKm > MAX_SPAN_KM ? `it spans ${Math.round(spanKm)} km: leave out what does not belong to the venue; coordinates are longitude and latitude in degrees` : null;

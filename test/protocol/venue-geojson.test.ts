@@ -110,6 +110,11 @@ describe("GeoJSON of another program", () => {
     expect([inZone(5, 15), inZone(15, 15), inZone(25, 15), inZone(15, 5), inZone(15, 25)]).toEqual([true, false, true, true, true]);
   });
 
+  it("where nothing has a place spans nothing", () => {
+    const undrawn = venueMapSchema.parse({ venueId: "fair", zones: [{ zoneId: "hall", floor: 0 }], gateways: [] });
+    expect(venueFromGeoJson(venueToGeoJson(undrawn), "fair.geojson")).toEqual(undrawn);
+  });
+
   it("hangs a gateway in the smallest zone around it, as a venue map does: a stand, not its hall", () => {
     const area = (zoneId: string, x1: number) => ({ type: "Feature", properties: { zoneId }, geometry: { type: "Polygon", coordinates: [ring(0, 0, x1, 10)] } });
     const venue = venueFromGeoJson({ type: "FeatureCollection", features: [area("hall", 40), area("stand", 4), gatewayAt(2, 5)] }, "fair.geojson");

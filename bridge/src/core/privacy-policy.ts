@@ -42,8 +42,10 @@ export interface SubjectPolicy {
   /** Blocking holds in both directions, everywhere. Null: nobody, which is the rule and costs no look-up. */
   blocked: ReadonlySet<PersonId> | null;
   connections: ReadonlySet<PersonId>;
-  /** Connections who see the precise place for a while, and until when. */
+  /** Connections who see the finest that there is for a while, and until when. */
   shares: ReadonlyMap<PersonId, number> | null;
+  /** What a share shows: `precise`, or what the venue knows at all. */
+  finest: Level;
   consented: boolean;
   personId: PersonId;
   name: string;
@@ -98,7 +100,8 @@ export function compilePolicy(person: Person, { nowMs = 0, isInSession = neverIn
     ranks: AUDIENCES.reduce((ranks, audience, code) => ranks | (RANK[levels[audience]] << (2 * code)), 0),
     blocked: settings.blocked === undefined || settings.blocked.length === 0 ? null : new Set(settings.blocked),
     connections: profile.connections.length === 0 ? NO_CONNECTIONS : new Set(profile.connections),
-    shares: finest === "precise" ? sharesOf(settings, nowMs) : null,
+    shares: sharesOf(settings, nowMs),
+    finest,
     consented: consent.given,
     personId: profile.personId,
     name: profile.name,
@@ -170,10 +173,10 @@ export function levelFor(subject: SubjectPolicy, viewer: Viewer): Level {
   return LEVELS[rankFor(subject, viewer, audienceCodeOf(subject, viewer))] as Level;
 }
 
-export function rankFor({ consented, shares, ranks }: SubjectPolicy, { personId }: Viewer, audience: AudienceCode): number {
+export function rankFor({ consented, shares, finest, ranks }: SubjectPolicy, { personId }: Viewer, audience: AudienceCode): number {
   if (!consented || audience === NO_AUDIENCE) return RANK.hidden;
   if (audience === SELF) return RANK.precise;
-  if (audience === CONNECTIONS && shares !== null && personId !== null && shares.has(personId)) return RANK.precise;
+  if (audience === CONNECTIONS && shares !== null && personId !== null && shares.has(personId)) return RANK[finest];
   return (ranks >> (2 * audience)) & 3;
 }
 

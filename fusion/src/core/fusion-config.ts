@@ -252,7 +252,7 @@ export interface FusionConfig {
   forgetWeakAfterMs: number;
   /** The same for tags that other technologies locate: a phone at rest may report once a minute (requirement B3). */
   forgetLocatedAfterMs: number;
-  /** 3.6 KB each with six links, as much again in a crush of 64 pairs [measured, 20,000 tags]; further tags are refused with TAG_LIMIT. */
+  /** 14 KB each that eight gateways hear (docs/decisions/0163), 3.6 KB more in a crush of 64 pairs [measured, 20,000 tags]; further tags are refused with TAG_LIMIT. */
   maxTags: number;
   /** Tags heard fewer than three times, 300 B each; the oldest makes room. As many that fell silent in the last ten minutes. */
   maxCandidates: number;

@@ -139,9 +139,11 @@ function outlineOf(map: VenueMap, index: VenueIndex, floor: number, reachM = REA
   const isLimited = drawn && hull.length > 0 && reachM < Infinity;
   const all = boxOf(points, drawn ? 0 : HULL_MARGIN_M);
   const box = isLimited ? common(all, boxOf(hull, reachM)) : all;
-  if (box === null) return outlineOf(map, index, floor, Infinity);
+  const allOrNone = () => (isLimited ? outlineOf(map, index, floor, Infinity) : null);
+  if (box === null) return allOrNone();
   const { minXM: boxMinXM, maxXM: boxMaxXM, minYM: boxMinYM, maxYM: boxMaxYM } = box;
   let cellM = FINEST_CELL_M;
+  let wasEmpty = false;
   for (;;) {
     const columns = Math.max(1, Math.ceil((boxMaxXM - boxMinXM) / cellM));
     const rows = Math.max(1, Math.ceil((boxMaxYM - boxMinYM) / cellM));
@@ -162,9 +164,13 @@ function outlineOf(map: VenueMap, index: VenueIndex, floor: number, reachM = REA
       let cellCount = 0;
       for (let at = 0; at < closed.length; at++) if (closed[at] === 1) cellAt[at] = cellCount++;
       if (cellCount <= MAX_CELLS_PER_FLOOR && cellCount > 0) return { floor, cellCount, cellM, minXM, minYM, columns, rows, cellAt };
-      if (cellCount === 0 && cellM <= FINEST_CELL_M / 8) return isLimited ? outlineOf(map, index, floor, Infinity) : null;
-      if (cellCount === 0) cellM /= 2;
+      wasEmpty = cellCount === 0;
+      if (wasEmpty && cellM <= FINEST_CELL_M / 8) return allOrNone();
+      if (wasEmpty) cellM /= 2;
       else cellM *= Math.max(1.05, Math.sqrt(cellCount / MAX_CELLS_PER_FLOOR));
+    } else if (wasEmpty) {
+      // Coarser cells have missed what is drawn, or there is nothing, and finer ones are too many to paint.
+      return allOrNone();
     } else {
       cellM *= Math.max(1.05, Math.sqrt((columns * rows) / (16 * MAX_CELLS_PER_FLOOR)));
     }

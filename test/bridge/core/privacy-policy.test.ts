@@ -80,6 +80,13 @@ describe("how much they see", () => {
     expect(sees(policy("anna", { connections: ["ben"], change: { level: "zone", audiences, shares: [{ personId: "ben", untilMs: NOW_MS }] } }), "attendee", ["anna"])).toBe("zone");
     expect(sees(policy("anna", { connections: ["ben"], change: { level: "hidden", audiences, shares } }), "attendee", ["anna"])).toBe("hidden");
   });
+
+  it("where the venue knows zones alone, a share raises them to the zone and nothing shows more", () => {
+    const undrawn = (change: PrivacyChange) => compilePolicy(person("anna", { connections: ["ben"], change }), { nowMs: NOW_MS, finest: "zone" });
+    const shares = [{ personId: "ben", untilMs: NOW_MS + 1 }];
+    expect(sees(undrawn({ level: "precise", audiences: allLevels("venue"), shares }), "attendee", ["anna"])).toBe("zone");
+    expect(sees(undrawn({ level: "precise", audiences: allLevels("precise") }), "attendee", ["anna"])).toBe("zone");
+  });
 });
 
 it("without consent every level is hidden, for counts too", () => {

@@ -35,6 +35,14 @@ describe("the grid of a venue", () => {
     expect([away(100, 100), away(34, 34)]).toEqual([400, 400]); // beyond the box around what they reach, and in its corner
   });
 
+  it("a floor of which the gateways' surroundings hold nothing that is drawn, or whose zones are thinner than cells may be, is done with all the same", () => {
+    const cells = (zones: ReturnType<typeof zone>[], ...gateways: ReturnType<typeof gateway>[]) => prepareVenue(venueMapSchema.parse({ venueId: "v", zones, gateways })).grid?.cells ?? null;
+    const ends = [zone("left", [0, 0, 10, 10]), zone("right", [190, 0, 200, 10])];
+    expect(cells(ends, gateway("a", 90, -20, "left"), gateway("b", 110, 30, "right"))).toBe(800);
+    const thin = [zone("left", [0, 0, 0.01, 0.01]), zone("right", [900, 900, 900.01, 900.01])];
+    expect(cells(thin, gateway("a", 0, 0, "left"), gateway("b", 900, 900, "right"))).toBeNull();
+  });
+
   it("what gateways watch is within 6 m of them, be they three or one; of a floor without any, all of it", () => {
     const watchedOf = (...gateways: ReturnType<typeof gateway>[]): number[] => {
       const map = venueMapSchema.parse({ venueId: "yard", floors: [{ floor: 0, name: "0" }, { floor: 1, name: "1" }], zones: [zone("room", [0, 0, 10, 10]), zone("yard", [10, 0, 60, 10], { kind: "outdoor" }), zone("attic", [0, 0, 10, 10], { floor: 1 })], gateways });
