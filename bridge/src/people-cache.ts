@@ -35,7 +35,8 @@ export class PeopleCache {
   readonly #shareEnds = new Map<PersonId, number>();
   readonly #changed = new Set<TagId>();
   readonly #nowMs: () => number;
-  readonly #finest: Level;
+  /** The finest level that the venue knows at all. */
+  readonly finest: Level;
   /** Who sits in a session, by tag; set once the picture of the venue is there. */
   isInSession: (tagId: TagId) => boolean = () => false;
   /** Tags of erased people: hidden until somebody else carries them, for the person may still do. */
@@ -44,7 +45,7 @@ export class PeopleCache {
   constructor(registry: Registry, nowMs: () => number = () => 0, finest: Level = "precise") {
     this.#registry = registry;
     this.#nowMs = nowMs;
-    this.#finest = finest;
+    this.finest = finest;
   }
 
   readonly #sits = (personId: PersonId): boolean => {
@@ -160,7 +161,7 @@ export class PeopleCache {
     const { personId } = person.profile;
     const { tagId } = person;
     const nowMs = this.#nowMs();
-    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: this.#sits, finest: this.#finest }) });
+    this.#people.set(personId, { person, policy: compilePolicy(person, { nowMs, isInSession: this.#sits, finest: this.finest }) });
     const endsMs = Math.min(...(person.settings.shares ?? []).map(({ untilMs }) => untilMs).filter((untilMs) => untilMs > nowMs));
     if (endsMs === Infinity) this.#shareEnds.delete(personId);
     else this.#shareEnds.set(personId, endsMs);

@@ -341,5 +341,6 @@ describe("where nobody has drawn a plan, and all positions are one point", () =>
       await test.move(`t-${personId}`, { xM: 0, yM: 0, zoneId, accuracy95M: 11 });
     }
     await expect.poll(() => nearby("asker", "within=same_venue"), { timeout: 20_000, interval: 1_100 }).toMatchObject([{ personId: "here", within: "same_zone" }, { personId: "there", within: "same_venue" }]);
+    expect((await test.api("GET", "/api/v1/me/viewers", { as: { role: "attendee", personId: "here" } })).body).toMatchObject({ audiences: expect.arrayContaining([{ audience: "attendees", level: "zone" }]), people: [{ personId: "asker", level: "zone" }, { personId: "there", level: "zone" }] });
   });
 });

@@ -75,7 +75,7 @@ export function safetyRoutes({ registry, desk, surroundings, people, nowMs }: Ro
       }),
       async handle({ claims }) {
         const person = await self(claims);
-        const policy = compilePolicy(person, { nowMs: nowMs() });
+        const policy = compilePolicy(person, { nowMs: nowMs(), finest: people.finest });
         const known = await Promise.all(person.profile.connections.map((personId) => people.loadPerson(personId)));
         const friends = known.filter((other) => other !== null).filter(({ profile: { personId, connections } }) => connections.includes(policy.personId) && policy.blocked?.has(personId) !== true);
         const seen = friends.flatMap((other) => {
