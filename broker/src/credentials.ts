@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
-import { ConfigError, jsonOfFile, idSchema } from "@konferenco/protocol";
+import { ConfigError, idSchema, jsonOfFile } from "@konferenco/protocol";
 import { APPLICATION_RIGHTS, type ApplicationRight, type Principal } from "./acl.ts";
 
 /** Who may log in, in memory: what a process that made the passwords itself hands to its own broker. */

@@ -1,12 +1,12 @@
 import fs from "node:fs";
 import { newRotatingTags, parseTagKeys, type RotatingTags } from "@konferenco/fusion";
-import { ConfigError, encodeTagNames } from "@konferenco/protocol";
+import { ConfigError, encodeTagNames, jsonOfFile } from "@konferenco/protocol";
 
 /** Reads the keys of tags whose names change. Throws `ConfigError` with what to mend. */
 export function rotatingTagsOf(file: string): RotatingTags {
   let json: unknown;
   try {
-    json = JSON.parse(fs.readFileSync(file, "utf8"));
+    json = jsonOfFile(fs.readFileSync(file, "utf8"));
   } catch (error) {
     throw new ConfigError(`${file} cannot be read as JSON: ${(error as Error).message} (konferenco tag-keys makes such a file)`);
   }

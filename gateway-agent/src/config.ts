@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { ConfigError, idSchema, MAX_REPORT_ROWS } from "@konferenco/protocol";
+import { ConfigError, idSchema, jsonOfFile, MAX_REPORT_ROWS } from "@konferenco/protocol";
 import { z } from "zod";
 
 /** The settings of one gateway: one JSON file (comments allowed), a few values from the environment above it. */
@@ -125,7 +125,7 @@ export function gatewayConfigOf(settings: unknown, env: Environment, source: str
 /** JSON with comments of both kinds, which people need in a file that they fill in. */
 export function parseSettings(text: string, source: string): unknown {
   try {
-    return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (part) => (part.startsWith('"') ? part : "")));
+    return jsonOfFile(text.replace(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (part) => (part.startsWith('"') ? part : "")));
   } catch (error) {
     throw new ConfigError(`${source} is not JSON: ${(error as Error).message} (look for a missing or spare comma)`);
   }

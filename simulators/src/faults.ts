@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ConfigError, jsonOfFile, idSchema, type GatewayId, type VenueMap } from "@konferenco/protocol";
+import { ConfigError, idSchema, jsonOfFile, type GatewayId, type VenueMap } from "@konferenco/protocol";
 import { newRandom } from "./random.ts";
 
 /**

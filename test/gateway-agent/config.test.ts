@@ -47,6 +47,10 @@ describe("the settings of a gateway", () => {
     expect(parseSettings('{ "a": "mqtt://x", /* no */ "b": "/* yes */" } // end', "f")).toEqual({ a: "mqtt://x", b: "/* yes */" });
   });
 
+  it("of an editor that puts a byte order mark before it is the same", () => {
+    expect(parseSettings('\ufeff{ "a": 1 } // Notepad', "f")).toEqual({ a: 1 });
+  });
+
   it("the environment wins over the file", () => {
     const env = { KONFERENCO_GATEWAY: "gw-9", KONFERENCO_EVENT: "other", KONFERENCO_ZONE: "stage", BROKER_URL: "mqtts://b:8883", KONFERENCO_GATEWAY_PASSWORD: "from-env" };
     expect(config({}, env)).toMatchObject({ gatewayId: "gw-9", eventId: "other", zoneId: "stage", broker: { url: "mqtts://b:8883" }, password: "from-env" });
