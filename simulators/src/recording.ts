@@ -320,6 +320,12 @@ export interface RecordedMessage {
 
 export type PlayableRecording = Pick<Recording, "venue" | "observations" | "scans"> & Partial<Pick<Recording, "truth">>;
 
+/** When the first and the last of it was heard, ms; 0 and 0 of an empty one. Recordings begin at 0, or are in Unix time. */
+export function spanOf({ observations, scans }: PlayableRecording): { beginMs: number; endMs: number } {
+  const endMs = Math.max(observations.at(-1)?.atMs ?? 0, scans.at(-1)?.atMs ?? 0);
+  return { beginMs: Math.min(observations[0]?.atMs ?? endMs, scans[0]?.atMs ?? endMs), endMs };
+}
+
 /**
  * All messages of the recording in the order of sending: its gateways' reports and its devices' Wi-Fi
  * scans. A scan is sent in the millisecond before its instant, like a batch in its window's last, so that the tick of the instant knows it.

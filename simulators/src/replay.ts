@@ -1,6 +1,6 @@
 import { type EventId } from "@konferenco/protocol";
 import { openLink, type Link } from "./mqtt-link.ts";
-import { messagesOfRecording, type PlayableRecording } from "./recording.ts";
+import { messagesOfRecording, spanOf, type PlayableRecording } from "./recording.ts";
 
 export interface ReplayOptions {
   recording: PlayableRecording;
@@ -10,7 +10,7 @@ export interface ReplayOptions {
   login: { name: string; password: string } | null;
   /** Seconds of the recording in one second. */
   speed?: number;
-  /** What the recording's 0 is on the reports' clock; default: now, so that a fusion on the wall clock takes them. 0 keeps the recording's own times. */
+  /** What the recording's 0 is on the reports' clock; default: so that it begins now, and a fusion on the wall clock takes them. 0 keeps the recording's own times. */
   startAtMs?: number;
   nowMs: () => number;
   connectWithinMs?: number;
@@ -23,7 +23,7 @@ export interface ReplayStats {
   observations: number;
   /** Wi-Fi scans of devices. */
   scans: number;
-  /** Where in the recording it is. */
+  /** Where in the recording it is, from what was heard first. */
   replayedMs: number;
   /** How far sending lags behind the clock: a broker that is slower than the speed asked for. */
   behindMs: number;
@@ -56,14 +56,16 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
     connectWithinMs: options.connectWithinMs ?? 10_000,
   });
   const openedAtMs = nowMs();
-  // A multiple of the batch's length keeps the batches what they are in virtual time.
-  const startAtMs = options.startAtMs ?? Math.floor(openedAtMs / windowMs) * windowMs;
+  // Multiples of the batch's length keep the batches what they are in virtual time.
+  const beginMs = Math.floor(spanOf(recording).beginMs / windowMs) * windowMs;
+  const startAtMs = options.startAtMs ?? Math.floor(openedAtMs / windowMs) * windowMs - beginMs;
   const stats: ReplayStats = { reports: 0, observations: 0, scans: 0, replayedMs: 0, behindMs: 0, waits: 0, ended: false };
   const stop = new AbortController();
 
   async function run(): Promise<void> {
     for (const { topic, payload, observations, isScan, sentAtMs } of messagesOfRecording(recording, { eventId, startAtMs, windowMs })) {
-      const dueAtMs = openedAtMs + (sentAtMs - startAtMs) / speed;
+      const replayedMs = sentAtMs - startAtMs - beginMs;
+      const dueAtMs = openedAtMs + replayedMs / speed;
       const waitMs = dueAtMs - nowMs();
       stats.behindMs = Math.max(0, -waitMs);
       if (waitMs > 0) await pause(waitMs, stop.signal);
@@ -75,7 +77,7 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
       if (isScan) stats.scans++;
       if (observations > 0) stats.reports++;
       stats.observations += observations;
-      stats.replayedMs = sentAtMs - startAtMs;
+      stats.replayedMs = replayedMs;
     }
     stats.ended = true;
   }

@@ -50,6 +50,23 @@ describe("a replay", () => {
     expect(broker.reports.map(({ report }) => report.tagId.length)).toEqual(sizes);
   });
 
+  test("of a recording in Unix time begins at once, in its own time or as of now", async () => {
+    broker = await openVenueBroker(venue);
+    const beganAtMs = Math.floor(Date.now() / 500) * 500;
+    const unixMs = Date.UTC(2024, 5, 1);
+    const unix = { ...recording, observations: recording.observations.map((row) => ({ ...row, atMs: row.atMs + unixMs })) };
+    for (const startAt of [{ startAtMs: 0 }, {}]) {
+      const replay = await openReplay({ recording: unix, brokerUrl: broker.url, eventId: "demo", login, speed: 10, ...startAt, nowMs: Date.now });
+      await broker.until(() => replay.stats().replayedMs > 2_000);
+      await replay.close();
+      expect(replay.stats().replayedMs).toBeLessThanOrEqual(11_000);
+    }
+    const [own, asOfNow] = [broker.reports[0]?.report.sentAtMs ?? 0, broker.reports.at(-1)?.report.sentAtMs ?? 0];
+    expect(Math.abs(own - unixMs)).toBeLessThan(2_000);
+    expect(asOfNow).toBeGreaterThanOrEqual(beganAtMs);
+    expect(asOfNow).toBeLessThan(beganAtMs + 60_000);
+  });
+
   test("ends early when closed, and says how far it came", async () => {
     broker = await openVenueBroker(venue);
     const replay = await openReplay({ recording, brokerUrl: broker.url, eventId: "demo", login, speed: 1, nowMs: Date.now });

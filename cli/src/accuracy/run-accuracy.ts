@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { KeyRing, buildWifiModel, parseWifiSurvey, type FusionStats, type WifiModel } from "@konferenco/fusion";
 import { bssidOf } from "@konferenco/protocol";
-import { loadRecording, loadSurvey, type Recording, type SurveyedLevel } from "@konferenco/simulators";
+import { loadRecording, loadSurvey, spanOf, type Recording, type SurveyedLevel } from "@konferenco/simulators";
 import { openStoreAt } from "../open-store.ts";
 import { scoreContacts, type ContactFigures } from "./contacts.ts";
 import { scorePairs, type PairFigures, type PairLine } from "./pairs.ts";
@@ -69,8 +69,8 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const { store = "memory", through = "virtual", speed = 1, log = () => {} } = options;
   const beganMs = Date.now();
   const recording = typeof options.recording === "string" ? loadRecording(options.recording) : options.recording;
-  const endMs = Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0);
-  const recordedMs = endMs - Math.min(recording.observations[0]?.atMs ?? endMs, recording.scans[0]?.atMs ?? endMs);
+  const { beginMs, endMs } = spanOf(recording);
+  const recordedMs = endMs - beginMs;
   const wifiSurvey = options.survey === false ? null : wifiSurveyOf(recording);
   const survey = options.survey === false ? null : beaconSurveyOf(recording);
   const play = (how: (play: PlayOptions) => Promise<Played>, storeUrl: string) =>
@@ -79,7 +79,7 @@ export async function runAccuracy(options: AccuracyOptions): Promise<AccuracyRes
   const played =
     through === "virtual"
       ? await play(playInVirtualTime, store)
-      : await play(async (how) => (await import("./through-mqtt.ts")).playThroughMqtt({ ...how, speed, onProgress: (progress) => options.onProgress?.({ ...progress, ofMs: endMs }) }), store);
+      : await play(async (how) => (await import("./through-mqtt.ts")).playThroughMqtt({ ...how, speed, onProgress: (progress) => options.onProgress?.({ ...progress, ofMs: recordedMs }) }), store);
   const virtual = through === "mqtt" ? await play(playInVirtualTime, "memory") : null;
 
   const { trace, proximity, pairs, stats } = played;

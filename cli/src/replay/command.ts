@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
 import { ConfigError } from "@konferenco/protocol";
-import { loadRecording, loadSurvey, openReplay } from "@konferenco/simulators";
+import { loadRecording, loadSurvey, openReplay, spanOf } from "@konferenco/simulators";
 import { addEventOptions, parseDurationMs, parsePositive, type EventOptions } from "../options.ts";
 import { newProgress, onInterrupt, withBrokerFaults } from "../simulate/progress.ts";
 import { applicationPassword, requireSite } from "../site.ts";
@@ -32,7 +32,8 @@ export function registerReplayCommand(program: Command): void {
 
 async function runReplay(options: ReplayCommandOptions): Promise<void> {
   const recording = loadRecording(options.recording);
-  const lengthS = Math.round(Math.max(recording.observations.at(-1)?.atMs ?? 0, recording.scans.at(-1)?.atMs ?? 0) / 1_000);
+  const { beginMs, endMs } = spanOf(recording);
+  const lengthS = Math.round((endMs - beginMs) / 1_000);
   for (const text of recording.leftOut ?? []) process.stderr.write(`${text}\n`);
   // A survey goes to fusion, not over the wire.
   if (recording.surveyFile !== null) process.stderr.write(`${surveyHint(recording.surveyFile)}\n`);
