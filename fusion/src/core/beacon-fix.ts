@@ -122,14 +122,13 @@ function zoneEvidenceOf(readings: readonly Reading[], at: { xM: number; yM: numb
 
   const evidence: ZoneEvidence = { places: [], probability: [], certain: false };
   const isDrawn = venue.rasters.has(at.floor);
-  let leftForPlace = 1;
+  let leftForPlace = 0;
   loudest.places.forEach((place, i) => {
     const mass = Math.exp(((loudest.levelsDb[i] as number) - bestDb) / config.zoneEvidenceDb) / total;
-    if (isDrawn && !isWitness(venue, place)) return;
-    addMass(evidence, place, mass);
-    leftForPlace -= mass;
+    if (isDrawn && !isWitness(venue, place)) leftForPlace += mass;
+    else addMass(evidence, place, mass);
   });
-  if (isDrawn) addGaussian(evidence, at, leftForPlace, venue);
+  if (leftForPlace > 0) addGaussian(evidence, at, leftForPlace, venue);
   return evidence;
 }
 

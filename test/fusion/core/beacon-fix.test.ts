@@ -68,6 +68,13 @@ describe("a fix from beacons", () => {
     );
   });
 
+  it("where every gateway speaks for its room, nothing else has any mass", () => {
+    for (const level of [-57, -63, -64, -67, -71]) {
+      const { zoneEvidence } = fixOf({ "left-corner": -50, "right-middle": level });
+      expect(zoneEvidence?.places.toSorted()).toEqual([index.zonePlace.get("left"), index.zonePlace.get("right")].toSorted());
+    }
+  });
+
   it("a room's own gateway speaks for the room", () => {
     const fix = fixOf({ "left-middle": -50, "left-corner": -60, "right-middle": -70, "right-corner": -80 });
     expect(evidenceFor("left", fix)).toBeGreaterThan(0.9);
